@@ -105,8 +105,11 @@ struct StepView<'a> {
 struct RestoredView<'a> {
     copied: u64,
     removed: u64,
+    /// The first ones.
     overtaken: &'a [String],
+    overtaken_count: u64,
     failed: Vec<FailedView<'a>>,
+    failed_count: u64,
 }
 
 #[derive(Serialize)]
@@ -138,6 +141,8 @@ impl<'a> RestoreView<'a> {
                 copied: done.copied,
                 removed: done.removed,
                 overtaken: &done.overtaken,
+                overtaken_count: done.overtaken_count,
+                failed_count: done.failed_count,
                 failed: done.failed.iter().map(|(key, error)| FailedView { key, error: error.to_string() }).collect(),
             }),
         }
@@ -181,16 +186,28 @@ pub fn planned(summary: &Summary, selection: &Selection) -> Text {
     text
 }
 
+/// Files that are named to people.
+const FEW: usize = 20;
+
+fn more(text: &mut Text, word: &str, count: u64) {
+    let rest = count.saturating_sub(FEW as u64);
+    if rest > 0 {
+        text.line(format!("{word}: and {} more", grouped(rest)));
+    }
+}
+
 /// The result of a restoration, for people.
 pub fn restored(done: &Restored, selection: &Selection) -> Text {
     let mut text = Text::from(format!("{} files restored, {} removed", grouped(done.copied), grouped(done.removed)));
-    for key in &done.overtaken {
-        text.line(format!("kept: {}: it was changed meanwhile", selection.path_of(key)));
+    for key in done.overtaken.iter().take(FEW) {
+        text.line(format!("kept: {}: it was changed meanwhile", visible(selection.path_of(key))));
     }
-    for (key, error) in &done.failed {
-        text.line(format!("failed: {}: {error}", selection.path_of(key)));
+    more(&mut text, "kept", done.overtaken_count);
+    for (key, error) in done.failed.iter().take(FEW) {
+        text.line(format!("failed: {}: {error}", visible(selection.path_of(key))));
     }
-    if done.interrupted || !done.failed.is_empty() {
+    more(&mut text, "failed", done.failed_count);
+    if done.interrupted || done.failed_count > 0 {
         text.line("rerun the same command to resume");
     }
     text
@@ -214,6 +231,8 @@ pub struct ExportView<'a> {
     open_changes: u64,
     escaped: u64,
     pointers: u64,
+    expired: u64,
+    vanished: u64,
     bytes: u64,
     interrupted: bool,
 }
@@ -233,6 +252,8 @@ impl<'a> ExportView<'a> {
             open_changes: done.open,
             escaped: done.escaped,
             pointers: done.pointers,
+            expired: done.expired,
+            vanished: done.vanished,
             bytes: done.bytes,
             interrupted: done.interrupted,
         }
@@ -249,6 +270,8 @@ pub fn exported(done: &Done, repository: &Path) -> Text {
         (done.resumed, "commits were there from a run that was killed".to_owned()),
         (done.open, "changes belong to sessions that may go on; a later run exports them".to_owned()),
         (done.pointers, "large files are pointers to their versions".to_owned()),
+        (done.expired, "files have lost their last exported version in the bucket, by a rule or a deletion".to_owned()),
+        (done.vanished, "files have no version left in the bucket, and stay in the repository".to_owned()),
         (done.escaped, format!("files have another path than their key: {}", samples.join(", "))),
     ] {
         if count > 0 {

@@ -14,12 +14,9 @@ pub fn data(text: impl Into<Text>) {
 /// Writes the content of a file to stdout, as it is: to another program, never to a terminal.
 ///
 /// # Errors
-/// Standard output cannot be written, except that whoever reads it may have enough.
+/// Standard output cannot be written. `BrokenPipe` is no fault: whoever reads it has enough.
 pub fn bytes(content: &[u8]) -> std::io::Result<()> {
-    match std::io::stdout().lock().write_all(content) {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error),
-        _ => Ok(()),
-    }
+    std::io::stdout().lock().write_all(content)
 }
 
 /// Writes a line or a text to stderr.

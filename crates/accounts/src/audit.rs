@@ -196,10 +196,14 @@ pub async fn audit(
             audit.name(&name, &owners, &reserved);
         }
         let all = homes.read(part)?.collect::<io::Result<Vec<_>>>()?;
-        folders::shared(&all, |folder, rival| {
-            audit.find(Kind::SharedFolder, &folder.of, &folder.org_id.to_string(), rival.words(folder));
-            io::Result::Ok(())
-        })?;
+        folders::shared(
+            &all,
+            |_, _| true,
+            |folder, rival| {
+                audit.find(Kind::SharedFolder, &folder.of, &folder.org_id.to_string(), rival.words(folder));
+                io::Result::Ok(())
+            },
+        )?;
     }
     Ok(audit.sums)
 }

@@ -10,7 +10,7 @@ use sftp_authorizer::home::Home;
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Folder<T> {
     /// `bucket/folder/folder`.
-    path: String,
+    pub(crate) path: String,
     pub(crate) org_id: i64,
     /// Who has it.
     pub(crate) of: T,
@@ -41,9 +41,11 @@ impl<T> Folder<T> {
     }
 }
 
-/// Calls `found` once for each folder that another organisation's meets, with that one. All of a group are given.
+/// Calls `found` once for each folder that another organisation's meets, with that one. All of a group are given;
+/// `counts` says whether a folder of another organisation counts for the first.
 pub(crate) fn shared<T, E>(
     folders: &[Folder<T>],
+    counts: impl Fn(&Folder<T>, &Folder<T>) -> bool,
     mut found: impl FnMut(&Folder<T>, &Folder<T>) -> Result<(), E>,
 ) -> Result<(), E> {
     let mut by_path: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
@@ -52,8 +54,9 @@ pub(crate) fn shared<T, E>(
     }
     // For each folder the first that it meets.
     let mut rivals: BTreeMap<usize, &Folder<T>> = BTreeMap::new();
-    let other = |among: &[usize], org_id: i64| {
-        among.iter().filter_map(|index| folders.get(*index)).find(|folder| folder.org_id != org_id)
+    let other = |among: &[usize], own: &Folder<T>| {
+        let others = among.iter().filter_map(|index| folders.get(*index));
+        others.into_iter().find(|folder| folder.org_id != own.org_id && counts(own, folder))
     };
     for (path, owners) in &by_path {
         let ends = path.match_indices('/').map(|(at, _)| at).chain([path.len()]);
@@ -61,7 +64,7 @@ pub(crate) fn shared<T, E>(
             for (own, among) in [(owners, above), (above, owners)] {
                 for index in own {
                     let Some(folder) = folders.get(*index).filter(|_| !rivals.contains_key(index)) else { continue };
-                    rivals.extend(other(among, folder.org_id).map(|rival| (*index, rival)));
+                    rivals.extend(other(among, folder).map(|rival| (*index, rival)));
                 }
             }
         }
@@ -93,11 +96,15 @@ mod tests {
         let folders: Vec<Folder<()>> =
             homes.iter().map(|(org_id, path)| Folder::new(&Home::parse(path).unwrap(), *org_id, ())).collect();
         let mut all = Vec::new();
-        shared::<_, ()>(&folders, |folder, rival| {
-            all.push((folder.org_id, rival.org_id));
-            assert_eq!(folder.group(), rival.group());
-            Ok(())
-        })
+        shared::<_, ()>(
+            &folders,
+            |_, _| true,
+            |folder, rival| {
+                all.push((folder.org_id, rival.org_id));
+                assert_eq!(folder.group(), rival.group());
+                Ok(())
+            },
+        )
         .unwrap();
         assert_eq!(all, [(1, 2), (2, 1), (3, 4), (4, 3)]);
         assert!(folders[3].words(&folders[2]).contains("/bkt/y/in/deep of organisation 4 is inside it"));

@@ -64,7 +64,7 @@ pub use stack_drift::ResourceDrift;
 pub use sts::{Caller, SessionCredentials};
 pub use table_import::{ImportFacts, ImportSource};
 pub use transfer::{HostKeyFacts, IdentityAnswer, Provider, ServerFacts, ServerRequest, ServerUpdate, Transfer};
-pub use uploads::{Expected, HeadFacts, Metadata, Put, UploadedPart};
+pub use uploads::{Expected, HeadFacts, Metadata, OpenUpload, Put, UploadedPart};
 pub use versions::{VersionFacts, VersionHead, VersionMarker, VersionPage};
 
 /// Tags as key and value.

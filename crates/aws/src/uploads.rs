@@ -8,13 +8,14 @@ use std::collections::BTreeMap;
 
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{
-    ChecksumAlgorithm, ChecksumMode, ChecksumType, CompletedMultipartUpload, CompletedPart, MetadataDirective,
+    ChecksumAlgorithm, ChecksumMode, ChecksumType, CompletedMultipartUpload, CompletedPart, EncodingType,
+    MetadataDirective,
 };
 use bytes::Bytes;
 
 use super::AwsError;
 use super::error::{Call as _, OrMissing as _};
-use super::objects::KEY;
+use super::objects::{KEY, decoded};
 use super::s3::S3;
 
 /// An object's own metadata: names in lower case, ASCII values.
@@ -74,6 +75,16 @@ pub struct UploadedPart {
     pub crc64nvme: String,
 }
 
+/// An upload in parts that has not ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OpenUpload {
+    pub id: String,
+    /// Seconds since 1970.
+    pub began: i64,
+    /// Whether it is one of [`S3::begin_whole`]: with CRC-64/NVME of the whole object.
+    pub is_whole: bool,
+}
+
 impl S3 {
     /// Writes a whole object, with its CRC-64/NVME in base64, which S3 compares with what it receives.
     pub async fn put_whole(
@@ -97,6 +108,30 @@ impl S3 {
         let call = call.checksum_algorithm(ChecksumAlgorithm::Crc64Nvme).checksum_type(ChecksumType::FullObject);
         let answer = call.send().await.call("s3:PutObject", &format!("{bucket}/{key}"))?;
         Ok(answer.upload_id.unwrap_or_default())
+    }
+
+    /// The uploads of a key that have not ended.
+    pub async fn open_uploads(&self, bucket: &str, key: &str) -> Result<Vec<OpenUpload>, AwsError> {
+        let (mut found, mut from) = (Vec::new(), (None, None));
+        loop {
+            let call = self.client.list_multipart_uploads().bucket(bucket).prefix(key).encoding_type(EncodingType::Url);
+            let call = call.set_key_marker(from.0).set_upload_id_marker(from.1).send().await;
+            let page = call.call("s3:ListBucketMultipartUploads", bucket)?;
+            let is_it = |other: Option<&str>| other.is_some_and(|other| decoded(other, page.encoding_type()) == key);
+            found.extend(page.uploads().iter().filter(|upload| is_it(upload.key())).map(|upload| OpenUpload {
+                id: upload.upload_id().unwrap_or_default().to_owned(),
+                began: upload.initiated().map_or(0, aws_sdk_s3::primitives::DateTime::secs),
+                is_whole: upload.checksum_algorithm() == Some(&ChecksumAlgorithm::Crc64Nvme)
+                    && upload.checksum_type() == Some(&ChecksumType::FullObject),
+            }));
+            // The key itself comes before the longer ones that begin with it.
+            let is_last = page.uploads().last().is_none_or(|last| !is_it(last.key()));
+            if is_last || page.is_truncated() != Some(true) {
+                return Ok(found);
+            }
+            let next = page.next_key_marker().map(|key| decoded(key, page.encoding_type()));
+            from = (next, page.next_upload_id_marker().map(str::to_owned));
+        }
     }
 
     /// Uploads a part; the same number again replaces it. The error is `NoSuchUpload` for an upload that is over.

@@ -1,12 +1,19 @@
 //! Versions of objects: what a versioned bucket keeps of the past of its files.
 
 use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use aws_sdk_s3::operation::list_object_versions::ListObjectVersionsOutput;
 use aws_sdk_s3::primitives::DateTime;
 use aws_sdk_s3::types::{
     ChecksumMode, ChecksumType, CompletedMultipartUpload, CompletedPart, EncodingType, ServerSideEncryption,
 };
+
+use aws_smithy_runtime_api::box_error::BoxError;
+use aws_smithy_runtime_api::client::interceptors::Intercept;
+use aws_smithy_runtime_api::client::interceptors::context::AfterDeserializationInterceptorContextRef;
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use aws_smithy_types::config_bag::ConfigBag;
 
 use super::AwsError;
 use super::error::{Call as _, OrMissing as _};
@@ -64,8 +71,8 @@ pub struct VersionHead {
 impl S3 {
     /// One page of the versions and delete markers of the keys with this prefix.
     ///
-    /// The SDK has versions and markers in two lists. They are merged by time; of a version and a marker of one second,
-    /// the marker counts as the newer one, unless the version is the current one.
+    /// S3 lists them in one order, the newest of a key first, but the SDK has versions and markers in two lists, and
+    /// times have no fractions: so the order is taken from the answer itself (aws/aws-sdk-cpp#1649).
     pub async fn version_page(
         &self,
         bucket: &str,
@@ -75,13 +82,15 @@ impl S3 {
         let call = self.client.list_object_versions().bucket(bucket).prefix(prefix).encoding_type(EncodingType::Url);
         let call = call.set_key_marker(from.and_then(|marker| marker.key.clone()));
         let call = call.set_version_id_marker(from.and_then(|marker| marker.version.clone()));
+        let order = Order::default();
+        let call = call.customize().interceptor(order.clone());
         let page = call.send().await.call("s3:ListBucketVersions", bucket)?;
         let next = (page.is_truncated() == Some(true)).then(|| VersionMarker {
             key: page.next_key_marker().map(|key| decoded(key, page.encoding_type())),
             version: page.next_version_id_marker().map(str::to_owned),
         });
         let (versions, markers) = lists(&page);
-        Ok(VersionPage { versions: merged(versions.into(), markers.into()), next })
+        Ok(VersionPage { versions: order.applied(versions, markers), next })
     }
 
     /// What S3 keeps of a version, or without an ID of the current one; `None` if it is gone or marks a deletion.
@@ -217,7 +226,72 @@ fn lists(page: &ListObjectVersionsOutput) -> (Vec<VersionFacts>, Vec<VersionFact
     (versions.collect(), markers.collect())
 }
 
-/// Both lists as one, by key and then the newest first; neither list's own order changes.
+/// The elements of an answer in their order; `true` is a marker.
+#[derive(Clone, Debug, Default)]
+struct Order(Arc<Mutex<Vec<bool>>>);
+
+#[aws_smithy_runtime_api::client::interceptors::dyn_dispatch_hint]
+impl Intercept for Order {
+    fn name(&self) -> &'static str {
+        "OrderOfVersions"
+    }
+
+    fn read_after_deserialization(
+        &self,
+        context: &AfterDeserializationInterceptorContextRef<'_>,
+        _components: &RuntimeComponents,
+        _config: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let body = context.response().body().bytes().unwrap_or_default();
+        // Of several attempts the last one counts.
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = elements(body);
+        Ok(())
+    }
+}
+
+impl Order {
+    /// Both lists as one, in the order of the answer. Without it, or if it is not by key with the current version first,
+    /// which S3 promises and an emulator may not keep, by time.
+    fn applied(&self, versions: Vec<VersionFacts>, markers: Vec<VersionFacts>) -> Vec<VersionFacts> {
+        let order = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let count = order.iter().filter(|is_marker| **is_marker).count();
+        if (order.len() - count, count) != (versions.len(), markers.len()) {
+            return merged(versions.into(), markers.into());
+        }
+        let is_split = order.is_sorted();
+        let (mut left, mut right) = (versions.iter(), markers.iter());
+        let next = |is_marker: bool| if is_marker { right.next() } else { left.next() };
+        let all: Vec<VersionFacts> = order.into_iter().filter_map(next).cloned().collect();
+        // A page may begin in the middle of a key, so that a current version can only be too late.
+        let is_by_key = |a: &VersionFacts, b: &VersionFacts| a.key < b.key || a.key == b.key && !b.latest;
+        let goes_back = |a: &VersionFacts, b: &VersionFacts| a.key == b.key && a.modified < b.modified;
+        let any = |is: &dyn Fn(&VersionFacts, &VersionFacts) -> bool| {
+            all.iter().zip(all.iter().skip(1)).any(|(a, b)| is(a, b))
+        };
+        // A time may go back, after an upload in parts; but not where all versions come before all markers.
+        let is_split = is_split && any(&goes_back);
+        if is_split || any(&|a, b| !is_by_key(a, b)) { merged(versions.into(), markers.into()) } else { all }
+    }
+}
+
+/// Which elements of an answer are versions and which are markers. Text has no `<` in XML, so that no key can be one.
+fn elements(answer: &[u8]) -> Vec<bool> {
+    let rest = |at: usize| answer.get(at..).unwrap_or_default();
+    let begins = |at: usize, tag: &[u8]| {
+        let after = rest(at).strip_prefix(tag).and_then(<[u8]>::first);
+        after.is_some_and(|next| matches!(next, b'>' | b' ' | b'/' | b'\n' | b'\r' | b'\t'))
+    };
+    let tags = answer.iter().enumerate().filter(|(_, byte)| **byte == b'<').map(|(at, _)| at);
+    tags.filter_map(|at| match () {
+        () if begins(at, b"<Version") => Some(false),
+        () if begins(at, b"<DeleteMarker") => Some(true),
+        () => None,
+    })
+    .collect()
+}
+
+/// Both lists as one, by key and then the newest first; neither list's own order changes. Of a version and a marker of
+/// one second, the marker counts as the newer one, unless the version is the current one.
 fn merged(mut versions: VecDeque<VersionFacts>, mut markers: VecDeque<VersionFacts>) -> Vec<VersionFacts> {
     let mut all = Vec::with_capacity(versions.len() + markers.len());
     while let (Some(version), Some(marker)) = (versions.front(), markers.front()) {
@@ -233,6 +307,12 @@ fn merged(mut versions: VecDeque<VersionFacts>, mut markers: VecDeque<VersionFac
 
 #[cfg(test)]
 mod tests {
+    use aws_smithy_runtime_api::client::http::{
+        HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector,
+    };
+    use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+    use aws_smithy_types::body::SdkBody;
+
     use super::*;
 
     fn facts(key: &str, id: &str, modified: i64, deleted: bool, latest: bool) -> VersionFacts {
@@ -256,5 +336,70 @@ mod tests {
         ];
         let ids: Vec<String> = merged(versions.into(), markers.into()).into_iter().map(|facts| facts.id).collect();
         assert_eq!(ids, ["a4", "a3", "a2", "a1", "b2", "bm", "b1", "c1", "d1"]);
+    }
+
+    /// An HTTP client with one answer.
+    #[derive(Clone, Debug)]
+    struct Canned(String);
+
+    impl HttpConnector for Canned {
+        fn call(&self, _request: HttpRequest) -> HttpConnectorFuture {
+            let status = 200.try_into().unwrap();
+            HttpConnectorFuture::ready(Ok(HttpResponse::new(status, SdkBody::from(self.0.clone()))))
+        }
+    }
+
+    impl HttpClient for Canned {
+        fn http_connector(&self, _: &HttpConnectorSettings, _: &RuntimeComponents) -> SharedHttpConnector {
+            SharedHttpConnector::new(self.clone())
+        }
+    }
+
+    async fn listed(elements: &[(&str, &str, &str, bool)]) -> Vec<String> {
+        let element = |(name, key, id, latest): &(&str, &str, &str, bool)| {
+            let size = if *name == "Version" { "<Size>1</Size><ETag>&quot;e&quot;</ETag>" } else { "" };
+            format!(
+                "<{name}><Key>{key}</Key><VersionId>{id}</VersionId><IsLatest>{latest}</IsLatest>\
+                 <LastModified>2026-11-30T18:00:00.000Z</LastModified>{size}</{name}>"
+            )
+        };
+        let elements: String = elements.iter().map(element).collect();
+        let answer = format!(
+            "<?xml version=\"1.0\"?><ListVersionsResult xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><Name>b</Name>\
+             <EncodingType>url</EncodingType><IsTruncated>false</IsTruncated><VersionIdMarker></VersionIdMarker>\
+             {elements}</ListVersionsResult>"
+        );
+        let config = aws_sdk_s3::Config::builder()
+            .behavior_version(aws_sdk_s3::config::BehaviorVersion::latest())
+            .region(aws_sdk_s3::config::Region::new("us-west-2"))
+            .credentials_provider(aws_sdk_s3::config::Credentials::new("a", "b", None, None, "test"))
+            .http_client(Canned(answer))
+            .build();
+        let s3 = S3 { client: aws_sdk_s3::Client::from_conf(config), region: "us-west-2".into() };
+        let page = s3.version_page("b", "", None).await.unwrap();
+        page.versions.into_iter().map(|facts| facts.id).collect()
+    }
+
+    /// Everything within one second: written, deleted, written twice, deleted.
+    #[tokio::test]
+    async fn versions_of_one_second_have_the_order_of_the_answer() {
+        let answer = [
+            ("DeleteMarker", "a", "5", true),
+            ("Version", "a", "4", false),
+            ("Version", "a", "3", false),
+            ("DeleteMarker", "a", "2", false),
+            ("Version", "a", "1", false),
+            ("Version", "b%3CDeleteMarker%3E", "2", true),
+            ("DeleteMarker", "b%3CDeleteMarker%3E", "1", false),
+        ];
+        assert_eq!(listed(&answer).await, ["5", "4", "3", "2", "1", "2", "1"]);
+        // An emulator that lists all versions and then all markers.
+        let apart = [
+            ("Version", "a", "2", false),
+            ("Version", "b", "1", true),
+            ("DeleteMarker", "a", "3", true),
+            ("DeleteMarker", "a", "1", false),
+        ];
+        assert_eq!(listed(&apart).await, ["3", "1", "2", "1"]);
     }
 }

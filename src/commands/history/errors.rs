@@ -47,6 +47,8 @@ pub(super) fn of_export(error: ExportError) -> CliError {
             Exit::Refused,
             "nothing but exports may write to the branch main of this repository; export into another one",
         ),
+        ExportError::Path { .. } => (Exit::Failed, "report it, with the key"),
+        ExportError::Git(GitError::Unsafe { .. }) => (Exit::Refused, "pass a folder that is new or empty"),
         ExportError::Git(GitError::Missing) => (Exit::Usage, "install it: apt-get install git, or dnf install git"),
         ExportError::Git(GitError::Other { .. }) => (Exit::Usage, "pass a folder that is new or empty"),
         ExportError::Git(GitError::Locked { .. }) => (Exit::Locked, "wait for its end"),

@@ -15,9 +15,10 @@ use crate::report::import::grouped;
 use crate::report::{Printer, streams};
 use sftpctl_engine::execute::stop::Stop;
 use sftpctl_files::history::export::run::{Options, Progress, Watch, run as export};
+use sftpctl_files::history::selection::Selection;
 
 /// Seconds until what was just written is exported: S3's clock and this one may differ.
-const SETTLED: i64 = 60;
+pub(super) const SETTLED: i64 = 60;
 /// The least time between two lines of progress.
 const LINES: Duration = Duration::from_secs(10);
 
@@ -31,27 +32,56 @@ const LINES: Duration = Duration::from_secs(10);
     in the future takes those that may still go on.\n\n\
     docs/history.md says what becomes of names such as `.git/config`, and of large files.")]
 pub(super) struct Args {
+    #[command(flatten)]
+    how: How,
+    /// Export sessions that ended before this time [default: a minute ago]
+    #[arg(long, value_name = "TIME", value_parser = values::until)]
+    until: Option<i64>,
+}
+
+/// What is exported, where to, and how.
+#[derive(Debug, clap::Args)]
+pub(super) struct How {
     /// The repository: a new folder, or that of an earlier export
     #[arg(long = "git", value_name = "DIR")]
-    git: PathBuf,
+    pub(super) git: PathBuf,
     #[command(flatten)]
-    files: Where,
+    pub(super) files: Where,
     /// Larger files become pointers to their version
     #[arg(long, value_name = "BYTES", value_parser = values::size, default_value = "50M")]
     max_blob: u64,
     /// Seconds without a change that end a session
     #[arg(long, value_name = "SECONDS", default_value_t = 300, value_parser = clap::value_parser!(i64).range(0..=3600))]
     quiet: i64,
-    /// Export sessions that ended before this time [default: a minute ago]
-    #[arg(long, value_name = "TIME", value_parser = values::until)]
-    until: Option<i64>,
+}
+
+impl How {
+    /// The options of an export of the sessions that ended before this time.
+    pub(super) fn options(&self, selection: &Selection, until: i64) -> Options {
+        Options {
+            dir: self.git.clone(),
+            bucket: selection.bucket.clone(),
+            home: selection.home.clone(),
+            quiet: self.quiet,
+            max_blob: self.max_blob,
+            until,
+        }
+    }
 }
 
 /// Shows the progress, and knows whether to stop.
-struct Shown {
+pub(super) struct Shown {
     printer: Printer,
-    stop: Stop,
+    pub(super) stop: Stop,
     last: Mutex<Instant>,
+}
+
+impl Shown {
+    /// Shows it until a signal asks to stop.
+    pub(super) fn new(printer: Printer) -> Self {
+        let stop = Stop::on_signals(|| streams::progress("stopping; what was exported is kept"), stop_now);
+        Self { printer, stop, last: Mutex::new(Instant::now()) }
+    }
 }
 
 impl Watch for Shown {
@@ -72,19 +102,11 @@ impl Watch for Shown {
 }
 
 pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> {
-    let (environment, bucket, selection) = args.files.open("", Permissions::ReadsHistory, printer).await?;
-    let stop = Stop::on_signals(|| streams::progress("stopping; what was exported is kept"), stop_now);
-    let watch = Shown { printer, stop, last: Mutex::new(Instant::now()) };
-    let options = Options {
-        dir: args.git.clone(),
-        bucket: selection.bucket.clone(),
-        home: selection.home.clone(),
-        quiet: args.quiet,
-        max_blob: args.max_blob,
-        until: args.until.unwrap_or_else(|| values::before_now(SETTLED)),
-    };
-    let done = export(&bucket, &options, &watch).await.map_err(errors::of_export)?;
-    let view = ExportView::new(&environment.name, &selection, &args.git, &done);
-    printer.emit("history-export/1", &view, || exported(&done, &args.git));
+    let How { git, files, .. } = &args.how;
+    let (environment, bucket, selection) = files.open("", Permissions::ReadsHistory, printer).await?;
+    let options = args.how.options(&selection, args.until.unwrap_or_else(|| values::before_now(SETTLED)));
+    let done = export(&bucket, &options, &Shown::new(printer)).await.map_err(errors::of_export)?;
+    let view = ExportView::new(&environment.name, &selection, git, &done);
+    printer.emit("history-export/1", &view, || exported(&done, git));
     Ok(if done.interrupted { Exit::Interrupted } else { Exit::Ok })
 }

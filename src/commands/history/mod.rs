@@ -7,6 +7,7 @@ mod restore;
 mod selection;
 mod show;
 mod values;
+mod watch;
 
 use clap::Subcommand;
 
@@ -34,6 +35,8 @@ enum Verb {
     Restore(Box<restore::Args>),
     /// Export the history of a customer or a cluster into a git repository
     Export(Box<export::Args>),
+    /// Keep such a repository up to date, until it is stopped
+    Watch(Box<watch::Args>),
 }
 
 pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> {
@@ -42,5 +45,6 @@ pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> 
         Verb::Show(args) => show::run(args, printer).await,
         Verb::Restore(args) => restore::run(*args, printer).await,
         Verb::Export(args) => export::run(*args, printer).await,
+        Verb::Watch(args) => watch::run(*args, printer).await,
     }
 }

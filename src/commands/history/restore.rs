@@ -15,6 +15,9 @@ use sftpctl_engine::execute::stop::Stop;
 use sftpctl_files::history::restore::run::{Restored, SINGLE_COPY, plan, run as restore};
 use sftpctl_files::history::show::{Which, find};
 
+/// Seconds of a day.
+const DAY: i64 = 86_400;
+
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  \
     sftpctl history restore in/ --env 99 --orgid 17578 --at 2026-11-30T18:00:00Z --dry-run\n  \
@@ -50,6 +53,19 @@ pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> 
     }
     let permissions = if args.dry_run { Permissions::ReadsHistory } else { Permissions::RestoresHistory };
     let (environment, bucket, selection) = args.files.open(path, permissions, printer).await?;
+    if let (Which::At(time), Some(days)) = (&which, environment.files.keep_old_versions_days)
+        && *time < values::before_now(i64::from(days) * DAY)
+    {
+        let gone = format!(
+            "S3 deletes versions {days} days after they were replaced (`files.keep_old_versions_days`), so that files of \
+             then may have none left"
+        );
+        if args.exact {
+            let hint = "pass a time within these days, or leave --exact out: files without a version of then are kept";
+            return Err(CliError::new(Exit::Refused, format!("{gone}, and --exact would remove them")).hint(hint));
+        }
+        printer.note(|| format!("{gone}; such files are kept as they are"));
+    }
     if matches!(which, Which::Version(_)) {
         // A version that is not there would otherwise be "nothing to restore".
         let list = format!("sftpctl history list {}", args.files.words());
@@ -89,8 +105,8 @@ fn exit(done: &Restored) -> Exit {
     let is_some = done.copied + done.removed > 0;
     match done {
         Restored { interrupted: true, .. } => Exit::Interrupted,
-        Restored { failed, overtaken, .. } if failed.is_empty() && overtaken.is_empty() => Exit::Ok,
-        Restored { overtaken, .. } if is_some || !overtaken.is_empty() => Exit::Partly,
+        Restored { failed_count: 0, overtaken_count: 0, .. } => Exit::Ok,
+        Restored { overtaken_count, .. } if is_some || *overtaken_count > 0 => Exit::Partly,
         _ => Exit::Failed,
     }
 }

@@ -12,7 +12,7 @@ use crate::report::history::SavedView;
 use crate::report::shell_word::shell_word;
 use crate::report::{Printer, streams};
 use sftpctl_core::shown::Text;
-use sftpctl_files::history::show::{Proof, Which, content, find};
+use sftpctl_files::history::show::{Proof, ShowError, Which, content, find};
 
 /// Bytes of a version that a terminal shows.
 const TERMINAL: usize = 1 << 20;
@@ -83,7 +83,11 @@ pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> 
             streams::data(text(all)?);
             proof
         }
-        None => content(&bucket.s3, &bucket.name, &facts, streams::bytes).await.map_err(failed)?,
+        None => match content(&bucket.s3, &bucket.name, &facts, streams::bytes).await {
+            // `| head` has enough: nothing more is downloaded, and nobody waits for a comparison.
+            Err(ShowError::Io(error)) if error.kind() == std::io::ErrorKind::BrokenPipe => return Ok(Exit::Ok),
+            result => result.map_err(failed)?,
+        },
     };
     let compared = match proof {
         Proof::Crc64Nvme => "CRC-64/NVME",

@@ -1,14 +1,14 @@
 //! `sftpctl homes copy`.
 
-use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use clap::ValueEnum;
 
 use super::decisions::Decisions;
 use super::inventory;
-use super::selection::{Chosen, Place, Selection};
+use super::selection::{Place, Selection};
 use crate::commands::args::stop_now;
 use crate::commands::permissions::Permissions;
 use crate::commands::report_form::report_form;
@@ -20,7 +20,6 @@ use crate::report::report_file::ReportFile;
 use crate::report::{Printer, streams};
 use sftpctl_aws::Aws;
 use sftpctl_core::shown::Text;
-use sftpctl_core::spec::model::Environment;
 use sftpctl_engine::execute::stop::Stop;
 use sftpctl_files::homes::copy::{Copied, Gone, Options, copy};
 use sftpctl_files::homes::journal::Journal;
@@ -128,7 +127,7 @@ pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> 
         let shown = Arc::new(Shown::new(printer.format(), stop.clone()));
         let options = args.how.options(&place, &pace);
         let watch: Arc<dyn Watch> = Arc::<Shown>::clone(&shown);
-        let result = one((&environment, &aws), &home, (&place, &options), &journal, watch).await;
+        let result = one(&aws, (&home.path, &home.path), (&place, &options), &journal, watch).await;
         shown.finish();
         let result = result?;
         printer.emit("homes-copy/1", &CopyView::new(home.org_id, &result), || text(home.org_id, &result));
@@ -150,15 +149,16 @@ pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> 
     Ok(exit)
 }
 
-/// One pass over a home.
+/// One pass over a home, which is where it was before, or elsewhere.
 pub(super) async fn one(
-    (_, aws): (&Environment, &Arc<Aws>),
-    home: &Chosen,
+    aws: &Arc<Aws>,
+    home: (&Path, &Path),
     (place, options): (&Place, &Options),
     journal: &Arc<Mutex<Journal>>,
     watch: Arc<dyn Watch>,
 ) -> Result<Copied, CliError> {
-    let opened = Arc::new(inventory::open(&home.path, &options.plan)?);
+    let rights = journal.lock().unwrap_or_else(PoisonError::into_inner).manifest().rights_before_freeze();
+    let opened = Arc::new(inventory::open_as(home, &options.plan)?.with_rights(rights));
     let s3 = aws.s3(&place.region).with_attempts_of(ATTEMPT);
     Ok(copy(opened, Arc::clone(journal), (s3, &place.bucket), options, watch).await?)
 }

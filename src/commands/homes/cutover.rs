@@ -1,7 +1,7 @@
 //! `sftpctl homes cutover`.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use super::copy::{self, How};
@@ -21,22 +21,24 @@ use sftpctl_accounts::{AccountError, Accounts};
 use sftpctl_aws::Aws;
 use sftpctl_core::spec::model::Environment;
 use sftpctl_engine::execute::stop::Stop;
-use sftpctl_files::homes::copy::Options;
+use sftpctl_files::homes::copy::{Copied, Options};
 use sftpctl_files::homes::journal::Journal;
-use sftpctl_files::homes::record::{Line, Step};
+use sftpctl_files::homes::record::{Line, Pass, RIGHTS, Step};
 use sftpctl_files::homes::swap::{self, InPlace, Refusal};
-use sftpctl_files::homes::verify::verify;
+use sftpctl_files::homes::verify::{Comparison, verify};
 use sftpctl_files::homes::watch::Watch;
 
 /// How long a mount may take to answer.
 const ANSWER: Duration = Duration::from_secs(10);
+/// Entries that are named.
+const SHOWN: usize = 5;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  \
     sftpctl homes cutover --env 99 --orgid 17578 --mount /sftp --freeze-command ./freeze\n  \
     sftpctl homes cutover --env 99 --list wave-1.txt --mount /sftp --frozen --max-failures 3 --yes\n\n\
-    For each home: freeze, last copy, verify, then the folder and a link to the mount change places in one step, and the \
-    account is enabled. Each step is in the manifest; the same command goes on where a killed run stopped. A home that \
+    For each home: freeze, last copy, verify, then the folder and a link to the mount change places in one step, what was \
+    written into the folder at the last moment is brought over, and the account is enabled. Each step is in the manifest; the same command goes on where a killed run stopped. A home that \
     fails before the exchange is thawed, and customers go on at the old server.\n\n\
     The commands get the home in SFTPCTL_HOME, and the organisation in SFTPCTL_ORGID. The old folder stays beside the \
     link, as .NAME.before-cutover, for `homes rollback`.")]
@@ -48,10 +50,13 @@ pub(super) struct Args {
     #[command(flatten)]
     swap: Swap,
     /// Shell command that stops writes of a customer at the old server, and ends open sessions
-    #[arg(long, value_name = "COMMAND", required_unless_present = "frozen", conflicts_with = "frozen")]
+    #[arg(long, value_name = "COMMAND", required_unless_present_any = ["frozen", "freeze_mode"])]
     freeze_command: Option<String>,
-    /// The homes are frozen already
+    /// Take all rights from the home (mode 0), so that only root opens it, with or without a command
     #[arg(long)]
+    freeze_mode: bool,
+    /// The homes are frozen already
+    #[arg(long, conflicts_with_all = ["freeze_command", "freeze_mode"])]
     frozen: bool,
     /// Shell command that undoes the freeze, for a home that could not be cut over
     #[arg(long, value_name = "COMMAND")]
@@ -85,6 +90,14 @@ impl Swap {
 /// Why a home was not cut over.
 type Failure = String;
 
+/// What came of a home.
+enum Ended {
+    Moved,
+    /// It was cut over, but something that was written at the last moment is only in the old folder.
+    Late(Vec<String>),
+    Failed(Failure),
+}
+
 struct Run<'a> {
     args: &'a Args,
     environment: &'a Environment,
@@ -104,125 +117,238 @@ pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> 
     }
     let stop = Stop::on_signals(|| streams::progress("stopping before the next home"), stop_now);
     let run = Run { args: &args, environment: &environment, aws: &aws, stop, printer };
-    let (mut done, mut failed) = (0, 0);
+    let (mut done, mut late, mut failed) = (0, 0, 0);
     for home in homes {
         if run.stop.requested() {
             return Ok(Exit::Interrupted);
         }
         let place = args.selection.place(&environment, &aws, home.org_id).await?;
         let options = args.how.options(&place, &pace);
-        let failure = run.one(&home, (&place, &options)).await?;
-        let view = MovedView { org_id: home.org_id, what: "cut over", failure: failure.as_deref(), notes: &[] };
+        let ended = run.one(&home, (&place, &options)).await?;
+        let (failure, notes) = match &ended {
+            Ended::Moved => (None, &[][..]),
+            Ended::Late(notes) => (None, &notes[..]),
+            Ended::Failed(why) => (Some(why.as_str()), &[][..]),
+        };
+        let view = MovedView { org_id: home.org_id, what: "cut over", failure, notes };
         printer.emit("homes-cutover/1", &view, || view.text());
-        match failure {
-            None => done += 1,
-            Some(_) => failed += 1,
+        match ended {
+            Ended::Moved => done += 1,
+            Ended::Late(_) => late += 1,
+            Ended::Failed(_) => failed += 1,
         }
         if failed > args.max_failures {
             break;
         }
     }
-    Ok(match (done, failed) {
-        (_, 0) => Exit::Ok,
-        (0, _) => Exit::Refused,
+    Ok(match (done, late, failed) {
+        (_, 0, 0) => Exit::Ok,
+        (0, 0, _) => Exit::Refused,
         _ => Exit::Partly,
     })
 }
 
+/// A home on its way, with its manifest.
+#[derive(Clone, Copy)]
+struct Home<'a> {
+    chosen: &'a Chosen,
+    place: &'a Place,
+    options: &'a Options,
+    journal: &'a Arc<Mutex<Journal>>,
+    target: &'a Path,
+}
+
+impl Home<'_> {
+    fn has(self, step: Step) -> bool {
+        self.journal.lock().unwrap_or_else(PoisonError::into_inner).manifest().has(step)
+    }
+
+    fn note(self, step: Step, detail: String) -> Result<(), CliError> {
+        note(self.journal, step, detail)
+    }
+}
+
 impl Run<'_> {
     /// Cuts over a home, or says why not.
-    async fn one(&self, home: &Chosen, (place, options): (&Place, &Options)) -> Result<Option<Failure>, CliError> {
-        let path = self.args.selection.manifest(self.environment, home.org_id);
-        let journal = Arc::new(Mutex::new(Journal::open(&path, &home.line(self.environment, place))?));
-        let target = self.args.swap.target(place);
-        match swap::in_place(&home.path, &target) {
+    async fn one(&self, chosen: &Chosen, (place, options): (&Place, &Options)) -> Result<Ended, CliError> {
+        let path = self.args.selection.manifest(self.environment, chosen.org_id);
+        let journal = Arc::new(Mutex::new(Journal::open(&path, &chosen.line(self.environment, place))?));
+        let target = &self.args.swap.target(place);
+        let home = Home { chosen, place, options, journal: &journal, target };
+        match swap::in_place(&chosen.path, target) {
             Ok(InPlace::Link) => {}
             Ok(InPlace::Folder) => {
-                if let Err(refusal) = self.check(home, &target, options).await? {
-                    return Ok(Some(refusal.to_string()));
+                if let Err(refusal) = self.check(home).await? {
+                    return Ok(Ended::Failed(refusal.to_string()));
                 }
-                if let Some(freeze) = Hook::of(self.args.freeze_command.as_deref(), home)
-                    && let Err(why) = freeze.run().await
-                {
-                    return Ok(Some(format!("the freeze failed: {why}")));
+                if let Err(why) = self.freeze(home).await? {
+                    return Ok(Ended::Failed(format!("the freeze failed: {why}")));
                 }
-                note(&journal, Step::Frozen, String::new())?;
-                if let Some(failure) = self.while_frozen(home, (place, options), (&journal, &target)).await? {
-                    let thawed = match Hook::of(self.args.thaw_command.as_deref(), home) {
-                        Some(thaw) => thaw.run().await.err().map(|why| format!("; the thaw failed: {why}")),
-                        None => None,
-                    };
-                    return Ok(Some(failure + &thawed.unwrap_or_default()));
+                if let Some(failure) = self.while_frozen(home).await? {
+                    let thawed = thaw(self.args.thaw_command.as_deref(), chosen, &chosen.path, &journal).await;
+                    let thawed = thawed.map(|why| format!("; the thaw failed: {why}"));
+                    return Ok(Ended::Failed(failure + &thawed.unwrap_or_default()));
                 }
             }
-            Err(error) => return Ok(Some(error.to_string())),
+            Err(error) => return Ok(Ended::Failed(error.to_string())),
         }
-        let (has_exchanged, has_enabled) = {
-            let journal = journal.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-            (journal.manifest().has(Step::Exchanged), journal.manifest().has(Step::Enabled))
-        };
         // A run may have been killed between the exchange and its line.
-        if !has_exchanged {
-            note(&journal, Step::Exchanged, target.display().to_string())?;
+        if !home.has(Step::Exchanged) {
+            home.note(Step::Exchanged, target.display().to_string())?;
         }
-        if !has_enabled {
-            set_account(self.aws, self.environment, home.org_id, false).await?;
-            note(&journal, Step::Enabled, String::new())?;
+        let late = if home.has(Step::Late) { Vec::new() } else { self.late(home).await? };
+        if !home.has(Step::Enabled) {
+            set_account(self.aws, self.environment, chosen.org_id, false).await?;
+            home.note(Step::Enabled, String::new())?;
         }
-        Ok(None)
+        Ok(if late.is_empty() { Ended::Moved } else { Ended::Late(late) })
     }
 
     /// What can be checked before customers notice anything.
-    async fn check(&self, home: &Chosen, target: &Path, options: &Options) -> Result<Result<(), Refusal>, CliError> {
-        let opened = inventory::open(&home.path, &options.plan)?;
+    async fn check(&self, home: Home<'_>) -> Result<Result<(), Refusal>, CliError> {
+        let rights = home.journal.lock().unwrap_or_else(PoisonError::into_inner).manifest().rights_before_freeze();
+        let opened = inventory::open(&home.chosen.path, &home.options.plan)?.with_rights(rights);
         if let Err(refusal) = swap::check(&opened, self.args.allow_chroot) {
             return Ok(Err(refusal));
         }
         // A dead mount does not answer, and must not stop this process.
-        let folder = target.to_owned();
+        let folder = home.target.to_owned();
         let look = tokio::task::spawn_blocking(move || folder.is_dir());
         let is_there = tokio::time::timeout(ANSWER, look).await;
-        Ok(if matches!(is_there, Ok(Ok(true))) { Ok(()) } else { Err(Refusal::NoTarget(target.to_owned())) })
+        Ok(if matches!(is_there, Ok(Ok(true))) { Ok(()) } else { Err(Refusal::NoTarget(home.target.to_owned())) })
+    }
+
+    /// Stops writes at the old server. The rights of a home are noted before they are taken.
+    async fn freeze(&self, home: Home<'_>) -> Result<Result<(), Failure>, CliError> {
+        let rights = home.journal.lock().unwrap_or_else(PoisonError::into_inner).manifest().rights_before_freeze();
+        let detail = match (swap::rights(&home.chosen.path), rights) {
+            _ if !self.args.freeze_mode => String::new(),
+            // A run that was killed has taken them.
+            (Ok(0), Some(rights)) | (Ok(rights), _) => format!("{RIGHTS}{rights:o}"),
+            (Err(error), _) => return Ok(Err(error.to_string())),
+        };
+        if let Some(freeze) = Hook::of(self.args.freeze_command.as_deref(), home.chosen)
+            && let Err(why) = freeze.run().await
+        {
+            return Ok(Err(why));
+        }
+        home.note(Step::Frozen, detail)?;
+        if self.args.freeze_mode
+            && let Err(error) = swap::set_rights(&home.chosen.path, 0)
+        {
+            return Ok(Err(error.to_string()));
+        }
+        Ok(Ok(()))
+    }
+
+    /// A copy of the home, which is the folder at this path now.
+    async fn copy(&self, home: Home<'_>, folder: &Path) -> Result<Copied, CliError> {
+        let shown = Arc::new(Shown::new(self.printer.format(), self.stop.clone()));
+        let watch: Arc<dyn Watch> = Arc::<Shown>::clone(&shown);
+        let (paths, how) = ((folder, home.chosen.path.as_path()), (home.place, home.options));
+        let result = copy::one(self.aws, paths, how, home.journal, watch).await;
+        shown.finish();
+        let result = result?;
+        self.printer.note(|| copied(home.chosen.org_id, &result));
+        Ok(result)
+    }
+
+    /// Compares the objects with S3, and the folder with the manifest.
+    async fn verify(&self, home: Home<'_>, folder: &Path) -> Result<Comparison, CliError> {
+        let rights = home.journal.lock().unwrap_or_else(PoisonError::into_inner).manifest().rights_before_freeze();
+        let opened = inventory::open_as((folder, &home.chosen.path), &home.options.plan)?.with_rights(rights);
+        let shown = Shown::new(self.printer.format(), self.stop.clone());
+        let s3 = self.aws.s3(&home.place.region);
+        let result = verify(home.journal, (&s3, &home.place.bucket), false, Some(opened), &shown).await;
+        shown.finish();
+        let result = result?;
+        self.printer.note(|| compared(home.chosen.org_id, &result));
+        Ok(result)
     }
 
     /// The last copy, the comparison and the exchange.
-    async fn while_frozen(
-        &self,
-        home: &Chosen,
-        (place, options): (&Place, &Options),
-        (journal, target): (&Arc<Mutex<Journal>>, &Path),
-    ) -> Result<Option<Failure>, CliError> {
-        if let Err(refusal) = swap::check_closed(&home.path) {
+    async fn while_frozen(&self, home: Home<'_>) -> Result<Option<Failure>, CliError> {
+        let path = &home.chosen.path;
+        if let Err(refusal) = swap::check_closed(path) {
             return Ok(Some(refusal.to_string()));
         }
-        let shown = Arc::new(Shown::new(self.printer.format(), self.stop.clone()));
-        let watch: Arc<dyn Watch> = Arc::<Shown>::clone(&shown);
-        let result = copy::one((self.environment, self.aws), home, (place, options), journal, watch).await;
-        shown.finish();
-        let result = result?;
-        self.printer.note(|| copied(home.org_id, &result));
+        let result = self.copy(home, path).await?;
         if !result.is_complete() {
             return Ok(Some(format!("{} entries are left, and {} objects gone", result.pass.left, result.pass.gone)));
         }
-        note(journal, Step::Copied, String::new())?;
-        let shown = Shown::new(self.printer.format(), self.stop.clone());
-        let result = verify(journal, (&self.aws.s3(&place.region), &place.bucket), false, &shown).await;
-        shown.finish();
-        let result = result?;
-        self.printer.note(|| compared(home.org_id, &result));
-        let Some(signed) = result.signed else { return Ok(Some("objects in S3 differ from the home".to_owned())) };
-        note(journal, Step::Verified, signed.digest)?;
-        if let Err(refusal) = swap::check_closed(&home.path) {
+        home.note(Step::Copied, String::new())?;
+        let result = self.verify(home, path).await?;
+        let Some(signed) = result.signed else {
+            let changed = result.changed.unwrap_or_default();
+            let why = match result.differences.is_empty() {
+                false => "objects in S3 differ from the home".to_owned(),
+                true => format!("{changed} entries of the home have changed since the last copy: it is not frozen"),
+            };
+            return Ok(Some(why));
+        };
+        home.note(Step::Verified, signed.digest)?;
+        if let Err(refusal) = swap::check_closed(path) {
             return Ok(Some(refusal.to_string()));
         }
-        Ok(swap::exchange(&home.path, target).err().map(|error| format!("the exchange failed: {error}")))
+        Ok(swap::exchange(path, home.target).err().map(|error| format!("the exchange failed: {error}")))
     }
+
+    /// Brings over what was written into the folder after it was read: by a process that has a file of it open, or that
+    /// opened one between the last look and the exchange. Returns what is still only there.
+    async fn late(&self, home: Home<'_>) -> Result<Vec<String>, CliError> {
+        let folder = swap::kept(&home.chosen.path);
+        // A process that goes on is given a second chance to end.
+        let mut notes = Vec::new();
+        for _ in 0..2 {
+            let open = swap::check_closed(&folder);
+            let result = self.copy(home, &folder).await?;
+            notes.clear();
+            if let Err(refusal) = open {
+                notes.push(format!("late writes are possible: {refusal}"));
+            }
+            if !result.is_complete() {
+                let Pass { left, gone, .. } = result.pass;
+                let what = format!("{left} entries of {} are not in S3, and {gone} objects gone", folder.display());
+                notes.push(what);
+                notes.extend(result.left.iter().take(SHOWN).map(|left| format!("{}: {}", left.path, left.why.words())));
+            }
+            if notes.is_empty() {
+                // Whatever was brought over is compared, and signed off again.
+                let signed = self.verify(home, &folder).await?.signed;
+                if let Some(signed) = signed {
+                    home.note(Step::Late, signed.digest)?;
+                    return Ok(Vec::new());
+                }
+                notes.push(format!("{} has changed again, or S3 differs from it", folder.display()));
+            }
+        }
+        notes.push("end the processes, and rerun the same command: it brings over what is missing".to_owned());
+        Ok(notes)
+    }
+}
+
+/// Lets the customer write at the old server again: the rights of the folder at this path, and the user's command. Returns
+/// what failed.
+pub(super) async fn thaw(
+    command: Option<&str>,
+    chosen: &Chosen,
+    folder: &Path,
+    journal: &Mutex<Journal>,
+) -> Option<Failure> {
+    let rights = journal.lock().unwrap_or_else(PoisonError::into_inner).manifest().rights_before_freeze();
+    let taken = rights.filter(|_| swap::rights(folder).is_ok_and(|rights| rights == 0));
+    let given = taken.and_then(|rights| swap::set_rights(folder, rights).err().map(|error| error.to_string()));
+    let ran = match Hook::of(command, chosen) {
+        Some(hook) => hook.run().await.err(),
+        None => None,
+    };
+    given.or(ran)
 }
 
 /// Writes a step to the manifest, and to the disk.
 pub(super) fn note(journal: &Mutex<Journal>, step: Step, detail: String) -> Result<(), CliError> {
     let at = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
-    let mut journal = journal.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let mut journal = journal.lock().unwrap_or_else(PoisonError::into_inner);
     journal.append(Line::Step { step, at, detail })?;
     Ok(journal.sync()?)
 }

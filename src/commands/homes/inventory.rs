@@ -88,7 +88,15 @@ pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> 
 
 /// Opens a home.
 pub(super) fn open(path: &std::path::Path, options: &sftpctl_files::homes::plan::Options) -> Result<Home, CliError> {
-    Home::open(path, options.charset).map_err(|error| {
+    open_as((path, path), options)
+}
+
+/// Opens a home that was at another path before.
+pub(super) fn open_as(
+    (path, before): (&std::path::Path, &std::path::Path),
+    options: &sftpctl_files::homes::plan::Options,
+) -> Result<Home, CliError> {
+    Home::open_as(path, before, options.charset).map_err(|error| {
         let message = format!("cannot open the home {}: {error}", path.display());
         CliError::new(Exit::Usage, message)
             .hint("a home is a folder, not a link; `homes` in the environment file and --root say where it is")

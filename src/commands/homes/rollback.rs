@@ -3,9 +3,8 @@
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
-use super::cutover::{Swap, note, set_account};
-use super::hook::Hook;
-use super::selection::{Chosen, Place, Selection};
+use super::cutover::{Swap, note, set_account, thaw};
+use super::selection::{Place, Selection};
 use crate::commands::args::{Yes, stop_now};
 use crate::commands::permissions::Permissions;
 use crate::commands::prompt::confirm;
@@ -41,6 +40,8 @@ pub(super) struct Args {
     yes: Yes,
 }
 
+const WHAT: &str = "rolled back";
+
 /// Rolls the homes back one after the other.
 pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> {
     let (environment, aws) = args.selection.aws.connect(Permissions::MovesHomes, printer).await?;
@@ -75,28 +76,38 @@ pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> 
         if all.is_interrupted {
             return Ok(Exit::Interrupted);
         }
+        // What another attempt may bring back must be there before the folder is in use again.
+        if all.failed > 0 && in_place == InPlace::Link {
+            let why = format!("{} objects failed, and customers go on in S3; rerun the same command", all.failed);
+            let view = MovedView { failure: Some(&why), notes: &notes(&all), org_id: home.org_id, what: WHAT };
+            printer.emit("homes-rollback/1", &view, || view.text());
+            set_account(&aws, &environment, home.org_id, false).await?;
+            exit = Exit::Partly;
+            continue;
+        }
         note(&journal, Step::BroughtBack, String::new())?;
         swap::exchange_back(&home.path, &target)
             .map_err(|error| CliError::new(Exit::Failed, format!("home {}: {error}", home.org_id)))?;
-        note(&journal, Step::RolledBack, String::new())?;
         // What the application wrote through the mount may have been on its way.
         let late = work.bring_back(&home.path).await?;
+        if late.is_interrupted {
+            return Ok(Exit::Interrupted);
+        }
+        let failure = thaw(args.thaw_command.as_deref(), &home, &home.path, &journal).await;
+        note(&journal, Step::RolledBack, String::new())?;
         all.returned += late.returned;
         all.bytes += late.bytes;
-        let failure = thaw(&args, &home).await;
+        all.deleted = late.deleted;
+        (all.left, all.left_count, all.failed) = (late.left, late.left_count, late.failed);
+        let failure = failure.map(|why| format!("the folder is back; the thaw failed: {why}"));
         let notes = notes(&all);
-        let view = MovedView { org_id: home.org_id, what: "rolled back", failure: failure.as_deref(), notes: &notes };
+        let view = MovedView { org_id: home.org_id, what: WHAT, failure: failure.as_deref(), notes: &notes };
         printer.emit("homes-rollback/1", &view, || view.text());
-        if late.left_count > 0 || failure.is_some() {
+        if all.left_count > 0 || failure.is_some() {
             exit = Exit::Partly;
         }
     }
     Ok(exit)
-}
-
-async fn thaw(args: &Args, home: &Chosen) -> Option<String> {
-    let thaw = Hook::of(args.thaw_command.as_deref(), home)?;
-    thaw.run().await.err().map(|why| format!("the folder is back; the thaw failed: {why}"))
 }
 
 /// What the two passes of a roll-back share.

@@ -12,7 +12,9 @@ use crate::report::import::progress::Shown;
 use crate::report::{Printer, streams};
 use sftpctl_engine::execute::stop::Stop;
 use sftpctl_files::homes::journal::Journal;
+use sftpctl_files::homes::name::Charset;
 use sftpctl_files::homes::verify::verify;
+use sftpctl_files::homes::walk::Home;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  \
@@ -21,8 +23,9 @@ use sftpctl_files::homes::verify::verify;
     S3 keeps a checksum (CRC-64/NVME) of each object as a whole, which it has compared with what it received. It is \
     compared with that of the file, which was computed as it was read; nothing is downloaded. With --deep every object is \
     read back.\n\n\
-    A manifest whose objects are all the same is signed off with a SHA-256 over their keys, sizes and checksums. The next \
-    copy that stores something ends that.")]
+    A manifest whose objects are all the same is signed off with a SHA-256 over their keys, sizes and checksums: unless \
+    the last copy left entries, or entries of the home have changed since, which ends with 6. Whatever a later copy \
+    stores, leaves or skips ends the sign-off.")]
 pub(super) struct Args {
     #[command(flatten)]
     selection: Selection,
@@ -46,16 +49,20 @@ pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> 
                 .hint(format!("run: sftpctl homes copy {} --orgid {}", args.selection.aws.words(), home.org_id)));
         }
         let journal = Arc::new(Mutex::new(journal));
+        // After the cut-over a link is in its place, and customers go on in S3.
+        let folder = Home::open(&home.path, Charset::Utf8).ok();
         let shown = Shown::new(printer.format(), stop.clone());
-        let result = verify(&journal, (&aws.s3(&place.region), &place.bucket), args.deep, &shown).await;
+        let result = verify(&journal, (&aws.s3(&place.region), &place.bucket), args.deep, folder, &shown).await;
         shown.finish();
         let result = result?;
         printer.emit("homes-verify/1", &VerifyView::new(home.org_id, &result), || compared(home.org_id, &result));
         if result.is_interrupted {
             return Ok(Exit::Interrupted);
         }
-        if result.signed.is_none() {
+        if !result.differences.is_empty() {
             exit = Exit::Failed;
+        } else if result.signed.is_none() && exit == Exit::Ok {
+            exit = Exit::Partly;
         }
     }
     Ok(exit)

@@ -95,6 +95,7 @@ pub(super) fn explain(error: &InstallError) -> CliError {
         ),
         InstallError::Linked(_) => (Exit::Usage, Some("name the folder itself as `at`".to_owned())),
         InstallError::Busy { .. } => (Exit::Refused, Some("end these processes first".to_owned())),
+        InstallError::Locked { .. } => (Exit::Locked, Some("wait until it has ended".to_owned())),
         InstallError::NotUnmounted { .. } => {
             (Exit::Failed, Some("rerun the same command when it is no longer in use".into()))
         }

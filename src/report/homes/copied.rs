@@ -114,13 +114,20 @@ pub struct VerifyView<'a> {
     pub interrupted: bool,
     pub differences: &'a BTreeMap<Difference, u64>,
     pub samples: &'a [(Raw, Difference)],
+    /// Entries that the last copy left, and objects without an entry.
+    pub left: u64,
+    pub gone: u64,
+    /// Entries that are not as they were copied; absent if a link is in the place of the home.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub changed: Option<u64>,
+    pub changed_samples: &'a [Raw],
     #[serde(skip_serializing_if = "Option::is_none")]
     pub signed: Option<&'a Verified>,
 }
 
 impl<'a> VerifyView<'a> {
     pub fn new(org_id: i64, of: &'a Comparison) -> Self {
-        let Comparison { objects, bytes, differences, samples, signed, is_interrupted } = of;
+        let Comparison { objects, bytes, differences, samples, signed, is_interrupted, .. } = of;
         Self {
             org_id,
             objects: *objects,
@@ -128,6 +135,10 @@ impl<'a> VerifyView<'a> {
             interrupted: *is_interrupted,
             differences,
             samples,
+            left: of.left,
+            gone: of.gone,
+            changed: of.changed,
+            changed_samples: of.changed_samples.get(..SHOWN).unwrap_or(&of.changed_samples),
             signed: signed.as_ref(),
         }
     }
@@ -140,6 +151,19 @@ pub fn compared(org_id: i64, of: &Comparison) -> Text {
         text.line(format!("  {} {}", grouped(*count), difference.words()));
         let samples = of.samples.iter().filter(|(_, sample)| sample == difference).take(SHOWN);
         samples.for_each(|(path, _)| text.line(format!("    {path}")));
+    }
+    for (count, words) in [
+        (of.left, "entries were left by the last copy"),
+        (of.gone, "objects have no entry in the home any more"),
+        (of.changed.unwrap_or_default(), "entries are new, gone, or have changed since they were copied"),
+    ] {
+        if count > 0 {
+            text.line(format!("  {} {words}", grouped(count)));
+        }
+    }
+    of.changed_samples.iter().take(SHOWN).for_each(|path| text.line(format!("    {path}")));
+    if !of.is_complete() {
+        text.line("  not signed off: rerun `sftpctl homes copy`, and decide on what it leaves");
     }
     if let Some(Verified { digest, .. }) = &of.signed {
         text.line(format!("  signed off: sha256 {digest}"));

@@ -5,11 +5,15 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use sftpctl_core::shown::Text;
 use sftpctl_files::homes::concern::Concern;
+use sftpctl_files::homes::quota::Quota;
 use sftpctl_files::homes::totals::{Count, PRICES, Totals};
 
 use super::size;
 use crate::report::import::grouped;
 use crate::report::span::span;
+
+/// Users whose quotas are shown to people.
+const QUOTAS: usize = 10;
 
 /// The rates that an estimate of the time assumes.
 #[derive(Clone, Copy, Debug)]
@@ -35,7 +39,40 @@ pub struct InventoryView<'a> {
     left: u64,
     concerns: BTreeMap<&'static str, CountView<'a>>,
     open_files_of_others_are_unknown: bool,
+    /// Of the homes' owners that have any, by user ID.
+    quotas: BTreeMap<u32, Vec<QuotaView<'a>>>,
+    quotas_are_unknown: bool,
     estimate: Estimate,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct QuotaView<'a> {
+    file_system: &'a str,
+    /// What the user has there, not only in the home.
+    bytes: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    soft_bytes: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hard_bytes: Option<u64>,
+    files: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    soft_files: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hard_files: Option<u64>,
+}
+
+fn quota_view(quota: &Quota) -> QuotaView<'_> {
+    let Quota { file_system, bytes, soft_bytes, hard_bytes, files, soft_files, hard_files } = quota;
+    QuotaView {
+        file_system,
+        bytes: *bytes,
+        soft_bytes: *soft_bytes,
+        hard_bytes: *hard_bytes,
+        files: *files,
+        soft_files: *soft_files,
+        hard_files: *hard_files,
+    }
 }
 
 #[derive(Serialize)]
@@ -79,6 +116,8 @@ impl<'a> InventoryView<'a> {
             left: totals.left,
             concerns: totals.concerns.iter().map(count).collect(),
             open_files_of_others_are_unknown: totals.is_partly_open,
+            quotas: totals.quotas.iter().map(|(uid, all)| (*uid, all.iter().map(quota_view).collect())).collect(),
+            quotas_are_unknown: totals.quotas_are_unknown,
             estimate: Estimate {
                 seconds: seconds(totals, rates),
                 usd_for_requests: totals.price_of_requests(),
@@ -109,6 +148,19 @@ pub fn found(totals: &Totals, rates: Rates) -> Text {
     text.line(format!("  {:>10}  become objects, {}", grouped(*objects), size(*object_bytes)));
     text.line(format!("  {:>10}  stay behind as the options say", grouped(*skipped)));
     text.line(format!("  {:>10}  stay behind, and need a decision", grouped(*left)));
+    for (uid, quotas) in totals.quotas.iter().take(QUOTAS) {
+        for Quota { file_system, bytes, soft_bytes, hard_bytes, .. } in quotas {
+            let limit = hard_bytes.or(*soft_bytes).map_or_else(|| "files only".to_owned(), size);
+            text.line(format!("quota: user {uid} has {} of {limit} on {file_system}; S3 has no quotas", size(*bytes)));
+        }
+    }
+    let more = totals.quotas.len().saturating_sub(QUOTAS);
+    if more > 0 {
+        text.line(format!("quota: {more} more users have one; --output json has all"));
+    }
+    if totals.quotas_are_unknown {
+        text.line("quota: unknown, since there is no program `quota`");
+    }
     for (concern, count) in &totals.concerns {
         let fate = match (count.left, count.skipped) {
             (0, 0) => "",

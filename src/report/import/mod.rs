@@ -75,7 +75,15 @@ pub fn outcomes(review: &Review) -> Text {
         (new, "new", sample("new")),
         (changed, "changed in the source", sample("changed")),
         (same, "the same in the table", String::new()),
-        (renewed, either(renewed, "of these gets a new digest", "of these get a new digest"), String::new()),
+        (
+            renewed,
+            either(
+                renewed,
+                "of these gets a new digest or its source's name",
+                "of these get a new digest or their source's name",
+            ),
+            String::new(),
+        ),
         (newer, "newer in the table; kept", sample("newer")),
         (kept_out, "removed in the table; kept out", sample("kept-out")),
         (rejected, "rejected", if reasons.is_empty() { String::new() } else { format!("  {}", reasons.join(", ")) }),
@@ -187,7 +195,7 @@ pub fn written(result: &Written) -> Text {
     let deleted = if *deleted > 0 { format!(", {} deleted", grouped(*deleted)) } else { String::new() };
     let mut text = Text::from(format!("{} added, {} changed{deleted}", counted(*new, "account"), grouped(*changed)));
     if *renewed > 0 {
-        text.line(format!("{} got a new digest", counted(*renewed, "account")));
+        text.line(format!("{} got a new digest or the source's name", counted(*renewed, "account")));
     }
     if *throttled > 0 {
         let were = either(*throttled, "was", "were");

@@ -3,7 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use serde_json::Value;
 use sftpctl_files::history::restore::run as restore;
@@ -109,6 +109,12 @@ fn versions_are_listed_shown_and_restored() {
     let output = me.site.run(&[&show[..], &[ids[2]]].concat());
     assert_eq!(output.stdout, b"one\n", "{}", shown(&output));
     assert!(shown(&output).contains("compared: "), "{}", shown(&output));
+    // A reader that has enough ends it quietly.
+    let mut command = me.site.command(&[&show[..], &[ids[2]]].concat());
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success() && output.stderr.is_empty(), "{}", shown(&output));
     let saved = [&show[..], &[ids[1], "--to", "saved.csv"]].concat();
     me.site.ok(&saved);
     assert_eq!(std::fs::read_to_string(me.site.dir.path().join("saved.csv")).unwrap(), "two\n");
@@ -174,7 +180,7 @@ fn folder_is_restored_as_of_a_time() {
     me.put("in/changed", "after\n");
     faults(&me.site, &[&["s3.CopyObject", "hold-before", "--count", "1", "--object", "17578/in/changed"]]);
     let restore = Customer::arguments("restore", &at);
-    let command = me.site.command(&restore).stdout(std::process::Stdio::piped()).spawn().unwrap();
+    let command = me.site.command(&restore).stdout(Stdio::piped()).spawn().unwrap();
     until("the copy", || (front(&me.site, "GET", "faults")["holds"].as_array().unwrap().len() == 1).then_some(()));
     me.put("in/changed", "newer\n");
     front(&me.site, "POST", "faults/release");
@@ -306,6 +312,57 @@ fn export_that_was_killed_is_resumed() {
     let resumed: Value = serde_json::from_slice(&resumed.stdout).unwrap();
     assert_eq!(resumed["commit"], me.export("whole", &END)["commit"]);
     assert_eq!(me.git("killed", &["rev-list", "--count", "main"]).trim(), "6");
+}
+
+/// It outlasts faults, exports what comes, and ends when it is asked to.
+#[test]
+fn watch_exports_what_comes_until_it_is_stopped() {
+    let me = Customer::new();
+    let often = ["--git", "watched", "--interval", "1", "--delay", "0", "--quiet", "0"];
+    // One that the SDK does not retry itself.
+    faults(&me.site, &[&["s3.ListObjectVersions", "error=400:Throttled:not now", "--count", "2"]]);
+    let mut command = me.site.command(&Customer::arguments("watch", &often));
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let head = || {
+        let dir = me.site.dir.path().join("watched");
+        let output = Command::new("git").arg("--git-dir").arg(dir).args(["log", "-1", "--format=%s", "main"]).output();
+        String::from_utf8(output.unwrap().stdout).unwrap().trim().to_owned()
+    };
+    for name in ["a.csv", "b.csv"] {
+        me.put(name, "content\n");
+        until(name, || (head() == format!("write {name}")).then_some(()));
+    }
+    assert!(child.try_wait().unwrap().is_none());
+    succeeded("SIGINT", &Command::new("kill").args(["-INT", &child.id().to_string()]).output().unwrap());
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success(), "{}", shown(&output));
+    assert!(shown(&output).contains("s3:ListBucketVersions"), "the fault is told: {}", shown(&output));
+    let lines: Vec<Value> =
+        String::from_utf8(output.stdout).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert!(lines.iter().any(|line| line["commits"] == 1), "{lines:?}");
+    let whole = me.export("whole", &["--until", "2100-01-01", "--quiet", "0"]);
+    assert_eq!(me.git("watched", &["rev-parse", "main"]).trim(), whole["commit"].as_str().unwrap());
+    // Only a fault that passes is outlasted.
+    me.git("watched", &["update-ref", "refs/heads/main", "main~1"]);
+    let refused = me.site.ends_with(3, &Customer::arguments("watch", &often));
+    assert!(refused.contains("has been changed"), "{refused}");
+}
+
+/// Of a time before the versions that are kept, nobody knows which files existed: none of them is removed.
+#[test]
+fn restoration_removes_nothing_that_a_rule_may_have_forgotten() {
+    let site = Site::deployed("files: { keep_old_versions_days: 30 }\n");
+    let login = site.add(17578, "me@example.com", "Fake-Password-1");
+    let port = site.port(WEST);
+    let me = Customer { site, login, port };
+    me.put("a.csv", "one\n");
+    let long_ago = ["/", "--at", "2020-01-01", "--yes"];
+    let refused = me.site.ends_with(3, &Customer::arguments("restore", &[&long_ago[..], &["--exact"]].concat()));
+    assert!(refused.contains("30 days") && refused.contains("would remove them"), "{refused}");
+    let kept = me.history("restore", &long_ago);
+    assert!(kept[0]["toRemove"] == 0 && kept[0]["kept"].as_u64() >= Some(1), "{kept:?}");
+    let today = jiff::Timestamp::now().to_string();
+    me.history("restore", &["/", "--at", &today, "--exact", "--dry-run"]);
 }
 
 /// More versions than S3 lists at once, and a version that is copied in parts.

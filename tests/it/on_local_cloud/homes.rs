@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod adverse;
+mod killed;
 mod nasty;
 
 use std::collections::BTreeMap;
@@ -119,6 +121,17 @@ fn a_home_of_every_kind_is_accounted_for() {
     {
         assert_eq!(found["concerns"][kind]["entries"], count, "{kind}: {found:#}");
     }
+    // The quota of its owner, as a program says it that takes the place of `quota`.
+    let programs = customer.path("programs");
+    std::fs::create_dir(&programs).unwrap();
+    let quota =
+        "#!/bin/sh\necho 'Disk quotas for user x (uid '$5'):'\necho '/dev/sda1 2048* 1024 4096 0 7 0 0 0'\nexit 1\n";
+    std::fs::write(programs.join("quota"), quota).unwrap();
+    std::fs::set_permissions(programs.join("quota"), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let path = format!("{}:{}", programs.display(), std::env::var("PATH").unwrap());
+    let output = customer.site.command(&customer.arguments("inventory", &[])).env("PATH", path).output().unwrap();
+    let text = succeeded("inventory", &output);
+    assert!(text.contains("has 2.0 MiB of 4.0 MiB on /dev/sda1; S3 has no quotas"), "{text}");
     let report = std::fs::read_to_string(customer.site.dir.path().join("all.json")).unwrap();
     assert_eq!(report.lines().count(), before.len());
     let decided = customer.json(0, "inventory", &DECISIONS);
@@ -386,7 +399,7 @@ fn a_home_is_cut_over_and_rolled_back() {
     let status = customer.json(0, "status", &[]);
     let steps: Vec<&str> =
         status["homes"][0]["steps"].as_array().unwrap().iter().map(|step| step["step"].as_str().unwrap()).collect();
-    assert_eq!(steps, ["frozen", "copied", "verified", "exchanged", "enabled"]);
+    assert_eq!(steps, ["frozen", "copied", "verified", "exchanged", "late", "enabled"]);
 
     // Customers and the application go on.
     customer.upload("plain.txt", "changed by the customer");

@@ -88,6 +88,8 @@ impl Server {
         let mut command = tool("timeout", "coreutils");
         command.args(["--signal=KILL", NEVER_HANGS]).arg(program.get_program()).args(["mounts", verb]).args(more);
         command.args(["--output", "json", "--root"]).arg(&self.root).current_dir(self.site.dir.path());
+        // The keys of who runs it are not the mount's.
+        command.env("AWS_ACCESS_KEY_ID", "another").env("AWS_SECRET_ACCESS_KEY", "key");
         let output = command.output().unwrap();
         assert_eq!(output.status.code(), Some(code), "{verb} {more:?}: {}", shown(&output));
         serde_json::from_str(text(&output.stdout).lines().last().unwrap_or("null")).unwrap_or_default()
@@ -257,6 +259,18 @@ async fn a_mount_is_installed_killed_healed_and_removed() {
     server.is_healthy();
     user.lost_nothing(&s3).await;
     application.lost_nothing(&s3).await;
+    // Neither is one that a heal is at work on, which another heal leaves alone, too.
+    let lock = server.root.join("run/sftpctl/mounts/sftp.heal.lock");
+    let mut holder = tool("flock", "util-linux");
+    let mut holder = Running(holder.arg(&lock).args(["cat"]).stdin(Stdio::piped()).spawn().unwrap());
+    until("the lock is held", || {
+        let mut free = tool("flock", "util-linux");
+        (!free.arg("--nonblock").arg(&lock).arg("true").status().unwrap().success()).then_some(())
+    });
+    server.run(5, "heal", &[]);
+    server.run(5, "remove", &[]);
+    drop(holder.0.stdin.take());
+    holder.0.wait().unwrap();
     server.run(0, "remove", &[]);
     // Only what was empty can be removed, so nothing was ever written below the mount.
     assert!(!server.at().exists() && !server.root.join(service).exists());

@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, HashMap};
 use std::io;
 
+use serde::{Deserialize, Serialize};
+
 use super::absent::Absent;
 use super::moves::{self, Moves};
 use super::rejected::{Reason, Rejected};
@@ -50,21 +52,66 @@ pub(super) fn compare_names(
     Ok(())
 }
 
-/// Finds the rows whose folder another organisation has, in the source or in the table, or whose folder meets it.
+/// A claim of a folder, with what the other side has for the same account.
+#[derive(Serialize, Deserialize)]
+struct Holder {
+    claim: Claim,
+    /// For a row: the table has this folder for its account already. For an item: its row has another folder.
+    is_other_side: bool,
+}
+
+/// The rows' folders and the table's, by bucket and first folder.
+fn holders(mut rows: Spill<Folder<Claim>>, mut held: Spill<Folder<Claim>>) -> io::Result<Spill<Folder<Holder>>> {
+    let mut sides: [Spill<Folder<Claim>>; 2] = [Spill::new()?, Spill::new()?];
+    for (side, of) in sides.iter_mut().zip([&mut rows, &mut held]) {
+        for part in 0..PARTS {
+            for folder in of.read(part)? {
+                let folder = folder?;
+                side.push(folder.of.key.as_bytes(), &folder)?;
+            }
+        }
+    }
+    let [mut rows, mut held] = sides;
+    let mut all = Spill::new()?;
+    for part in 0..PARTS {
+        let rows = rows.read(part)?.collect::<io::Result<Vec<_>>>()?;
+        let held = held.read(part)?.collect::<io::Result<Vec<_>>>()?;
+        let paths = |of: &[Folder<Claim>]| -> HashMap<String, String> {
+            of.iter().map(|folder| (folder.of.key.clone(), folder.path.clone())).collect()
+        };
+        let (of_rows, of_held) = (paths(&rows), paths(&held));
+        let rows = rows.into_iter().map(|folder| {
+            let is_there = of_held.get(&folder.of.key) == Some(&folder.path);
+            (folder, is_there)
+        });
+        let held = held.into_iter().map(|folder| {
+            let is_left = of_rows.get(&folder.of.key).is_some_and(|path| *path != folder.path);
+            (folder, is_left)
+        });
+        for (Folder { path, org_id, of }, is_other_side) in rows.chain(held) {
+            let folder = Folder { path, org_id, of: Holder { claim: of, is_other_side } };
+            all.push(folder.group().as_bytes(), &folder)?;
+        }
+    }
+    Ok(all)
+}
+
+/// Finds the rows whose folder another organisation has, in the source or in the table, or whose folder meets it. A row
+/// that leaves its account where it is does not meet one that its own row moves away: the source mends what they shared.
 pub(super) fn compare_folders(
-    mut folders: [Spill<Folder<Claim>>; 2],
+    [rows, held]: [Spill<Folder<Claim>>; 2],
     rejected: &mut Spill<Rejected>,
     absent: &mut Absent,
 ) -> io::Result<()> {
+    let mut holders = holders(rows, held)?;
     for part in 0..PARTS {
-        let mut all = Vec::new();
-        for spill in &mut folders {
-            for folder in spill.read(part)? {
-                all.push(folder?);
-            }
-        }
-        folders::shared(&all, |folder, rival| {
-            let claim = &folder.of;
+        let all = holders.read(part)?.collect::<io::Result<Vec<_>>>()?;
+        let counts = |own: &Folder<Holder>, rival: &Folder<Holder>| {
+            let is_mended = own.of.claim.row != 0 && rival.of.claim.row == 0;
+            !(is_mended && own.of.is_other_side && rival.of.is_other_side)
+        };
+        folders::shared(&all, counts, |folder, rival| {
+            let claim = &folder.of.claim;
             if claim.row == 0 {
                 return Ok(());
             }

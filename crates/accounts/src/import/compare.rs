@@ -29,8 +29,8 @@ pub(super) enum Verdict {
     New,
     /// The table has what the source says.
     Same,
-    /// The same, but the item's digest is of another key, or its password had to be computed: the digest is written anew,
-    /// so that the next run need not compute.
+    /// The same, but the item's digest is of another key, or its password had to be computed, or it lacks the name of its
+    /// source: both are written anew, so that the next run need not compute, and knows whose the account is.
     Renewed,
     /// Whether the item's hardened password is over the row's hash decides, and has to be computed.
     Unproven,
@@ -92,6 +92,8 @@ pub(super) fn compare(row: &Item, item: Option<&Item>, terms: &Terms, proof: Pro
     }
     let some = || differing.iter().map(|name| (*name).to_owned()).collect();
     match (source_is_same, item_is_same) {
+        // Of an import before sources had names; the digest proves that it is of this row.
+        (true, true) if text(item, SOURCE).is_none() => Verdict::Renewed,
         (true, true) => Verdict::Same,
         (_, true) if differing.is_empty() && (base.is_none() || proof == Proof::Over) => Verdict::Renewed,
         (_, _) if differing.is_empty() => Verdict::Same,
@@ -170,7 +172,7 @@ mod tests {
         let digest = digest(&row, terms);
         row.insert(DIGEST.into(), Attribute::Text(digest));
         let mut made = row.clone();
-        made.extend(item(&[(IMPORTED, "t1"), (UPDATED, "t1")]));
+        made.extend(item(&[(IMPORTED, "t1"), (UPDATED, "t1"), (SOURCE, "a")]));
         (row, made)
     }
 
@@ -189,6 +191,9 @@ mod tests {
         let verdict = |row: &Item, item: &Item| compare(row, Some(item), &terms, Proof::None);
         assert_eq!(compare(&row, None, &terms, Proof::None), Verdict::New);
         assert_eq!(verdict(&row, &made), Verdict::Same);
+        let mut nameless = made.clone();
+        nameless.remove(SOURCE);
+        assert_eq!(verdict(&row, &nameless), Verdict::Renewed, "it gets the source's name, once");
         assert_eq!(verdict(&newer_row, &made), Verdict::Changed(password.clone()));
         let changed = edit(&[("password", "of users passwd"), (UPDATED, "t2")]);
         assert_eq!(verdict(&row, &changed), Verdict::Newer);

@@ -330,3 +330,38 @@ async fn only_so_many_accounts_exchange_their_names_at_once() {
         assert_eq!((found.counts.changed, found.counts.rejected, found.chains.len()), (size as u64, 0, 1));
     }
 }
+
+/// Two organisations share a folder since an older import. The source gives one of them its own.
+#[tokio::test]
+async fn a_source_mends_a_shared_folder_in_one_run() {
+    let environment = environment("");
+    let options = options(&environment);
+    let home = |org_id: &str, name: &str, folder: &str| Row {
+        home: Some(format!("/pl-pt99-0-uploads/{folder}")),
+        ..row(org_id, name)
+    };
+    let mut held = imported(vec![home("1", "one", "shared")], &options).await;
+    held.extend(imported(vec![home("2", "two", "shared/in")], &options).await);
+    let found = review(vec![home("1", "one", "shared"), home("2", "two", "own")], &held, &options).await;
+    assert_eq!((found.counts.same, found.counts.changed, found.counts.rejected), (1, 1, 0), "{found:?}");
+    // Nobody is moved away; or another one is moved there.
+    let found = review(vec![home("1", "one", "shared"), home("2", "two", "shared/in")], &held, &options).await;
+    assert_eq!((found.counts.rejected, found.counts.changed), (2, 0), "{found:?}");
+    let rows = vec![home("1", "one", "shared"), home("2", "two", "own"), home("3", "three", "shared/in")];
+    let found = review(rows, &held, &options).await;
+    assert_eq!((found.counts.rejected, found.counts.changed), (2, 1), "{found:?}");
+}
+
+/// Accounts of imports before sources had names get the name of the source that has their row, once.
+#[tokio::test]
+async fn a_source_takes_over_its_nameless_accounts_once() {
+    let environment = environment("");
+    let options = options(&environment);
+    let rows = || vec![row("1", "jan"), row("2", "piet")];
+    let named = imported(rows(), &options).await;
+    assert_eq!(review(rows(), &named, &options).await.counts.renewed, 0);
+    let mut nameless = named.clone();
+    nameless[0].remove("importSource");
+    let found = review(rows(), &nameless, &options).await;
+    assert_eq!((found.counts.same, found.counts.renewed, found.counts.changed), (2, 1, 0), "{found:?}");
+}

@@ -8,7 +8,7 @@ use super::statement::allow;
 pub(super) fn statements(arns: &Arns<'_>) -> Vec<Value> {
     vec![
         // Without ListBucket, S3 responds with "access denied" instead of "not found" for a file that is not there yet.
-        allow("ListFiles", &["s3:ListBucket"], arns.upload_buckets()),
+        allow("ListFiles", &["s3:ListBucket", "s3:ListBucketMultipartUploads"], arns.upload_buckets()),
         allow(
             "MoveFiles",
             &["s3:AbortMultipartUpload", "s3:DeleteObject", "s3:GetObject", "s3:PutObject"],

@@ -276,6 +276,18 @@ fn clusters_of_a_region_are_limited_by_its_stack() {
         let words = "us-west-2 has more clusters than fit into one stack: CloudFormation allows 500 resources";
         assert!(faults[0].contains(words), "{faults:?}");
     }
+    let with_events = |count| format!("{}\nfiles: {{ events: true }}\n", clusters(&["us-west-2"], count));
+    assert!(spec::load(&with_events(58), "x.yaml").is_ok());
+    assert_eq!(faults(&with_events(59)).len(), 1);
+}
+
+#[test]
+fn names_of_rules_fit() {
+    let named = |length: usize| MINIMAL.replace("99-0:", &format!("{}:", "c".repeat(length)));
+    assert!(spec::load(&format!("{}\nfiles: {{ events: true }}\n", named(31)), "x.yaml").is_ok());
+    assert!(spec::load(&named(45), "x.yaml").is_ok());
+    let faults = faults(&format!("{}\nfiles: {{ events: true }}\n", named(45)));
+    assert!(faults[0].contains("EventBridge allows 64 characters for a rule"), "{faults:?}");
 }
 
 #[rstest]

@@ -136,6 +136,48 @@ fn old_versions_are_kept_for_ever_or_as_long_as_the_file_says() {
 }
 
 #[test]
+fn each_cluster_has_a_queue_that_only_its_rules_send_to() {
+    let mut environment = environment("99");
+    let counts = |environment: &Environment, region: &str| {
+        let rendered = rendered_in(environment, region, "k");
+        let text = rendered.template.to_string();
+        assert!(!text.contains("UploadBucketName") && !text.contains("EventsRegion"), "{region}");
+        ["AWS::SQS::Queue", "AWS::SQS::QueuePolicy", "AWS::Events::Rule", "AWS::IAM::Role"]
+            .map(|kind| of_type(&rendered, kind).len())
+    };
+    assert_eq!(counts(&environment, "us-west-2"), [0, 0, 0, 2]);
+    environment.files.events = true;
+    assert_eq!(counts(&environment, "us-west-2"), [12, 6, 18, 2]);
+    assert_eq!(counts(&environment, "us-east-2"), [0, 0, 12, 3], "its server tells the region of the buckets");
+    assert_eq!(counts(&environment, "us-east-1"), [0, 0, 0, 2], "it has no server");
+
+    let rendered = rendered(&environment, "k");
+    let all = resources(&rendered);
+    let queue = &all["EventsQueue99x2d5"]["Properties"];
+    assert_eq!((&queue["QueueName"], &queue["SqsManagedSseEnabled"]), (&json!("99-upload-99-5-events"), &json!(true)));
+    let dead = json!({ "Fn::GetAtt": ["EventsDeadQueue99x2d5", "Arn"] });
+    assert_eq!(queue["RedrivePolicy"]["deadLetterTargetArn"], dead);
+    let statements = &all["EventsQueuePolicy99x2d5"]["Properties"]["PolicyDocument"]["Statement"];
+    let arn = |id: &str| json!({ "Fn::GetAtt": [id, "Arn"] });
+    let rules = ["UploadEvents99x2d5", "RenameEvents99x2d5", "ObjectEvents99x2d5"];
+    assert_eq!(statements[0]["Effect"], "Deny");
+    assert_eq!(statements[1]["Condition"]["ArnEquals"]["aws:SourceArn"], json!(rules.map(arn)));
+    for id in rules {
+        let rule = &all[id]["Properties"];
+        assert_eq!(rule["Targets"], json!([{ "Id": "queue", "Arn": arn("EventsQueue99x2d5") }]), "{id}");
+        assert!(rule["EventPattern"]["detail"].to_string().contains("pl-pt99-5-uploads"), "{id}");
+    }
+    for bucket in of_type(&rendered, "AWS::S3::Bucket") {
+        let notifications = &bucket["Properties"]["NotificationConfiguration"];
+        assert_eq!(notifications["EventBridgeConfiguration"]["EventBridgeEnabled"], true);
+    }
+    let elsewhere = rendered_in(&environment, "us-east-2", "k");
+    let target = &resources(&elsewhere)["ForwardUploadEvents99x2d5"]["Properties"]["Targets"][0];
+    assert_eq!(target["Arn"], json!({ "Fn::Sub": "arn:aws:events:us-west-2:${AWS::AccountId}:event-bus/default" }));
+    assert_eq!(target["RoleArn"], arn("ForwardEventsRole"));
+}
+
+#[test]
 fn no_role_has_wildcard_permissions() {
     let rendered = rendered(&environment("99"), "k");
     for role in of_type(&rendered, "AWS::IAM::Role") {

@@ -139,6 +139,7 @@ pub async fn copy(
         firsts: HashMap::new(),
         others: Vec::new(),
         again: Vec::new(),
+        gone_when_opened: 0,
     };
     copier.run().await?;
     Ok(copier.result)
@@ -163,34 +164,27 @@ struct Copier<'a> {
     firsts: HashMap<(u64, u64), Raw>,
     others: Vec<Job>,
     again: Vec<Job>,
+    gone_when_opened: u64,
 }
 
 impl Copier<'_> {
     async fn run(&mut self) -> Result<(), CopyError> {
         self.result.pass.began = now();
-        let mut entries = self.walk();
-        while let Some(entry) = entries.recv().await {
-            self.take(entry?).await?;
-            if self.uploader.watch.is_stopping() {
+        for round in 0.. {
+            let vanished = self.vanished();
+            self.round().await?;
+            // What was gone may have been moved to a place that had been read already.
+            let is_moving = self.vanished() > vanished;
+            if !is_moving || self.uploader.watch.is_stopping() {
+                break;
+            }
+            if round >= ROUNDS {
+                let detail = "entries were moved or deleted while it was read";
+                self.result.pass.entries += 1;
+                self.result.leave(&Raw::default(), Concern::Changing, detail.to_owned());
                 break;
             }
         }
-        // The walk ends with the next entry.
-        drop(entries);
-        self.finish_tasks().await?;
-        for _ in 0..ROUNDS {
-            for job in std::mem::take(&mut self.again) {
-                self.start(job).await?;
-            }
-            self.finish_tasks().await?;
-        }
-        for job in std::mem::take(&mut self.again) {
-            self.result.leave(&job.entry.path, Concern::Changing, String::new());
-        }
-        for job in std::mem::take(&mut self.others) {
-            self.start(job).await?;
-        }
-        self.finish_tasks().await?;
         self.result.is_interrupted = self.uploader.watch.is_stopping();
         if !self.result.is_interrupted {
             self.gone().await?;
@@ -202,6 +196,44 @@ impl Copier<'_> {
             journal.append(Line::Pass(self.result.pass.clone()))?;
         }
         Ok(journal.sync()?)
+    }
+
+    /// Entries that were gone when they were looked at.
+    fn vanished(&self) -> u64 {
+        self.uploader.home.vanished() + self.gone_when_opened
+    }
+
+    /// Reads the home, and stores what earlier rounds have not seen.
+    async fn round(&mut self) -> Result<(), CopyError> {
+        let mut entries = self.walk();
+        while let Some(entry) = entries.recv().await {
+            self.take(entry?).await?;
+            if self.uploader.watch.is_stopping() {
+                break;
+            }
+        }
+        // The walk ends with the next entry.
+        drop(entries);
+        self.finish_with_changing().await?;
+        for job in std::mem::take(&mut self.others) {
+            self.start(job).await?;
+        }
+        self.finish_with_changing().await
+    }
+
+    /// Waits for all tasks, and tries what changed meanwhile again.
+    async fn finish_with_changing(&mut self) -> Result<(), CopyError> {
+        self.finish_tasks().await?;
+        for _ in 0..ROUNDS {
+            for job in std::mem::take(&mut self.again) {
+                self.start(job).await?;
+            }
+            self.finish_tasks().await?;
+        }
+        for job in std::mem::take(&mut self.again) {
+            self.result.leave(&job.entry.path, Concern::Changing, String::new());
+        }
+        Ok(())
     }
 
     /// Reads the home on a thread of its own.
@@ -222,16 +254,14 @@ impl Copier<'_> {
 
     /// Takes an entry of the walk.
     async fn take(&mut self, entry: Entry) -> Result<(), CopyError> {
-        self.result.pass.entries += 1;
         // An entry that is skipped now may have been stored before, and is not gone.
-        self.seen.insert(entry.path.clone());
+        if !self.seen.insert(entry.path.clone()) {
+            return Ok(());
+        }
+        self.result.pass.entries += 1;
         let planned = plan(&entry, &self.options.plan);
         let key = match (planned.fate, planned.key) {
-            (Fate::Skipped(why), _) => {
-                self.result.pass.skipped += 1;
-                *self.result.skipped_by_reason.entry(why).or_default() += 1;
-                return Ok(());
-            }
+            (Fate::Skipped(why), _) => return self.skip(&entry.path, why),
             (Fate::Left(why), _) => {
                 let detail = entry.unreadable.clone().unwrap_or_default();
                 self.result.leave(&entry.path, why, detail);
@@ -251,6 +281,17 @@ impl Copier<'_> {
         self.start(job).await
     }
 
+    /// Notes an entry that stays behind as an option says.
+    fn skip(&mut self, path: &Raw, why: Concern) -> Result<(), CopyError> {
+        self.result.pass.skipped += 1;
+        *self.result.skipped_by_reason.entry(why).or_default() += 1;
+        let mut journal = self.uploader.journal();
+        if !journal.manifest().skipped.contains(path) {
+            journal.append(Line::Skipped { path: path.clone() })?;
+        }
+        Ok(())
+    }
+
     /// Begins with an entry, once there is room.
     async fn start(&mut self, job: Job) -> Result<(), CopyError> {
         if self.uploader.watch.is_stopping() {
@@ -259,8 +300,7 @@ impl Copier<'_> {
         let writes = job.entry.kind() == Kind::File && job.entry.opened.iter().any(|opened| opened.writes);
         let known = self.known(&job.entry.path);
         if known.as_ref().is_some_and(|known| known.is_of(&job.entry.facts, &job.key)) {
-            self.count(&job, Outcome::Unchanged, writes);
-            return Ok(());
+            return self.count(&job, Outcome::Unchanged, writes);
         }
         let first = (job.fate == Fate::Object)
             .then(|| self.firsts.get(&(job.entry.facts.device, job.entry.facts.inode)))
@@ -316,11 +356,10 @@ impl Copier<'_> {
             return Ok(());
         }
         let writes = job.entry.kind() == Kind::File && job.entry.opened.iter().any(|opened| opened.writes);
-        self.count(&job, outcome, writes);
-        Ok(())
+        self.count(&job, outcome, writes)
     }
 
-    fn count(&mut self, job: &Job, outcome: Outcome, writes: bool) {
+    fn count(&mut self, job: &Job, outcome: Outcome, writes: bool) -> Result<(), CopyError> {
         match outcome {
             // It was whole when it was read, but is not final.
             Outcome::Stored | Outcome::Unchanged if writes => {
@@ -332,11 +371,11 @@ impl Copier<'_> {
             Outcome::Unchanged => self.result.pass.unchanged += 1,
             Outcome::Vanished => {
                 self.result.pass.entries -= 1;
+                self.gone_when_opened += 1;
                 self.seen.remove(&job.entry.path);
             }
             Outcome::Left(Concern::Conflict, _) if self.options.plan.skip.contains(&Concern::Conflict) => {
-                self.result.pass.skipped += 1;
-                *self.result.skipped_by_reason.entry(Concern::Conflict).or_default() += 1;
+                self.skip(&job.entry.path, Concern::Conflict)?;
             }
             Outcome::Left(why, detail) => self.result.leave(&job.entry.path, why, detail),
             Outcome::Changing => {}
@@ -347,6 +386,7 @@ impl Copier<'_> {
             found: entries,
             bytes: self.uploader.sent.load(Ordering::Relaxed),
         });
+        Ok(())
     }
 
     /// Objects whose entries are not in the home any more, and parts of files that are not.

@@ -6,6 +6,7 @@ use std::io;
 use super::entry::{Entry, Kind};
 use super::opened::OpenFiles;
 use super::plan::{Options, Planned, plan};
+use super::quota;
 use super::totals::Totals;
 use super::walk::Home;
 use super::watch::{Progress, Watch};
@@ -26,6 +27,14 @@ pub fn inventory(
     let mut linked = HashSet::new();
     totals.homes += 1;
     totals.is_partly_open |= opened.is_partial;
+    let owner = home.facts().uid;
+    if !totals.quotas_are_unknown && !totals.quotas.contains_key(&owner) {
+        match quota::of(owner) {
+            Some(quotas) if quotas.is_empty() => {}
+            Some(quotas) => drop(totals.quotas.insert(owner, quotas)),
+            None => totals.quotas_are_unknown = true,
+        }
+    }
     home.walk(&opened, &mut |entry| {
         let facts = &entry.facts;
         let is_again = entry.kind() == Kind::File && facts.names > 1 && !linked.insert((facts.device, facts.inode));

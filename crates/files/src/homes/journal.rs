@@ -103,6 +103,13 @@ impl Journal {
     }
 }
 
+impl Drop for Journal {
+    /// A process that is being started has a copy of the file for a moment, so closing it is not enough.
+    fn drop(&mut self) {
+        let _ = flock(&self.file, FlockOperation::Unlock);
+    }
+}
+
 /// Reads the manifest of a home that may be in use; `None` if there is none. With its first line.
 ///
 /// # Errors

@@ -15,6 +15,7 @@ pub mod opened;
 pub mod pace;
 pub mod plan;
 pub mod put_back;
+pub mod quota;
 pub mod record;
 pub mod returned;
 pub mod swap;

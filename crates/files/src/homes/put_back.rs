@@ -2,7 +2,7 @@
 //! after the cut-over.
 
 use std::ffi::OsString;
-use std::io::{self, Write as _};
+use std::io;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
@@ -34,6 +34,16 @@ pub struct Labels {
     pub owned: Owned,
     /// Of an object without a time in its metadata.
     pub modified: Nanoseconds,
+    /// Whether set-user-ID and set-group-ID are set: everybody who may write to the bucket could give a program root's
+    /// rights otherwise.
+    pub keeps_set_id: bool,
+}
+
+impl Labels {
+    /// The bits of a file's mode that are set.
+    fn rights(&self) -> u32 {
+        if self.keeps_set_id { 0o7777 } else { 0o1777 }
+    }
 }
 
 impl Folder {
@@ -112,16 +122,51 @@ impl Folder {
         Ok(Begun { parent, file: file.into(), staged, name: path.name().to_vec() })
     }
 
+    /// Removes a file that is not going to be complete, so that it takes no room.
+    pub fn discard(&self, begun: &Begun) {
+        let _ = self.staged().map(|staged| fs::unlinkat(staged, &begun.staged, AtFlags::empty()));
+    }
+
+    /// Reads a file that is there.
+    ///
+    /// # Errors
+    /// It cannot be opened, or is not a file.
+    pub fn read(&self, path: &Raw) -> io::Result<std::fs::File> {
+        let parent = self.parent(path, false)?;
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let file = fs::openat(&parent, path.name(), flags, Mode::empty())?;
+        match facts(&fs::fstat(&file)?).kind() {
+            Kind::File => Ok(file.into()),
+            other => Err(io::Error::other(format!("it is a {}", other.as_str()))),
+        }
+    }
+
+    /// The target of a link that is there.
+    ///
+    /// # Errors
+    /// It is not a link.
+    pub fn target(&self, path: &Raw) -> io::Result<Vec<u8>> {
+        let parent = self.parent(path, false)?;
+        Ok(fs::readlinkat(&parent, path.name(), Vec::new())?.into_bytes())
+    }
+
     /// Puts a file in its place, complete and with its labels.
     ///
     /// # Errors
     /// It cannot be written, or something else is in its place.
-    pub fn finish(&self, mut begun: Begun, labels: &Labels) -> io::Result<()> {
-        begun.file.flush()?;
+    pub fn finish(&self, begun: Begun, labels: &Labels) -> io::Result<()> {
+        let placed = self.place(&begun, labels);
+        if placed.is_err() {
+            self.discard(&begun);
+        }
+        placed
+    }
+
+    fn place(&self, begun: &Begun, labels: &Labels) -> io::Result<()> {
         let (owner, group) = self.owner(labels);
         // Before the rights: a change of the owner takes set-user-ID away.
         self.chown(fs::fchown(&begun.file, Some(owner), Some(group)))?;
-        fs::fchmod(&begun.file, Mode::from_raw_mode(labels.owned.mode.unwrap_or(0o644) & 0o7777))?;
+        fs::fchmod(&begun.file, Mode::from_raw_mode(labels.owned.mode.unwrap_or(0o644) & labels.rights()))?;
         fs::futimens(&begun.file, &times(labels))?;
         begun.file.sync_all()?;
         Ok(fs::renameat(self.staged()?, &begun.staged, &begun.parent, &begun.name)?)
@@ -158,19 +203,6 @@ impl Folder {
         self.chown(fs::chownat(staged, &name, Some(owner), Some(group), AtFlags::SYMLINK_NOFOLLOW))?;
         fs::utimensat(staged, &name, &times(labels), AtFlags::SYMLINK_NOFOLLOW)?;
         Ok(fs::renameat(staged, &name, &parent, path.name())?)
-    }
-
-    /// The times of a folder are those of the last file in it until they are set again.
-    ///
-    /// # Errors
-    /// It cannot be changed.
-    pub fn retime(&self, path: &Raw, mtime: Nanoseconds) -> io::Result<()> {
-        let labels = Labels { owned: Owned { mtime: Some(mtime), ..Owned::default() }, modified: mtime };
-        if path.0.is_empty() {
-            return Ok(fs::futimens(&self.root, &times(&labels))?);
-        }
-        let parent = self.parent(path, false)?;
-        Ok(fs::utimensat(&parent, path.name(), &times(&labels), AtFlags::SYMLINK_NOFOLLOW)?)
     }
 
     fn owner(&self, labels: &Labels) -> (Uid, Gid) {
@@ -250,6 +282,7 @@ pub fn is_folder(facts: &Facts) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write as _;
     use std::os::unix::fs::{MetadataExt as _, symlink};
 
     use super::*;
@@ -276,6 +309,7 @@ mod tests {
         let labels = |mode| Labels {
             owned: Owned { mode: Some(mode), mtime: Some(-1_500_000_000), ..Owned::default() },
             modified: 0,
+            keeps_set_id: true,
         };
         let put = |at: &str| {
             let mut begun = folder.begin(&path(at))?;
@@ -298,18 +332,27 @@ mod tests {
         one.file.write_all(b"1").unwrap();
         other.file.write_all(b"2").unwrap();
         let _unfinished = folder.begin(&path("never")).unwrap();
+        let mut discarded = folder.begin(&path("discarded")).unwrap();
+        discarded.file.write_all(b"takes room").unwrap();
+        let staged = || std::fs::read_dir(above.path().join(".7.put-back")).unwrap().count();
+        let before = staged();
+        folder.discard(&discarded);
+        assert_eq!(staged(), before - 1);
         folder.finish(one, &labels(0o100_600)).unwrap();
         folder.finish(other, &labels(0o100_600)).unwrap();
         let read = |at: &str| std::fs::read(dir.join(at)).unwrap();
         assert_eq!((read("one"), read("other")), (b"1".to_vec(), b"2".to_vec()));
+        // Nobody's rights are given to a program by metadata alone.
+        let mut program = folder.begin(&path("program")).unwrap();
+        program.file.write_all(b"#!/bin/sh\n").unwrap();
+        folder.finish(program, &Labels { keeps_set_id: false, ..labels(0o106_755) }).unwrap();
+        assert_eq!(facts("program").mode(), 0o100_755);
         // No link leads a write out.
         symlink(outside.path(), dir.join("out")).unwrap();
         assert!(put("out/x").is_err() && folder.folder(&path("out"), &labels(0o040_700)).is_err());
         assert_eq!(std::fs::read_dir(outside.path()).unwrap().count(), 0);
         assert!(folder.look(&path("out/x")).is_err() && folder.look(&path("none/x")).unwrap().is_none());
         assert!(is_folder(&folder.look(&path("a")).unwrap().unwrap()));
-        folder.retime(&path("a"), 5_000_000_000).unwrap();
-        assert_eq!(facts("a").mtime(), 5);
         folder.close().unwrap();
         assert_eq!(std::fs::read_dir(above.path()).unwrap().count(), 1, "nothing is left beside the home");
         assert!(!dir.join("never").exists());

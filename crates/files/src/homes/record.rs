@@ -1,7 +1,7 @@
 //! The lines of a home's manifest, which is its journal as well: what was stored, what was begun, and which steps were
 //! done. Pure.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use serde::{Deserialize, Serialize};
 use sftpctl_aws::UploadedPart;
@@ -18,8 +18,12 @@ pub const VERSION: u32 = 1;
 pub enum Line {
     /// The first line.
     Home { version: u32, environment: String, org_id: i64, path: String, bucket: String, prefix: String },
+    /// An entry is going to be stored. If no [`Line::Object`] follows, S3 may have it, and the run was killed.
+    Sending(Sending),
     /// An entry is stored.
     Object(Object),
+    /// An entry stays behind, as an option says.
+    Skipped { path: Raw },
     /// A path is not in the home any more, and its object was deleted or left as the option says.
     Gone { path: Raw, deleted: bool },
     /// An upload in parts has begun.
@@ -32,6 +36,8 @@ pub enum Line {
     Pass(Pass),
     /// Every object was compared with what S3 has.
     Verified(Verified),
+    /// A comparison has found objects in S3 that differ, or entries of the home that have changed since they were copied.
+    Differs { objects: u64, entries: u64 },
     /// A step of a cut-over or of a roll-back was done.
     Step {
         step: Step,
@@ -39,6 +45,22 @@ pub enum Line {
         #[serde(default, skip_serializing_if = "String::is_empty")]
         detail: String,
     },
+}
+
+/// What is sent to S3, by which a later run recognizes it there.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Sending {
+    pub path: Raw,
+    pub key: String,
+    /// The state of the entry.
+    pub stamp: Stamp,
+    pub bytes: u64,
+    /// CRC-64/NVME in base64; `None` at the begin of an upload in parts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub crc64nvme: Option<String>,
+    /// Seconds since 1970.
+    pub at: i64,
 }
 
 /// A stored entry.
@@ -114,6 +136,9 @@ pub struct Verified {
     pub digest: String,
 }
 
+/// What the step [`Step::Frozen`] says of a home whose rights were taken, with the rights in octal.
+pub const RIGHTS: &str = "rights ";
+
 /// The steps of a cut-over and of a roll-back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -122,6 +147,8 @@ pub enum Step {
     Copied,
     Verified,
     Exchanged,
+    /// What was written into the old folder at the last moment is stored as well.
+    Late,
     Enabled,
     RolledBack,
     BroughtBack,
@@ -134,6 +161,7 @@ impl Step {
             Self::Copied => "copied",
             Self::Verified => "verified",
             Self::Exchanged => "exchanged",
+            Self::Late => "late",
             Self::Enabled => "enabled",
             Self::RolledBack => "rolled-back",
             Self::BroughtBack => "brought-back",
@@ -155,6 +183,10 @@ pub struct Begun {
 pub struct Manifest {
     /// By path.
     pub objects: HashMap<Raw, Object>,
+    /// What was sent since the last line of its path: one for each attempt.
+    pub sending: HashMap<Raw, Vec<Sending>>,
+    /// What stays behind as an option says.
+    pub skipped: HashSet<Raw>,
     /// By path.
     pub begun: HashMap<Raw, Begun>,
     /// The last ones.
@@ -162,7 +194,7 @@ pub struct Manifest {
     pub verified: Option<Verified>,
     /// Since the last cut-over began, with their times.
     pub steps: Vec<(Step, String, String)>,
-    /// Whether an object was stored or dropped after the last comparison.
+    /// Whether an object was sent, dropped or left out after the last comparison, or a pass left something.
     pub is_newer_than_verified: bool,
     /// Of the uploads that have not ended, the path.
     paths: HashMap<String, Raw>,
@@ -173,12 +205,24 @@ impl Manifest {
     pub fn add(&mut self, line: Line) {
         match line {
             Line::Home { .. } => {}
+            Line::Sending(sending) => {
+                self.is_newer_than_verified = true;
+                self.sending.entry(sending.path.clone()).or_default().push(sending);
+            }
             Line::Object(object) => {
                 self.is_newer_than_verified = true;
+                self.sending.remove(&object.path);
+                self.skipped.remove(&object.path);
                 self.objects.insert(object.path.clone(), object);
+            }
+            Line::Skipped { path } => {
+                self.is_newer_than_verified = true;
+                self.skipped.insert(path);
             }
             Line::Gone { path, .. } => {
                 self.is_newer_than_verified = true;
+                self.sending.remove(&path);
+                self.skipped.remove(&path);
                 self.objects.remove(&path);
             }
             Line::Upload { path, key, upload, stamp } => {
@@ -196,11 +240,15 @@ impl Manifest {
                     self.begun.remove(&path);
                 }
             }
-            Line::Pass(pass) => self.pass = Some(pass),
+            Line::Pass(pass) => {
+                self.is_newer_than_verified |= !pass.is_complete();
+                self.pass = Some(pass);
+            }
             Line::Verified(verified) => {
                 self.is_newer_than_verified = false;
                 self.verified = Some(verified);
             }
+            Line::Differs { .. } => self.is_newer_than_verified = true,
             Line::Step { step, at, detail } => {
                 if step == Step::Frozen {
                     self.steps.clear();
@@ -217,6 +265,15 @@ impl Manifest {
             Step::RolledBack | Step::BroughtBack => self.steps.iter().any(|(done, ..)| *done == step),
             _ => self.steps.iter().skip(since).any(|(done, ..)| *done == step),
         }
+    }
+
+    /// The rights that a home had before it was frozen by its mode, if it was and is still.
+    pub fn rights_before_freeze(&self) -> Option<u32> {
+        if self.has(Step::RolledBack) {
+            return None;
+        }
+        let frozen = self.steps.iter().rev().find(|(step, ..)| *step == Step::Frozen)?;
+        u32::from_str_radix(frozen.2.strip_prefix(RIGHTS)?, 8).ok()
     }
 
     /// Bytes of all objects.
@@ -281,9 +338,35 @@ mod tests {
         assert!(!manifest.is_newer_than_verified && manifest.has(Step::Exchanged));
         manifest.add(Line::Gone { path: Raw(b"a".to_vec()), deleted: true });
         assert!(manifest.is_newer_than_verified && manifest.objects.len() == 1);
+        // Sent twice, and then stored.
+        let sending = |path: &str| {
+            let (path, key, stamp) = (Raw(path.into()), String::new(), Stamp::default());
+            Line::Sending(Sending { path, key, stamp, bytes: 3, crc64nvme: None, at: 0 })
+        };
+        manifest.add(sending("e"));
+        manifest.add(sending("e"));
+        assert_eq!(manifest.sending[&Raw(b"e".to_vec())].len(), 2);
+        manifest.add(Line::Object(object("e")));
+        assert!(manifest.sending.is_empty());
+        // Each of these ends a sign-off.
+        let left = Line::Pass(Pass { entries: 2, stored: 1, left: 1, ..Pass::default() });
+        let complete = Line::Pass(Pass { entries: 2, stored: 2, ..Pass::default() });
+        let skipped = Line::Skipped { path: Raw(b"f".to_vec()) };
+        let differs = Line::Differs { objects: 0, entries: 1 };
+        for (line, ends) in [(left, true), (complete, false), (skipped, true), (sending("g"), true), (differs, true)] {
+            manifest.add(Line::Verified(Verified::default()));
+            manifest.add(line.clone());
+            assert_eq!(manifest.is_newer_than_verified, ends, "{line:?}");
+        }
         manifest.add(step(Step::RolledBack));
         assert!(!manifest.has(Step::Exchanged) && manifest.has(Step::RolledBack));
         manifest.add(step(Step::Frozen));
         assert!(!manifest.has(Step::RolledBack), "another cut-over begins");
+        assert_eq!(manifest.rights_before_freeze(), None);
+        let detail = format!("{RIGHTS}2755");
+        manifest.add(Line::Step { step: Step::Frozen, at: String::new(), detail });
+        assert_eq!(manifest.rights_before_freeze(), Some(0o2755));
+        manifest.add(step(Step::RolledBack));
+        assert_eq!(manifest.rights_before_freeze(), None, "they were given back");
     }
 }

@@ -1,18 +1,18 @@
 //! Brings back to the disk what was stored in S3 after the copy: a roll-back loses nothing of a customer's.
 
 use std::collections::HashMap;
-use std::io::{self, Write as _};
+use std::io::{self, Read as _, Write as _};
 use std::sync::{Arc, Mutex};
 
 use sftpctl_aws::{HeadFacts, ObjectFacts, S3};
 use tokio::task::JoinSet;
 
 use super::copy::{CopyError, locked};
-use super::entry::Kind;
+use super::entry::{Facts, Kind};
 use super::journal::Journal;
-use super::metadata;
+use super::metadata::{self, Owned};
 use super::name::Raw;
-use super::put_back::{Folder, Labels, is_folder, kind, path_of};
+use super::put_back::{Begun, Folder, Labels, is_folder, kind, path_of};
 use super::record::{Line, Object};
 use super::watch::{Progress, Watch};
 use crate::checksum::{self, Running};
@@ -33,15 +33,28 @@ pub struct Returned {
     /// Keys that could not be brought back, with the reason; the first ones, and the count of all.
     pub left: Vec<(String, String)>,
     pub left_count: u64,
+    /// Of these, the ones that failed: another attempt may bring them back.
+    pub failed: u64,
     /// Files that were deleted in S3 after the copy, and are kept on the disk.
     pub deleted: u64,
     pub is_interrupted: bool,
 }
 
+impl Returned {
+    fn leave(&mut self, key: String, why: String) {
+        self.left_count += 1;
+        if self.left.len() < REASONS {
+            self.left.push((key, why));
+        }
+    }
+}
+
 enum Outcome {
     Returned(u64),
     Unchanged,
+    /// It can never be brought back.
     Left(String),
+    Failed(String),
 }
 
 /// Brings back what differs from the manifest.
@@ -109,15 +122,25 @@ fn take(result: &mut Returned, ended: Option<Ended>, watch: &dyn Watch) -> Resul
             result.returned += 1;
             result.bytes += bytes;
         }
-        (key, Outcome::Left(why)) => {
-            result.left_count += 1;
-            if result.left.len() < REASONS {
-                result.left.push((key, why));
-            }
+        (key, Outcome::Left(why)) => result.leave(key, why),
+        (key, Outcome::Failed(why)) => {
+            result.failed += 1;
+            result.leave(key, why);
         }
     }
     watch.progress(Progress::Returning { done: result.returned + result.unchanged, bytes: result.bytes });
     Ok(())
+}
+
+/// The checksum of a file.
+fn sum(mut file: std::fs::File) -> io::Result<u64> {
+    let (mut sum, mut bytes) = (Running::default(), vec![0; 1 << 20]);
+    loop {
+        match file.read(&mut bytes)? {
+            0 => return Ok(sum.value()),
+            count => sum.update(bytes.get(..count).unwrap_or_default()),
+        }
+    }
 }
 
 /// Where objects come from and go to.
@@ -150,7 +173,7 @@ async fn one(place: Place, object: ObjectFacts, old: Option<Object>) -> Result<(
     }
     let outcome = match place.write(&path, &key, of_key, (&head, old.as_ref())).await {
         Ok(outcome) => outcome,
-        Err(CopyError::Read(error)) => Outcome::Left(error.to_string()),
+        Err(CopyError::Read(error)) => Outcome::Failed(error.to_string()),
         Err(error) => return Err(error),
     };
     Ok((key, outcome))
@@ -165,7 +188,13 @@ impl Place {
         (head, old): (&HeadFacts, Option<&Object>),
     ) -> Result<Outcome, CopyError> {
         let owned = metadata::read(&head.metadata);
-        let labels = Labels { owned, modified: head.modified.saturating_mul(1_000_000_000) };
+        let set_id = |mode: u32| mode & 0o6000;
+        // Of a file that had them when it was copied, for the same owner.
+        let keeps_set_id = old.is_some_and(|old| {
+            let mode = owned.mode.unwrap_or_default();
+            set_id(old.mode) == set_id(mode) && owned.uid == Some(old.uid) && owned.gid == Some(old.gid)
+        });
+        let labels = Labels { owned, modified: head.modified.saturating_mul(1_000_000_000), keeps_set_id };
         let here = self.folder.look(path).map_err(CopyError::Read)?;
         let is_ours = match (&here, old) {
             (None, _) => true,
@@ -175,6 +204,10 @@ impl Place {
             (Some(here), Some(old)) => (here.size, here.mtime) == (old.stamp.size, old.stamp.mtime),
             (Some(_), None) => false,
         };
+        if !is_ours && self.is_there(path, (of_key, &owned), here.as_ref(), head, &labels).await? {
+            self.note(path, key, head, String::new())?;
+            return Ok(Outcome::Returned(0));
+        }
         if !is_ours {
             return Ok(Outcome::Left("something else of this name is in the home".to_owned()));
         }
@@ -191,9 +224,51 @@ impl Place {
         Ok(Outcome::Returned(head.size))
     }
 
+    /// Whether a run that was killed before it could note it has brought the object back already.
+    async fn is_there(
+        &self,
+        path: &Raw,
+        (of_key, owned): (Kind, &Owned),
+        here: Option<&Facts>,
+        head: &HeadFacts,
+        labels: &Labels,
+    ) -> Result<bool, CopyError> {
+        let Some(here) = here else { return Ok(false) };
+        let is_alike = here.kind() == kind(of_key, owned)
+            && here.size == head.size
+            && here.mtime == labels.owned.mtime.unwrap_or(labels.modified);
+        match here.kind() {
+            _ if !is_alike => Ok(false),
+            Kind::Link => {
+                let target = self.folder.target(path).map_err(CopyError::Read)?;
+                Ok(head.crc64nvme.as_deref() == Some(&checksum::text(checksum::of(&target))))
+            }
+            Kind::File => {
+                let file = self.folder.read(path).map_err(CopyError::Read)?;
+                let sum = tokio::task::spawn_blocking(move || sum(file)).await?.map_err(CopyError::Read)?;
+                Ok(head.crc64nvme.as_deref() == Some(&checksum::text(sum)))
+            }
+            _ => Ok(false),
+        }
+    }
+
     /// Writes a file; returns its checksum.
     async fn download(&self, path: &Raw, key: &str, head: &HeadFacts, labels: &Labels) -> Result<String, CopyError> {
         let mut begun = self.folder.begin(path).map_err(CopyError::Read)?;
+        let received = self.receive(&mut begun, key, head).await;
+        match received {
+            Ok(sum) => {
+                self.folder.finish(begun, labels).map_err(CopyError::Read)?;
+                Ok(sum)
+            }
+            Err(error) => {
+                self.folder.discard(&begun);
+                Err(error)
+            }
+        }
+    }
+
+    async fn receive(&self, begun: &mut Begun, key: &str, head: &HeadFacts) -> Result<String, CopyError> {
         let (mut sum, mut size) = (Running::default(), 0);
         // S3 refuses a range of an object without content.
         let download = match head.size {
@@ -212,7 +287,6 @@ impl Place {
         if !is_whole {
             return Err(CopyError::Read(io::Error::other("the content is not what S3 says of it")));
         }
-        self.folder.finish(begun, labels).map_err(CopyError::Read)?;
         Ok(sum)
     }
 

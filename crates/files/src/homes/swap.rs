@@ -3,10 +3,11 @@
 
 use std::ffi::OsString;
 use std::io;
+use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{self, AtFlags, CWD, RenameFlags};
+use rustix::fs::{self, AtFlags, CWD, Mode, OFlags, RenameFlags};
 use rustix::io::Errno;
 
 use super::entry::{Kind, Opened};
@@ -138,6 +139,28 @@ pub fn exchange_back(home: &Path, target: &Path) -> io::Result<()> {
         fs::unlinkat(CWD, &kept, AtFlags::empty()).map_err(|error| named(error, &kept))?;
     }
     sync_parent(home)
+}
+
+/// The rights of a folder.
+///
+/// # Errors
+/// It cannot be read, or is not a folder.
+pub fn rights(folder: &Path) -> io::Result<u32> {
+    Ok(facts(&fs::fstat(&opened(folder)?)?).mode & 0o7777)
+}
+
+/// Sets the rights of a folder.
+///
+/// # Errors
+/// It cannot be changed, or is not a folder.
+pub fn set_rights(folder: &Path, rights: u32) -> io::Result<()> {
+    fs::fchmod(&opened(folder)?, Mode::from_raw_mode(rights)).map_err(|error| named(error, folder))
+}
+
+/// A folder itself, never one that a link leads to.
+fn opened(folder: &Path) -> io::Result<OwnedFd> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    fs::open(folder, flags, Mode::empty()).map_err(|error| named(error, folder))
 }
 
 fn sync_parent(path: &Path) -> io::Result<()> {

@@ -6,6 +6,7 @@ use super::concern::Concern;
 use super::entry::{Entry, Kind};
 use super::name::Raw;
 use super::plan::{Fate, Planned};
+use super::quota::Quota;
 
 /// Examples that are kept of each concern.
 const SAMPLES: usize = 3;
@@ -65,6 +66,10 @@ pub struct Totals {
     pub largest: u64,
     /// Whether processes of other users could not be looked into, so that more files may be open.
     pub is_partly_open: bool,
+    /// Quotas of the homes' owners that have any, by user ID.
+    pub quotas: BTreeMap<u32, Vec<Quota>>,
+    /// Whether there is no program that knows quotas.
+    pub quotas_are_unknown: bool,
 }
 
 impl Totals {

@@ -1,5 +1,9 @@
 //! One entry of a home becomes an object: read once, with its checksum on the way, and never over what another writer
 //! stored.
+//!
+//! Nothing is read before a write to decide whether it may be done: S3 itself compares what is at the key with what an
+//! earlier line of the manifest says (`If-Match`, `If-None-Match`), so that there is no moment between the two. What is
+//! sent has a line before it is sent, by which an object of a run that was killed is recognized as ours.
 
 mod parts;
 
@@ -21,7 +25,7 @@ use super::metadata;
 use super::name::Raw;
 use super::pace::Pace;
 use super::plan::Fate;
-use super::record::{Line, Object};
+use super::record::{Line, Object, Sending};
 use super::totals::SINGLE;
 use super::verify::read_back;
 use super::walk::{Home, facts};
@@ -90,7 +94,9 @@ struct Wanted<'a> {
 
 impl Wanted<'_> {
     fn expected(&self) -> Expected<'_> {
-        self.known.map_or(Expected::Nothing, |known| Expected::Etag(&known.etag))
+        // An object of another key says nothing about this one.
+        let known = self.known.filter(|known| known.key == self.key);
+        known.map_or(Expected::Nothing, |known| Expected::Etag(&known.etag))
     }
 
     /// The stored object with this content, if there is one.
@@ -163,6 +169,7 @@ impl Uploader {
             return self.same(wanted, same).await;
         }
         self.pace.take(size, || self.watch.is_stopping()).await;
+        let before = self.sending(wanted, size, Some(crc))?;
         let error = match self.put(wanted, &body, crc, wanted.expected()).await {
             Ok(put) => return self.stored(wanted, (size, crc), put),
             Err(error) => error,
@@ -176,10 +183,25 @@ impl Uploader {
         match marker {
             Some(marker) => match self.put(wanted, &body, crc, Expected::Etag(&marker.etag)).await {
                 Ok(put) => self.stored(wanted, (size, crc), put),
+                // Someone has written it just now.
+                Err(error) if is_conflict(&error) => {
+                    let found = self.facts(wanted.key).await?;
+                    self.settle(wanted, (size, crc), found, &before).await
+                }
                 Err(error) => refused(error),
             },
-            None => self.settle(wanted, (size, crc), found).await,
+            None => self.settle(wanted, (size, crc), found, &before).await,
         }
+    }
+
+    /// Notes what is going to be sent. Returns what earlier attempts have sent of the path, whose answers nobody has got.
+    fn sending(&self, wanted: &Wanted<'_>, bytes: u64, crc: Option<u64>) -> Result<Vec<Sending>, CopyError> {
+        let mut journal = self.journal();
+        let before = journal.manifest().sending.get(wanted.path).cloned().unwrap_or_default();
+        let (path, key, stamp) = (wanted.path.clone(), wanted.key.to_owned(), wanted.facts.stamp());
+        let at = jiff::Timestamp::now().as_second();
+        journal.append(Line::Sending(Sending { path, key, stamp, bytes, crc64nvme: crc.map(checksum::text), at }))?;
+        Ok(before)
     }
 
     async fn put(&self, wanted: &Wanted<'_>, body: &Bytes, crc: u64, expected: Expected<'_>) -> Result<Put, AwsError> {
@@ -230,24 +252,12 @@ impl Uploader {
         wanted: &Wanted<'_>,
         (size, crc): (u64, u64),
     ) -> Result<Outcome, CopyError> {
-        let is_itself = from.0 == wanted.key;
-        // S3 compares the destination since 2025, an emulator may not.
-        if !is_itself {
-            let there = self.facts(wanted.key).await?;
-            let is_expected = match (&there, wanted.known) {
-                (None, None) => true,
-                (Some(there), Some(known)) => there.etag == known.etag,
-                _ => false,
-            };
-            if !is_expected {
-                return self.settle(wanted, (size, crc), there).await;
-            }
-        }
+        let before = self.sending(wanted, size, Some(crc))?;
         match self.s3.copy_whole(&self.bucket, from, wanted.key, &wanted.metadata, wanted.expected()).await {
             Ok(put) => self.stored(wanted, (size, crc), put),
             Err(error) if is_conflict(&error) => {
                 let facts = self.facts(wanted.key).await?;
-                self.settle(wanted, (size, crc), facts).await
+                self.settle(wanted, (size, crc), facts, &before).await
             }
             Err(error) => refused(error),
         }
@@ -283,10 +293,24 @@ impl Uploader {
         wanted: &Wanted<'_>,
         (size, crc): (u64, u64),
         found: Option<HeadFacts>,
+        before: &[Sending],
     ) -> Result<Outcome, CopyError> {
         let Some(found) = found else {
-            return Ok(Outcome::Left(Concern::Conflict, "the object was deleted since it was stored".to_owned()));
+            let detail = match wanted.known {
+                Some(_) => "the object was deleted since it was stored",
+                None => "someone else is writing it just now",
+            };
+            return Ok(Outcome::Left(Concern::Conflict, detail.to_owned()));
         };
+        if let Some(sent) = before.iter().find(|sent| sent.is(wanted.key, &found)) {
+            let is_current = (sent.bytes, sent.crc64nvme.as_deref()) == (size, Some(&checksum::text(crc)));
+            if is_current && found.metadata == wanted.metadata {
+                return self.stored(wanted, (size, crc), Put { etag: found.etag, version: found.version });
+            }
+            // A run that was killed has stored an earlier state. It is noted, and replaced by the next attempt.
+            self.journal().append(Line::Object(sent.stored(&found)))?;
+            return Ok(Outcome::Changing);
+        }
         let stored = match &found.crc64nvme {
             Some(stored) => Some(stored.clone()),
             // Of a client that sent another checksum.
@@ -299,6 +323,35 @@ impl Uploader {
         let at = jiff::Timestamp::from_second(found.modified).map(|at| at.to_string()).unwrap_or_default();
         let detail = format!("an object of {} bytes was written at {at} by someone else", found.size);
         Ok(Outcome::Left(Concern::Conflict, detail))
+    }
+}
+
+impl Sending {
+    /// Whether the object at a key is what was sent: content, and the time of modification in the metadata, which a
+    /// customer's upload does not have.
+    fn is(&self, key: &str, found: &HeadFacts) -> bool {
+        self.key == key
+            && self.bytes == found.size
+            && self.crc64nvme.is_some()
+            && self.crc64nvme == found.crc64nvme
+            && metadata::read(&found.metadata).mtime == Some(self.stamp.mtime)
+    }
+
+    /// The line of the object that was stored, with the rights that it has in S3.
+    fn stored(&self, found: &HeadFacts) -> Object {
+        let owned = metadata::read(&found.metadata);
+        Object {
+            path: self.path.clone(),
+            key: self.key.clone(),
+            stamp: self.stamp,
+            mode: owned.mode.unwrap_or_default(),
+            uid: owned.uid.unwrap_or_default(),
+            gid: owned.gid.unwrap_or_default(),
+            bytes: self.bytes,
+            crc64nvme: self.crc64nvme.clone().unwrap_or_default(),
+            etag: found.etag.clone(),
+            version: found.version.clone(),
+        }
     }
 }
 

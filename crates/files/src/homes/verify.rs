@@ -1,4 +1,5 @@
-//! Compares every object of a manifest with what S3 has: by the checksum that S3 stores, or by reading it back.
+//! Compares every object of a manifest with what S3 has: by the checksum that S3 stores, or by reading it back. And the
+//! manifest with the home, whose entries may have changed since, so that nothing is signed off that is not the home.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -8,9 +9,12 @@ use sha2::{Digest as _, Sha256};
 use tokio::task::JoinSet;
 
 use super::copy::{CopyError, locked};
+use super::entry::Kind;
 use super::journal::Journal;
 use super::name::Raw;
+use super::opened::OpenFiles;
 use super::record::{Line, Manifest, Object, Verified};
+use super::walk::Home;
 use super::watch::{Progress, Watch};
 use crate::checksum;
 use crate::checksum::Running;
@@ -54,24 +58,52 @@ pub struct Comparison {
     pub differences: BTreeMap<Difference, u64>,
     /// The first ones.
     pub samples: Vec<(Raw, Difference)>,
+    /// Entries that the last copy left, and objects without an entry.
+    pub left: u64,
+    pub gone: u64,
+    /// Entries of the home that are not as the manifest has them: changed, new or gone since the copy. The first ones, and
+    /// the count of all. `None`: the home was not read, since a link is in its place.
+    pub changed: Option<u64>,
+    pub changed_samples: Vec<Raw>,
     /// Written to the manifest if there is no difference.
     pub signed: Option<Verified>,
     pub is_interrupted: bool,
 }
 
-/// Compares all objects, and signs the manifest off if none differs.
+impl Comparison {
+    /// Whether every entry of the home is accounted for.
+    pub fn is_complete(&self) -> bool {
+        self.left == 0 && self.gone == 0 && self.changed.unwrap_or_default() == 0
+    }
+}
+
+/// Compares all objects, and signs the manifest off if none differs and every entry of the home is accounted for.
 ///
 /// # Errors
-/// S3 or the manifest cannot be read.
+/// S3, the home or the manifest cannot be read.
 pub async fn verify(
     journal: &Arc<Mutex<Journal>>,
     (s3, bucket): (&S3, &str),
     deep: bool,
+    home: Option<Home>,
     watch: &dyn Watch,
 ) -> Result<Comparison, CopyError> {
+    let changed = match home {
+        Some(home) => {
+            let journal = Arc::clone(journal);
+            Some(tokio::task::spawn_blocking(move || changed(&home, &journal)).await??)
+        }
+        None => None,
+    };
     let objects: Vec<Object> = locked(journal).manifest().objects.values().cloned().collect();
     let of = objects.len() as u64;
     let mut result = Comparison::default();
+    if let Some((count, samples)) = changed {
+        (result.changed, result.changed_samples) = (Some(count), samples);
+    }
+    if let Some(pass) = &locked(journal).manifest().pass {
+        (result.left, result.gone) = (pass.left, pass.gone);
+    }
     let mut tasks: JoinSet<Result<(Object, Option<Difference>), AwsError>> = JoinSet::new();
     let at_once = if deep { DEEP_AT_ONCE } else { AT_ONCE };
     let mut waiting = objects.into_iter();
@@ -98,7 +130,7 @@ pub async fn verify(
     }
     result.samples.sort();
     result.is_interrupted = watch.is_stopping();
-    if result.differences.is_empty() && !result.is_interrupted {
+    if result.differences.is_empty() && !result.is_interrupted && result.is_complete() {
         let mut journal = locked(journal);
         let verified = Verified {
             at: jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
@@ -110,8 +142,44 @@ pub async fn verify(
         journal.append(Line::Verified(verified.clone()))?;
         journal.sync()?;
         result.signed = Some(verified);
+    } else if !result.is_interrupted {
+        let mut journal = locked(journal);
+        if journal.manifest().verified.is_some() && !journal.manifest().is_newer_than_verified {
+            let (objects, entries) = (result.differences.values().sum(), result.changed.unwrap_or_default());
+            journal.append(Line::Differs { objects, entries })?;
+            journal.sync()?;
+        }
     }
     Ok(result)
+}
+
+/// Entries of a home that are not as its manifest has them.
+fn changed(home: &Home, journal: &Mutex<Journal>) -> Result<(u64, Vec<Raw>), CopyError> {
+    let (mut count, mut samples, mut known) = (0, Vec::new(), 0);
+    let unread = |source| CopyError::Home { path: home.path().to_owned(), source };
+    let walked = home.walk(&OpenFiles::default(), &mut |entry| {
+        let journal = locked(journal);
+        let Manifest { objects, skipped, .. } = journal.manifest();
+        let object = objects.get(&entry.path);
+        known += u64::from(object.is_some());
+        let is_as_stored = object.is_some_and(|object| {
+            // A link may have been stored with the content of its target.
+            let is_target = entry.kind() == Kind::Link && Kind::of_mode(object.mode) != Kind::Link;
+            let target = || home.target(&entry.path).map(|(_, facts)| facts).ok();
+            let facts = if is_target { target() } else { Some(entry.facts) };
+            facts.is_some_and(|facts| object.is_of(&facts, &object.key))
+        });
+        if !is_as_stored && !skipped.contains(&entry.path) {
+            count += 1;
+            if samples.len() < KEPT {
+                samples.push(entry.path);
+            }
+        }
+        Ok(())
+    });
+    walked.map_err(unread)?;
+    let gone = (locked(journal).manifest().objects.len() as u64).saturating_sub(known);
+    Ok((count + gone, samples))
 }
 
 async fn compare(s3: &S3, bucket: &str, object: &Object, deep: bool) -> Result<Option<Difference>, AwsError> {

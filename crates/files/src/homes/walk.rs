@@ -8,6 +8,7 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use rustix::fs::{self, AtFlags, Dir, Mode, OFlags, ResolveFlags, Stat};
 use rustix::io::Errno;
@@ -34,6 +35,10 @@ pub struct Home {
     /// Whether the kernel has openat2 (Linux 5.6).
     has_openat2: bool,
     is_root: bool,
+    /// Entries that were gone before they could be looked at.
+    vanished: AtomicU64,
+    /// The rights of the home itself, if it has none while it is frozen.
+    rights: Option<u32>,
 }
 
 impl Home {
@@ -42,15 +47,44 @@ impl Home {
     /// # Errors
     /// It cannot be opened, or is not a folder: a link in its place is refused.
     pub fn open(path: &Path, charset: Charset) -> io::Result<Self> {
+        Self::open_as(path, path, charset)
+    }
+
+    /// Opens a home that had another path before: absolute links to that one stay links into the home.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn open_as(path: &Path, before: &Path, charset: Charset) -> io::Result<Self> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let root = fs::open(path, flags, Mode::empty())?;
         let facts = facts(&fs::fstat(&root)?);
-        let (given, path) = (path.to_owned(), path.canonicalize()?);
+        let (given, path) = (before.to_owned(), path.canonicalize()?);
         let mounts = mounts_below(&std::fs::read("/proc/self/mountinfo").unwrap_or_default(), &path);
         let here = fs::openat2(&root, ".", flags, Mode::empty(), ResolveFlags::BENEATH);
         let has_openat2 = !matches!(here, Err(Errno::NOSYS));
         let is_root = rustix::process::geteuid().is_root();
-        Ok(Self { path, given, root, facts, charset, mounts, has_openat2, is_root })
+        let vanished = AtomicU64::new(0);
+        Ok(Self { path, given, root, facts, charset, mounts, has_openat2, is_root, vanished, rights: None })
+    }
+
+    /// The same home, which has these rights when they are not taken.
+    #[must_use]
+    pub fn with_rights(mut self, rights: Option<u32>) -> Self {
+        self.rights = rights;
+        self.facts = self.thawed(self.facts);
+        self
+    }
+
+    /// What `stat` would say of the home itself if it were not frozen.
+    fn thawed(&self, facts: Facts) -> Facts {
+        let rights = self.rights.filter(|_| facts.mode & 0o7777 == 0);
+        Facts { mode: facts.mode | rights.unwrap_or_default(), ..facts }
+    }
+
+    /// How many entries were gone before they could be looked at. Each may have been moved to a place that had been
+    /// read, so that a walk that begins later is needed to find it.
+    pub fn vanished(&self) -> u64 {
+        self.vanished.load(Ordering::Relaxed)
     }
 
     /// Absolute, without links.
@@ -104,11 +138,21 @@ impl Home {
         let folder = match self.beneath(&entry.path, flags, ResolveFlags::NO_XDEV) {
             Ok(folder) => folder,
             Err(Errno::XDEV) => return each(Entry { is_mount: true, ..entry }),
-            // It is gone, or has become something else meanwhile: the next pass sees that.
-            Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) if !entry.path.0.is_empty() => return Ok(()),
+            // It is gone, or was moved: perhaps to a place that was read before.
+            Err(Errno::NOENT) if !entry.path.0.is_empty() => {
+                self.vanished.fetch_add(1, Ordering::Relaxed);
+                return Ok(());
+            }
+            Err(Errno::NOTDIR | Errno::LOOP) if !entry.path.0.is_empty() => {
+                let unreadable = Some("it was replaced while the home was read".to_owned());
+                return each(Entry { unreadable, ..entry });
+            }
             Err(error) => return each(Entry { unreadable: Some(words(error)), ..entry }),
         };
         entry.facts = facts(&fs::fstat(&folder)?);
+        if entry.path.0.is_empty() {
+            entry.facts = self.thawed(entry.facts);
+        }
         (entry.has_acl, entry.has_attributes) = attributes(folder.as_fd(), c".");
         let mut names = Dir::read_from(&folder)?;
         let (count, twice) = self.twice(&mut names)?;
@@ -130,8 +174,19 @@ impl Home {
         }
         for name in entries(&mut names) {
             let name = name?;
-            let Ok(stat) = fs::statat(&folder, &*name, AtFlags::SYMLINK_NOFOLLOW) else { continue };
-            let (child, facts) = (path.join(name.to_bytes()), facts(&stat));
+            let child = path.join(name.to_bytes());
+            let facts = match fs::statat(&folder, &*name, AtFlags::SYMLINK_NOFOLLOW) {
+                Ok(stat) => facts(&stat),
+                Err(Errno::NOENT) => {
+                    self.vanished.fetch_add(1, Ordering::Relaxed);
+                    continue;
+                }
+                // It is there, so it counts.
+                Err(error) => {
+                    each(Entry { path: child, unreadable: Some(words(error)), ..Entry::default() })?;
+                    continue;
+                }
+            };
             let alike = self.alike(&similar, name.to_bytes());
             if facts.kind() == Kind::Folder {
                 waiting.push((child, facts, alike));

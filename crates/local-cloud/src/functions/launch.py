@@ -176,23 +176,24 @@ class RuntimeApi:
 def with_whole_checksums(s3):
     """Multipart uploads of the type FULL_OBJECT: the checksum of the object is that of its bytes, not of its parts'
     checksums, and one that the caller declares is compared with it (S3 user guide, "Checking object integrity")."""
-    begin, complete, headers_of, composite = (
-        s3._create_multipart_upload, s3._complete_multipart_upload, s3._object_response_headers, s3._composite_checksum)
-    current = threading.local()
+    begin, complete, headers_of, composite, uploads_of = (
+        s3._create_multipart_upload, s3._complete_multipart_upload, s3._object_response_headers, s3._composite_checksum,
+        s3._list_multipart_uploads)
+    current, whole = threading.local(), set()
     kinds = b"<ChecksumType>COMPOSITE", b"<ChecksumType>FULL_OBJECT"
 
     def begun(bucket, key, headers):
         status, sent, body = begin(bucket, key, headers)
         if status == 200 and headers.get("x-amz-checksum-type", "").upper() == "FULL_OBJECT":
-            upload = s3._multipart_uploads[re.search(rb"<UploadId>([^<]*)<", body)[1].decode()]
-            upload["is_whole"] = True
+            whole.add(re.search(rb"<UploadId>([^<]*)<", body)[1].decode())
             sent = {**sent, "x-amz-checksum-type": "FULL_OBJECT"}
         return status, sent, body
 
     def completed(bucket, key, body, query, headers=None):
-        upload = s3._multipart_uploads.get(s3._qp(query, "uploadId")) or {}
-        if not upload.get("is_whole"):
+        if s3._qp(query, "uploadId") not in whole:
             return complete(bucket, key, body, query, headers)
+        # A call that is repeated, since its answer was lost, gets that answer again, without the upload.
+        upload = s3._multipart_uploads.get(s3._qp(query, "uploadId")) or {"parts": {}, "checksum_algorithm": "CRC64NVME"}
         numbers = sorted(int(number) for number in re.findall(rb"<PartNumber>([0-9]+)<", body))
         parts = [upload["parts"][number]["body"] for number in numbers if number in upload["parts"]]
         current.checksum = s3._compute_s3_checksum(upload["checksum_algorithm"], b"".join(parts))
@@ -202,6 +203,17 @@ def with_whole_checksums(s3):
             current.checksum = None
         return status, sent, answer.replace(*kinds) if isinstance(answer, bytes) else answer
 
+    def kind_of(found):
+        upload = s3._multipart_uploads.get(found[1].decode())
+        if upload is None or found[1].decode() not in whole:
+            return found[0]
+        algorithm = upload["checksum_algorithm"].encode()
+        return found[0] + b"<ChecksumAlgorithm>%s</ChecksumAlgorithm><ChecksumType>FULL_OBJECT</ChecksumType>" % algorithm
+
+    def listed(*arguments):
+        status, sent, body = uploads_of(*arguments)
+        return status, sent, re.sub(rb"<UploadId>([^<]*)</UploadId>", kind_of, body)
+
     def shown(*arguments, **options):
         headers = headers_of(*arguments, **options)
         checksums = [value for name, value in headers.items() if re.fullmatch("x-amz-checksum-(crc|sha).*", name)]
@@ -210,6 +222,7 @@ def with_whole_checksums(s3):
         return headers
 
     s3._create_multipart_upload, s3._complete_multipart_upload, s3._object_response_headers = begun, completed, shown
+    s3._list_multipart_uploads = listed
     s3._composite_checksum = lambda *of: getattr(current, "checksum", None) or composite(*of)
 
 

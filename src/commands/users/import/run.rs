@@ -371,7 +371,9 @@ fn question(counts: Counts, deletes: bool, environment: &str) -> String {
     let removed = if deletes { removed } else { 0 };
     if new + changed + removed == 0 {
         let accounts = counted(renewed, "account");
-        return format!("Write a new digest to {accounts} of environment {environment}, and nothing else? [y/N]");
+        return format!(
+            "Write a new digest and the source's name to {accounts} of environment {environment}, and nothing else? [y/N]"
+        );
     }
     let deleted = if removed > 0 { format!(", and delete {}", grouped(removed)) } else { String::new() };
     let new = counted(new, "account");
@@ -434,7 +436,8 @@ mod tests {
         };
         assert_eq!(asked(1, 0, 0, 5, false), "Add 1 account to environment 99, change 0? [y/N]");
         assert_eq!(asked(2000, 3, 0, 5, true), "Add 2,000 accounts to environment 99, change 3, and delete 5? [y/N]");
-        let renewed = "Write a new digest to 1 account of environment 99, and nothing else? [y/N]";
+        let renewed =
+            "Write a new digest and the source's name to 1 account of environment 99, and nothing else? [y/N]";
         assert_eq!(asked(0, 0, 1, 5, false), renewed);
     }
 

@@ -55,16 +55,21 @@ pub(crate) fn digest(session: &Session) -> String {
     digest.get(..32).unwrap_or(&digest).to_owned()
 }
 
+/// The committer of all commits: name and address.
+pub(crate) fn committer(bucket: &str) -> String {
+    format!("sftpctl <sftpctl@{}>", identity(bucket))
+}
+
 /// The head of a commit. `from` is the commit before it, if that is not from the same stream.
 pub(crate) fn head(session: &Session, bucket: &str, ops: &[Op<'_>], digest: &str, from: Option<&str>) -> Vec<u8> {
     // A date before 1970 would make the commit unreadable (git 2.47.3).
     let time = session.last.max(0);
     let name = identity(&session.author);
-    let bucket = identity(bucket);
+    let (committer, bucket) = (committer(bucket), identity(bucket));
     let message = message(ops, digest);
     let mut head = format!(
-        "commit {BRANCH}\nauthor {name} <{name}@{bucket}> {time} +0000\ncommitter sftpctl <sftpctl@{bucket}> {time} \
-         +0000\ndata {}\n{message}\n",
+        "commit {BRANCH}\nauthor {name} <{name}@{bucket}> {time} +0000\ncommitter {committer} {time} +0000\ndata \
+         {}\n{message}\n",
         message.len()
     );
     if let Some(from) = from {

@@ -35,6 +35,13 @@ pub(crate) fn is_escaped(key: &str) -> bool {
     path(key, false) != key
 }
 
+/// Whether git and file systems take a path for what it says: no empty part, `.` or `..`, none of git's own names, and
+/// nothing that ends a line or a path.
+pub(crate) fn is_harmless(path: &str) -> bool {
+    let is_bad = |part: &str| matches!(part, "" | "." | "..") || is_gits(part) || part.contains(['\\', '\0', '\n']);
+    !path.split('/').any(is_bad)
+}
+
 /// Marks of the writing direction and characters of no width, which HFS+ ignores in names.
 fn is_ignored(c: char) -> bool {
     matches!(c, '\u{200c}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{206a}'..='\u{206f}' | '\u{feff}')
@@ -160,6 +167,14 @@ mod tests {
     }
 
     #[test]
+    fn paths_that_git_would_misunderstand_are_known() {
+        for path in ["", "/a", "a//b", "a/", ".", "..", "a/../b", ".git/config", "a/.GIT", "git~1/x", "a\\b", "a\nb"] {
+            assert!(!is_harmless(path), "{path:?}");
+        }
+        assert!(is_harmless("a/b.git/c.txt"));
+    }
+
+    #[test]
     fn quotes_end_no_path() {
         assert_eq!(quoted("a\"b\\c\nd"), r#""a\"b\\c\nd""#);
     }
@@ -181,10 +196,7 @@ mod tests {
             for key in &keys {
                 for beside in [false, true] {
                     let path = path(key, beside);
-                    for part in path.split('/') {
-                        let bare = !matches!(part, "" | "." | "..") && !is_gits(part);
-                        prop_assert!(bare && !part.contains(['\\', '\0', '\n']), "{:?}: {:?}", key, path);
-                    }
+                    prop_assert!(is_harmless(&path), "{:?}: {:?}", key, path);
                     let before = seen.insert(path.clone(), (key, beside));
                     prop_assert!(before.is_none(), "{:?} and {:?}: {:?}", before, (key, beside), path);
                 }

@@ -2,16 +2,20 @@
 //!
 //! It runs without the settings of the user and of the machine, so that a repository depends on nothing but the bucket,
 //! and in a process group of its own: Ctrl-C stops the export, which then ends git's stream in order.
+//!
+//! The repository's own folder is trusted as far as git trusts one (git-config(1), `safe.directory`): it has to belong to
+//! the user, and nothing in it may lead elsewhere. No hook of it runs, and no program that its configuration names.
 
 use std::fs::{File, TryLockError};
 use std::io::{self, Read as _, Seek as _};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, BufWriter, Lines};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 
-use super::commit::{BRANCH, TRAILER};
+use super::commit::{self, BRANCH, TRAILER};
 use super::state::FOLDER;
 
 /// Git could not do its part.
@@ -27,6 +31,8 @@ pub enum GitError {
     Other { dir: String },
     #[error("another export is writing to {dir}")]
     Locked { dir: String },
+    #[error("{path} {why}")]
+    Unsafe { path: String, why: &'static str },
     #[error("the repository could not be written")]
     Io(#[from] io::Error),
 }
@@ -51,6 +57,31 @@ pub(crate) struct Commits {
     lines: Lines<BufReader<ChildStdout>>,
 }
 
+/// A commit of the branch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Commit {
+    pub(crate) id: String,
+    /// IDs, with spaces between them.
+    parents: String,
+    /// Name and address.
+    committer: String,
+    /// The digest of its changes; empty in a commit of someone else's.
+    pub(crate) digest: String,
+}
+
+/// Settings of a repository that would run a program, or change what git says of it.
+const SETTINGS: [&str; 7] = [
+    // What somebody has put into the repository's folder is not run.
+    "core.hooksPath=/dev/null",
+    "core.fsmonitor=false",
+    "core.pager=cat",
+    "core.alternateRefsCommand=false",
+    "core.attributesFile=/dev/null",
+    // `log` would run the program that checks signatures.
+    "log.showSignature=false",
+    "gpg.program=false",
+];
+
 fn git(dir: &Path) -> Command {
     let mut command = Command::new("git");
     for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("GIT_")) {
@@ -59,9 +90,13 @@ fn git(dir: &Path) -> Command {
     command
         .env("GIT_CONFIG_NOSYSTEM", "1")
         .env("GIT_CONFIG_GLOBAL", "/dev/null")
+        .env("GIT_ATTR_NOSYSTEM", "1")
+        // Nothing is read from another repository, and no commit is shown as another one.
+        .env("GIT_NO_LAZY_FETCH", "1")
+        .env("GIT_NO_REPLACE_OBJECTS", "1")
+        .env("GIT_TERMINAL_PROMPT", "0")
         .env("LC_ALL", "C")
-        // What somebody has put into the repository's folder is not run.
-        .args(["-c", "core.hooksPath=/dev/null"])
+        .args(SETTINGS.into_iter().flat_map(|setting| ["-c", setting]))
         .arg("--git-dir")
         .arg(dir)
         .process_group(0)
@@ -72,6 +107,38 @@ fn git(dir: &Path) -> Command {
 
 fn started(error: io::Error) -> GitError {
     if error.kind() == io::ErrorKind::NotFound { GitError::Missing } else { GitError::Start(error) }
+}
+
+/// Whether a repository is as this program makes one: of this user, without links, and with nothing that makes git read
+/// or write elsewhere.
+fn check_files(dir: &Path) -> Result<(), GitError> {
+    let user = rustix::process::geteuid().as_raw();
+    let refuse = |path: &Path, why| Err(GitError::Unsafe { path: path.display().to_string(), why });
+    let mut waiting = vec![dir.to_owned()];
+    while let Some(path) = waiting.pop() {
+        let facts = match path.symlink_metadata() {
+            // A file of a run that is writing just now; that run has the lock.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            facts => facts?,
+        };
+        if facts.is_symlink() {
+            return refuse(&path, "is a link; a repository of an export has none");
+        }
+        if facts.uid() != user {
+            return refuse(&path, "belongs to another user");
+        }
+        if [Path::new("commondir"), Path::new("objects/info/alternates")].iter().any(|name| dir.join(name) == path) {
+            return refuse(&path, "makes git read another repository");
+        }
+        if facts.is_dir() {
+            for entry in std::fs::read_dir(&path)? {
+                waiting.push(entry?.path());
+            }
+        } else if path == dir {
+            return refuse(&path, "leads to another folder");
+        }
+    }
+    Ok(())
 }
 
 /// Runs a command to its end. Returns its output.
@@ -97,6 +164,9 @@ impl Repository {
     /// There is something else, another export is running, or there is no git.
     pub(crate) async fn open(dir: &Path) -> Result<Self, GitError> {
         let shown = dir.display().to_string();
+        if dir.symlink_metadata().is_ok_and(|facts| facts.is_symlink()) {
+            return Err(GitError::Unsafe { path: shown, why: "is a link; pass the folder itself" });
+        }
         let is_new = match std::fs::read_dir(dir) {
             Ok(mut entries) => entries.next().is_none(),
             Err(error) if error.kind() == io::ErrorKind::NotFound => true,
@@ -104,12 +174,21 @@ impl Repository {
         };
         // A repository with a work tree has its own files in a folder of it.
         let inside = dir.join(".git");
-        let own = if inside.is_dir() { inside } else { dir.to_owned() };
-        if !is_new && !own.join(FOLDER).is_dir() {
-            return Err(GitError::Other { dir: shown });
+        let own = if inside.symlink_metadata().is_ok() { inside } else { dir.to_owned() };
+        if !is_new {
+            if !own.join(FOLDER).is_dir() {
+                return Err(GitError::Other { dir: shown });
+            }
+            check_files(&own)?;
         }
         std::fs::create_dir_all(own.join(FOLDER))?;
-        let lock = File::create(own.join(FOLDER).join("lock"))?;
+        let mut options = File::options();
+        options
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .custom_flags(rustix::fs::OFlags::NOFOLLOW.bits().cast_signed());
+        let lock = options.open(own.join(FOLDER).join("lock"))?;
         match lock.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Err(GitError::Locked { dir: shown }),
@@ -131,19 +210,35 @@ impl Repository {
         Ok(Some(id).filter(|id| output.status.success() && !id.is_empty()))
     }
 
-    /// Sets the branch to a commit, or removes it.
-    pub(crate) async fn set_head(&self, commit: Option<&str>) -> Result<(), GitError> {
+    /// Sets the branch to a commit, or removes it, if it is still at the commit `from`.
+    pub(crate) async fn set_head(&self, commit: Option<&str>, from: &str) -> Result<(), GitError> {
         let arguments = match commit {
-            Some(commit) => vec!["update-ref", BRANCH, commit],
-            None => vec!["update-ref", "-d", BRANCH],
+            Some(commit) => vec!["update-ref", BRANCH, commit, from],
+            None => vec!["update-ref", "-d", BRANCH, from],
         };
         run("update-ref", git(&self.dir).args(arguments)).await.map(drop)
     }
 
-    /// The commits after this one, of a branch that exists.
-    pub(crate) fn commits_after(&self, commit: Option<&str>) -> Result<Commits, GitError> {
-        let range = commit.map_or_else(|| BRANCH.to_owned(), |commit| format!("{commit}..{BRANCH}"));
-        let format = format!("--format=%H %(trailers:key={TRAILER},valueonly,separator=)");
+    /// Whether all that leads from the commit `from`, or from nothing, to `head` is an export's of this bucket: one line of
+    /// commits, each with our committer and our digest. A commit that was amended or rebased has another committer.
+    pub(crate) async fn is_all_ours(&self, bucket: &str, from: Option<&str>, head: &str) -> Result<bool, GitError> {
+        let committer = commit::committer(bucket);
+        let mut parent = from.unwrap_or_default().to_owned();
+        let mut commits = self.commits_after(from, head)?;
+        while let Some(next) = commits.next().await? {
+            if next.parents != parent || next.committer != committer || next.digest.is_empty() {
+                return Ok(false);
+            }
+            parent = next.id;
+        }
+        // Otherwise the head is no descendant of it.
+        Ok(parent == head)
+    }
+
+    /// The commits after this one up to another.
+    pub(crate) fn commits_after(&self, commit: Option<&str>, head: &str) -> Result<Commits, GitError> {
+        let range = commit.map_or_else(|| head.to_owned(), |commit| format!("{commit}..{head}"));
+        let format = format!("--format=%H%x00%P%x00%cn <%ce>%x00%(trailers:key={TRAILER},valueonly,separator=)");
         let mut command = git(&self.dir);
         let mut child = command
             .args(["log", "--reverse", "--topo-order", &format, &range, "--"])
@@ -164,8 +259,8 @@ impl Repository {
 }
 
 impl Commits {
-    /// The next commit: its ID, and the digest of its changes.
-    pub(crate) async fn next(&mut self) -> Result<Option<(String, String)>, GitError> {
+    /// The next commit.
+    pub(crate) async fn next(&mut self) -> Result<Option<Commit>, GitError> {
         let Some(line) = self.lines.next_line().await? else {
             let status = self.child.wait().await?;
             return match status.success() {
@@ -173,8 +268,9 @@ impl Commits {
                 false => Err(GitError::Failed { what: "log", words: status.to_string() }),
             };
         };
-        let (id, digest) = line.split_once(' ').unwrap_or((&line, ""));
-        Ok(Some((id.to_owned(), digest.to_owned())))
+        let mut fields = line.split('\0').map(str::to_owned);
+        let mut field = || fields.next().unwrap_or_default();
+        Ok(Some(Commit { id: field(), parents: field(), committer: field(), digest: field() }))
     }
 }
 

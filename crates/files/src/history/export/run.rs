@@ -15,8 +15,8 @@ use super::commit::{self, Blob};
 use super::paths;
 use super::repository::{Commits, GitError, Import, Repository};
 use super::sessions::{Op, Session, Sessions};
-use super::state::{self, Exported, Known, Scope};
-use super::timeline::{Change, Timeline};
+use super::state::{self, Exported, Known, Pending, Scope};
+use super::timeline::{Change, Step, Timeline, What};
 use crate::history::listing::Versions;
 use crate::history::sorter::{Sorted, Sorter};
 use crate::history::source::{FetchError, Source, Wanted};
@@ -80,6 +80,10 @@ pub struct Done {
     pub samples: Vec<String>,
     /// Large files, which are pointers.
     pub pointers: u64,
+    /// Files of which the bucket no longer has the version that was exported last: a rule, or somebody, has deleted it.
+    pub expired: u64,
+    /// Files of which the bucket has no version at all any more, and no marker of a deletion. They stay in the repository.
+    pub vanished: u64,
     /// Bytes that were downloaded.
     pub bytes: u64,
     /// The last commit.
@@ -101,6 +105,8 @@ pub enum ExportError {
     OtherScope { before: String, now: String },
     #[error("the repository's branch main has been changed since the last export")]
     OtherCommits,
+    #[error("{key} would become {path} in the repository, which git would misunderstand: a fault of this program")]
+    Path { key: String, path: String },
     #[error("a task ended early")]
     Task(#[from] JoinError),
 }
@@ -136,20 +142,29 @@ pub async fn run<S: Source>(source: &S, options: &Options, watch: &dyn Watch) ->
         exported: Sorter::new(),
         number: 0,
     };
-    let changes = run.changes(known).await?;
-    let earlier = match repository.head().await? {
+    // Nothing but the commits of a run that was killed may have moved the branch.
+    let (head, pending) = (repository.head().await?, Pending::open(&repository.dir)?);
+    let earlier = match &head {
         None if commit.is_some() => return Err(ExportError::OtherCommits),
         None => None,
-        head if head == commit => None,
-        Some(_) => Some(repository.commits_after(commit.as_deref())?),
+        Some(_) if head == commit => None,
+        Some(head) => {
+            let is_killed = pending.is_some_and(|pending| pending.from == commit);
+            if !is_killed || !repository.is_all_ours(&options.bucket, commit.as_deref(), head).await? {
+                return Err(ExportError::OtherCommits);
+            }
+            Some((repository.commits_after(commit.as_deref(), head)?, head.clone()))
+        }
     };
-    run.commit(&repository, changes, earlier).await?;
+    let changes = run.changes(known).await?;
+    run.commit(&repository, changes, earlier, &Pending { from: commit }).await?;
     let Run { mut done, exported, .. } = run;
     if done.progress.commits + done.resumed > 0 {
         done.commit = repository.head().await?;
         state::save(&repository.dir, &scope, done.commit.as_deref(), exported)?;
         repository.check().await?;
     }
+    Pending::remove(&repository.dir)?;
     Ok(done)
 }
 
@@ -230,6 +245,11 @@ impl<S: Source> Run<'_, S> {
         for change in timeline.finish().into_iter().filter(|change| change.time <= until) {
             sorter.push(change)?;
         }
+        if let Some(known) = &mut known {
+            known.finish()?;
+            self.done.vanished = known.vanished;
+        }
+        self.done.expired = timeline.expired;
         Ok(sorter.sorted()?)
     }
 
@@ -238,7 +258,8 @@ impl<S: Source> Run<'_, S> {
         &mut self,
         repository: &Repository,
         changes: Sorted<Change>,
-        earlier: Option<Commits>,
+        earlier: Option<(Commits, String)>,
+        pending: &Pending,
     ) -> Result<(), ExportError> {
         let author = (!self.options.home.is_empty()).then(|| self.options.home.trim_end_matches('/').to_owned());
         let sessions = Sessions::new(self.options.quiet, author);
@@ -252,6 +273,7 @@ impl<S: Source> Run<'_, S> {
             self.done.open = ended.taken - self.number;
             return Ok(());
         }
+        pending.save(&repository.dir)?;
         let mut import = Import::start(repository).await?;
         let mut pieces: FuturesOrdered<Begun> = FuturesOrdered::new();
         let (mut waiting, mut costs): (VecDeque<Wait>, VecDeque<u64>) = (VecDeque::new(), VecDeque::new());
@@ -262,7 +284,7 @@ impl<S: Source> Run<'_, S> {
             loop {
                 if waiting.is_empty() && !self.watch.stop() {
                     match first.take() {
-                        Some(session) => self.divide(session, from.take(), &mut waiting),
+                        Some(session) => self.divide(session, from.take(), &mut waiting)?,
                         None => {
                             first = ended.next()?;
                             if first.is_none() {
@@ -315,21 +337,20 @@ impl<S: Source> Run<'_, S> {
         &mut self,
         repository: &Repository,
         ended: &mut Ended<'_>,
-        mut earlier: Commits,
+        (mut earlier, head): (Commits, String),
     ) -> Result<Option<Session>, ExportError> {
         loop {
             let session = ended.next()?;
             match (earlier.next().await?, &session) {
-                (Some((id, digest)), Some(session)) if digest == commit::digest(session) => {
-                    self.done.commit = Some(id);
+                (Some(found), Some(session)) if found.digest == commit::digest(session) => {
+                    self.done.commit = Some(found.id);
                     self.done.resumed += 1;
                     self.record(session)?;
                 }
                 (None, _) => return Ok(session),
-                (Some((_, digest)), _) if digest.is_empty() => return Err(ExportError::OtherCommits),
                 // The bucket has changed in the past: versions have expired, or an upload in parts was completed.
                 (Some(_), _) => {
-                    repository.set_head(self.done.commit.as_deref()).await?;
+                    repository.set_head(self.done.commit.as_deref(), &head).await?;
                     return Ok(session);
                 }
             }
@@ -341,13 +362,24 @@ impl<S: Source> Run<'_, S> {
             self.number += 1;
             self.done.progress.exported += 1;
             let (key, version) = (change.key.clone(), change.version.clone());
-            self.exported.push(Exported { key, number: self.number, version, step: change.step, time: change.time })?;
+            let deleted = matches!(change.what, What::Deleted(_)) && change.step == Step::Whole;
+            let (number, step, time) = (self.number, change.step, change.time);
+            self.exported.push(Exported { key, number, version, step, time, deleted })?;
         }
         Ok(())
     }
 
     /// A session as pieces of the stream.
-    fn divide(&mut self, session: Session, from: Option<String>, pieces: &mut VecDeque<Wait>) {
+    fn divide(
+        &mut self,
+        session: Session,
+        from: Option<String>,
+        pieces: &mut VecDeque<Wait>,
+    ) -> Result<(), ExportError> {
+        // `git fast-import` takes any path: a last look at what escaping must have prevented.
+        if let Some(change) = session.changes.iter().find(|change| !paths::is_harmless(&change.path)) {
+            return Err(ExportError::Path { key: change.key.clone(), path: change.path.clone() });
+        }
         let ops = session.ops(self.options.max_blob);
         let head = commit::head(&session, &self.options.bucket, &ops, &commit::digest(&session), from.as_deref());
         pieces.push_back(Wait::Plain(head));
@@ -368,6 +400,7 @@ impl<S: Source> Run<'_, S> {
             pieces.push_back(Wait::Content { path: change.path.clone(), wanted, is_large });
         }
         pieces.push_back(Wait::End(Arc::new(session)));
+        Ok(())
     }
 
     fn begin(&self, wait: Wait) -> Begun {

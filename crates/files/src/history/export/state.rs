@@ -13,6 +13,8 @@ use crate::history::sorter::Sorter;
 /// The folder inside the git folder.
 pub(crate) const FOLDER: &str = "sftpctl";
 const FILE: &str = "exported";
+/// There while a run writes commits that are not recorded yet.
+const PENDING: &str = "pending";
 const VERSION: u32 = 1;
 
 /// For what a repository is, and what made its commits: with another of these they would be others.
@@ -47,8 +49,60 @@ struct Head {
 pub(crate) struct Known {
     pub(crate) scope: Scope,
     pub(crate) commit: Option<String>,
+    /// Files whose versions are all gone, without a marker of their deletion.
+    pub(crate) vanished: u64,
     lines: io::Lines<BufReader<File>>,
     next: Option<Recorded>,
+}
+
+/// Which commit the commits of a run follow that has not recorded them yet.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Pending {
+    pub(crate) from: Option<String>,
+}
+
+impl Pending {
+    /// That of a run that was killed; `None`: no run was, or it had recorded everything.
+    ///
+    /// # Errors
+    /// It could not be read.
+    pub(crate) fn open(git_dir: &Path) -> io::Result<Option<Self>> {
+        match std::fs::read(git_dir.join(FOLDER).join(PENDING)) {
+            Ok(text) => Ok(Some(serde_json::from_slice(&text)?)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Notes it, before git is given the first commit.
+    ///
+    /// # Errors
+    /// It could not be written.
+    pub(crate) fn save(&self, git_dir: &Path) -> io::Result<()> {
+        let folder = git_dir.join(FOLDER);
+        let mut out = BufWriter::new(tempfile::NamedTempFile::new_in(&folder)?);
+        write(&mut out, self)?;
+        put(out, &folder, PENDING)
+    }
+
+    /// Forgets it, once the commits are recorded.
+    ///
+    /// # Errors
+    /// It could not be removed.
+    pub(crate) fn remove(git_dir: &Path) -> io::Result<()> {
+        match std::fs::remove_file(git_dir.join(FOLDER).join(PENDING)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Puts a complete file in its place, on the disk.
+fn put(out: BufWriter<tempfile::NamedTempFile>, folder: &Path, name: &str) -> io::Result<()> {
+    let file = out.into_inner().map_err(io::IntoInnerError::into_error)?;
+    file.as_file().sync_all()?;
+    file.persist(folder.join(name))?;
+    File::open(folder)?.sync_all()
 }
 
 fn path(git_dir: &Path) -> PathBuf {
@@ -68,7 +122,7 @@ impl Known {
         };
         let mut lines = BufReader::new(file).lines();
         let head: Head = serde_json::from_str(&lines.next().transpose()?.unwrap_or_default())?;
-        let mut known = Self { scope: head.scope, commit: head.commit, lines, next: None };
+        let mut known = Self { scope: head.scope, commit: head.commit, vanished: 0, lines, next: None };
         known.advance()?;
         Ok(Some(known))
     }
@@ -79,10 +133,24 @@ impl Known {
         Ok(std::mem::replace(&mut self.next, next))
     }
 
+    /// Passes over the record of a key that the bucket does not have.
+    fn pass(&mut self) -> io::Result<()> {
+        self.vanished += u64::from(self.advance()?.is_some_and(|record| !record.deleted));
+        Ok(())
+    }
+
+    /// Passes over the records of the keys that are left.
+    pub(crate) fn finish(&mut self) -> io::Result<()> {
+        while self.next.is_some() {
+            self.pass()?;
+        }
+        Ok(())
+    }
+
     /// The record of a key. Keys come in their order.
     pub(crate) fn of(&mut self, key: &str) -> io::Result<Option<Recorded>> {
         while self.next.as_ref().is_some_and(|next| next.key.as_str() < key) {
-            self.advance()?;
+            self.pass()?;
         }
         if self.next.as_ref().is_some_and(|next| next.key == key) { self.advance() } else { Ok(None) }
     }
@@ -96,11 +164,13 @@ pub(crate) struct Exported {
     pub(crate) version: String,
     pub(crate) step: Step,
     pub(crate) time: i64,
+    pub(crate) deleted: bool,
 }
 
 impl From<Exported> for Recorded {
     fn from(change: Exported) -> Self {
-        Self { key: change.key, version: change.version, step: change.step, time: change.time }
+        let Exported { key, version, step, time, deleted, .. } = change;
+        Self { key, version, step, time, deleted }
     }
 }
 
@@ -140,10 +210,7 @@ pub(crate) fn save(git_dir: &Path, scope: &Scope, commit: Option<&str>, exported
             write(&mut out, &Recorded::from(record))?;
         }
     }
-    let file = out.into_inner().map_err(io::IntoInnerError::into_error)?;
-    file.as_file().sync_all()?;
-    file.persist(path(git_dir))?;
-    File::open(&folder)?.sync_all()
+    put(out, &folder, FILE)
 }
 
 fn write(out: &mut impl io::Write, record: &impl Serialize) -> io::Result<()> {
@@ -171,7 +238,8 @@ mod tests {
             let mut sorter = Sorter::new();
             for (number, (key, version)) in changes.iter().enumerate() {
                 let (key, version) = ((*key).to_owned(), (*version).to_owned());
-                sorter.push(Exported { key, number: number as u64, version, step: Step::Whole, time: 1 }).unwrap();
+                let (number, step, deleted) = (number as u64, Step::Whole, false);
+                sorter.push(Exported { key, number, version, step, time: 1, deleted }).unwrap();
             }
             super::save(dir.path(), &scope, Some(commit), sorter).unwrap();
         };

@@ -62,6 +62,9 @@ pub(crate) struct Recorded {
     pub(crate) version: String,
     pub(crate) step: Step,
     pub(crate) time: i64,
+    /// Whether the file does not exist after it.
+    #[serde(default)]
+    pub(crate) deleted: bool,
 }
 
 /// Within a second: what makes way, what is written, what is deleted.
@@ -84,11 +87,13 @@ pub(crate) struct Timeline {
     home: String,
     /// Each key begins with the one before it, so there are at most 1,024.
     open: Vec<Open>,
+    /// Keys whose last exported version is gone from the bucket.
+    pub(crate) expired: u64,
 }
 
 impl Timeline {
     pub(crate) fn new(home: &str) -> Self {
-        Self { home: home.to_owned(), open: Vec::new() }
+        Self { home: home.to_owned(), open: Vec::new(), expired: 0 }
     }
 
     /// Takes the versions of the next key, the newest first, and what the repository has of it. Returns changes that the
@@ -110,7 +115,7 @@ impl Timeline {
     }
 
     /// The changes of the last keys.
-    pub(crate) fn finish(mut self) -> Vec<Change> {
+    pub(crate) fn finish(&mut self) -> Vec<Change> {
         let mut changes = Vec::new();
         while !self.open.is_empty() {
             changes.extend(self.close());
@@ -122,14 +127,19 @@ impl Timeline {
         let Some(open) = self.open.pop() else { return Vec::new() };
         let path = open.key.strip_prefix(&self.home).unwrap_or(&open.key);
         let mut all = changes(path, &open);
+        let mut expired = false;
         let known = open.recorded.map_or(0, |recorded| {
             let is_it = |change: &Change| change.version == recorded.version && change.step == recorded.step;
             match all.iter().position(is_it) {
                 Some(at) => at + 1,
                 // The version has expired meanwhile.
-                None => all.iter().take_while(|change| change.time <= recorded.time).count(),
+                None => {
+                    expired = true;
+                    all.iter().take_while(|change| change.time <= recorded.time).count()
+                }
             }
         });
+        self.expired += u64::from(expired);
         all.drain(..known);
         all
     }
@@ -265,8 +275,13 @@ pub(crate) mod tests {
         let folder = [version("h/f/", "1", 5, Some(""))];
         let expected = ["10 a=one", "31 a=two", "50 -a (two)"];
         assert_eq!(shown(&[&a, &folder], &[]), expected, "the same again, a second marker and a folder are no changes");
-        let recorded =
-            |version: &str, time| Recorded { key: "h/a".into(), version: version.into(), step: Step::Whole, time };
+        let recorded = |version: &str, time| Recorded {
+            key: "h/a".into(),
+            version: version.into(),
+            step: Step::Whole,
+            time,
+            deleted: false,
+        };
         assert_eq!(shown(&[&a], &[recorded("3", 31)]), expected[2..]);
         assert_eq!(shown(&[&a], &[recorded("expired", 31)]), expected[2..]);
         assert_eq!(shown(&[&a], &[recorded("5", 50)]), [""; 0]);
@@ -292,8 +307,9 @@ pub(crate) mod tests {
         assert_eq!(shown(&[&d, &between, &e], &[]), expected);
         // In two runs.
         assert_eq!(shown(&[&d[1..], &between], &[]), expected[..2]);
-        let recorded = |step, time| Recorded { key: "h/d".into(), version: "1".into(), step, time };
-        let known = Recorded { key: "h/d.txt".into(), version: "1".into(), step: Step::Whole, time: 15 };
+        let recorded = |step, time| Recorded { key: "h/d".into(), version: "1".into(), step, time, deleted: false };
+        let (key, version, step, deleted) = ("h/d.txt".into(), "1".into(), Step::Whole, false);
+        let known = Recorded { key, version, step, time: 15, deleted };
         let later = shown(&[&d, &between, &e], &[recorded(Step::Whole, 10), known.clone()]);
         assert_eq!(later, expected[2..]);
         let last = shown(&[&d, &between, &e], &[recorded(Step::MadeWay, 20), known]);

@@ -1,6 +1,7 @@
 //! Plans a restoration, and carries it out.
 
 use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures_util::StreamExt as _;
 use sftpctl_aws::{AwsError, PRECONDITION_FAILED, VersionHead};
@@ -20,6 +21,8 @@ const PARTS: u64 = 10_000;
 const AT_ONCE: usize = 16;
 /// Steps of a plan that are shown.
 const SHOWN: usize = 20;
+/// Files that were kept or failed whose keys and reasons are kept; the others are counted.
+const REASONS: usize = 1_000;
 
 /// What a restoration is going to do.
 pub struct Plan {
@@ -63,10 +66,37 @@ impl Summary {
 pub struct Restored {
     pub copied: u64,
     pub removed: u64,
-    /// Keys of files that were changed since the plan, and are kept as they are now.
+    /// Keys of files that were changed since the plan, and are kept as they are now: the first ones, and the count of all.
     pub overtaken: Vec<String>,
+    pub overtaken_count: u64,
+    /// The first ones, and the count of all.
     pub failed: Vec<(String, AwsError)>,
+    pub failed_count: u64,
+    /// Whether it ended before its time, since no call could succeed with these credentials.
+    pub is_refused: bool,
     pub interrupted: bool,
+}
+
+impl Restored {
+    fn add(&mut self, step: Step, result: Result<bool, AwsError>) {
+        match (step.action, result) {
+            (Action::Copy { .. }, Ok(true)) => self.copied += 1,
+            (Action::Remove, Ok(true)) => self.removed += 1,
+            (_, Ok(false)) => {
+                self.overtaken_count += 1;
+                if self.overtaken.len() < REASONS {
+                    self.overtaken.push(step.key);
+                }
+            }
+            (_, Err(error)) => {
+                self.failed_count += 1;
+                self.is_refused |= error.is_credentials() || error.is_clock();
+                if self.failed.len() < REASONS {
+                    self.failed.push((step.key, error));
+                }
+            }
+        }
+    }
 }
 
 /// Finds out what to do.
@@ -122,7 +152,9 @@ pub async fn run(
     stop: &(dyn Fn() -> bool + Sync),
 ) -> Result<Restored, io::Error> {
     let mut done = Restored::default();
-    let steps = futures_util::stream::iter(plan.steps).take_while(|_| std::future::ready(!stop()));
+    let is_refused = AtomicBool::new(false);
+    let is_over = || stop() || is_refused.load(Ordering::Relaxed);
+    let steps = futures_util::stream::iter(plan.steps).take_while(|_| std::future::ready(!is_over()));
     let mut results = std::pin::pin!(
         steps
             .map(|step| async move {
@@ -133,12 +165,9 @@ pub async fn run(
             .buffer_unordered(AT_ONCE)
     );
     while let Some(result) = results.next().await {
-        match result? {
-            (Step { action: Action::Copy { .. }, .. }, Ok(true)) => done.copied += 1,
-            (Step { action: Action::Remove, .. }, Ok(true)) => done.removed += 1,
-            (step, Ok(false)) => done.overtaken.push(step.key),
-            (step, Err(error)) => done.failed.push((step.key, error)),
-        }
+        let (step, result) = result?;
+        done.add(step, result);
+        is_refused.store(done.is_refused, Ordering::Relaxed);
     }
     done.interrupted = stop();
     Ok(done)
@@ -191,4 +220,30 @@ async fn in_parts(bucket: &Bucket, step: &Step, (version, size): (&str, u64), pa
         let _ = s3.abort(name, key, &upload).await;
     }
     result
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_million_failures_are_counted_and_few_are_kept() {
+        let mut done = Restored::default();
+        let step = |number: u64| Step { key: number.to_string(), action: Action::Remove, current: None };
+        let error = |code: &str| AwsError {
+            operation: "s3:DeleteObject",
+            object: "b".into(),
+            code: Some(code.into()),
+            message: String::new(),
+            status: Some(403),
+        };
+        for number in 0..5_000 {
+            done.add(step(number), Ok(false));
+            done.add(step(number), Err(error("AccessDenied")));
+        }
+        assert_eq!((done.overtaken.len(), done.overtaken_count, done.failed.len()), (1_000, 5_000, 1_000));
+        assert!(done.failed_count == 5_000 && !done.is_refused, "{}", done.failed_count);
+        done.add(step(0), Err(error("ExpiredToken")));
+        assert!(done.is_refused);
+    }
 }

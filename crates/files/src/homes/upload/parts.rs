@@ -12,10 +12,13 @@ use super::super::concern::Concern;
 use super::super::copy::CopyError;
 use super::super::entry::Stamp;
 use super::super::plan::MOST_PER_PUT;
-use super::super::record::Line;
+use super::super::record::{Line, Sending};
 use super::super::totals::part_size;
 use super::{Outcome, Uploader, Wanted, is_changed, is_conflict, read, refused};
 use crate::checksum::{self, Running};
+
+/// Seconds by which this machine's clock may be ahead of S3's.
+const CLOCKS: i64 = 300;
 
 /// The parts of an upload that are stored, by their numbers.
 type Parts = BTreeMap<i32, UploadedPart>;
@@ -39,14 +42,18 @@ impl Uploader {
         let place = (self.bucket.as_str(), wanted.key);
         let (upload, done) = match self.begun(wanted, stamp).await? {
             Some(begun) => begun,
-            None => match self.s3.begin_whole(place, &wanted.metadata).await {
-                Ok(upload) => {
-                    let (path, key) = (wanted.path.clone(), wanted.key.to_owned());
-                    self.journal().append(Line::Upload { path, key, upload: upload.clone(), stamp })?;
-                    (upload, Parts::new())
+            None => {
+                let before = self.sending(wanted, size, None)?;
+                self.end_unknown(wanted, &before).await?;
+                match self.s3.begin_whole(place, &wanted.metadata).await {
+                    Ok(upload) => {
+                        let (path, key) = (wanted.path.clone(), wanted.key.to_owned());
+                        self.journal().append(Line::Upload { path, key, upload: upload.clone(), stamp })?;
+                        (upload, Parts::new())
+                    }
+                    Err(error) => return refused(error),
                 }
-                Err(error) => return refused(error),
-            },
+            }
         };
         let parts = match self.parts(wanted, file, &upload, done).await {
             Ok(Some(parts)) => parts,
@@ -66,6 +73,7 @@ impl Uploader {
         };
         let parts: Vec<UploadedPart> = parts.into_values().collect();
         let sum = checksum::text(crc);
+        let before = self.sending(wanted, size, Some(crc))?;
         match self.s3.complete_whole(place, &upload, &parts, (size, &sum), wanted.expected()).await {
             Ok(put) => {
                 let outcome = self.stored(wanted, (size, crc), put)?;
@@ -76,10 +84,23 @@ impl Uploader {
             Err(error) if is_conflict(&error) || error.is("NoSuchUpload") => {
                 self.end(wanted.key, upload).await?;
                 let found = self.facts(wanted.key).await?;
-                self.settle(wanted, (size, crc), found).await
+                self.settle(wanted, (size, crc), found, &before).await
             }
             Err(error) => refused(error),
         }
+    }
+
+    /// Aborts what a run has begun that was killed before it knew the upload's ID: with our kind of checksum, which no
+    /// upload of Transfer has, and not before that run. `before` is what was sent and has no answer.
+    async fn end_unknown(&self, wanted: &Wanted<'_>, before: &[Sending]) -> Result<(), CopyError> {
+        let begun = before.iter().filter(|sent| sent.crc64nvme.is_none() && sent.key == wanted.key);
+        let Some(first) = begun.map(|sent| sent.at).min() else { return Ok(()) };
+        for upload in self.s3.open_uploads(&self.bucket, wanted.key).await? {
+            if upload.is_whole && upload.began >= first - CLOCKS {
+                self.s3.abort_whole((&self.bucket, wanted.key), &upload.id).await?;
+            }
+        }
+        Ok(())
     }
 
     /// The upload of this state of the file that an earlier run has begun. That of another state is aborted.

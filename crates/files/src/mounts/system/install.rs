@@ -17,6 +17,7 @@ use super::super::mountinfo::mounts_at;
 use super::super::prune;
 use super::super::record::{FOLDER, Record, below};
 use super::super::units::{files, links, service};
+use super::lock::Held;
 use super::processes::{User, daemons, until, users};
 use super::programs::{has_systemd, systemctl, unmount};
 
@@ -74,6 +75,8 @@ pub enum InstallError {
     Linked(String),
     #[error("{at} is in use: {}", named(.users))]
     Busy { at: String, users: Vec<User> },
+    #[error("a heal is at work on {at}")]
+    Locked { at: String },
     #[error("{at} could not be unmounted: {why}")]
     NotUnmounted { at: String, why: String },
     #[error("systemctl failed: {0}")]
@@ -285,6 +288,12 @@ fn updatedb(
 /// [`InstallError::Busy`] if processes use it; then nothing was changed.
 pub async fn remove(record: &Record, options: &Options) -> Result<Vec<Change>, InstallError> {
     let here = record.clone().below(&options.root);
+    // A heal would start it again.
+    let lock = (!options.is_dry).then(|| Held::of(&options.root, &here, "heal")).transpose();
+    let _lock = lock.map_err(|source| match source.kind() {
+        io::ErrorKind::WouldBlock => InstallError::Locked { at: here.mount.at.clone() },
+        _ => InstallError::Io { path: here.mount.at.clone(), source },
+    })?;
     let table = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
     let mounted = mounts_at(&table, here.at());
     if let Some(top) = mounted.last() {

@@ -212,8 +212,14 @@ async fn commits_without_a_note_are_recognized() {
     let early: Vec<_> = history().into_iter().filter(|(_, time, _)| *time <= 1_500).collect();
     run(&Memory::of(&early), &options(dir.path(), 1_500), &Quiet).await.unwrap();
     let before = std::fs::read(&note).unwrap();
+    let pending = Pending { from: Some(git(dir.path(), &["rev-parse", "main"]).trim().to_owned()) };
+    let killed = || {
+        std::fs::write(&note, &before).unwrap();
+        pending.save(dir.path()).unwrap();
+    };
     let once = run(&source, &options(dir.path(), END), &Quiet).await.unwrap();
-    std::fs::write(&note, &before).unwrap();
+    assert!(Pending::open(dir.path()).unwrap().is_none());
+    killed();
     let read = source.read.load(Ordering::Relaxed);
     let again = run(&source, &options(dir.path(), END), &Quiet).await.unwrap();
     assert_eq!((again.resumed, again.progress.commits, &again.commit), (9, 0, &once.commit));
@@ -221,11 +227,149 @@ async fn commits_without_a_note_are_recognized() {
     assert_eq!(again.commit, Some(in_one_run().await));
 
     // The past has changed meanwhile: commits from there on are others.
-    std::fs::write(&note, &before).unwrap();
+    killed();
     let expired: Vec<_> = history().into_iter().filter(|(key, ..)| *key != "17578/big").collect();
     let other = run(&Memory::of(&expired), &options(dir.path(), END), &Quiet).await.unwrap();
     assert_eq!(git(dir.path(), &["log", "--format=%s", "main", "--", "big"]), "");
     assert_eq!(other.commit, Some(git(dir.path(), &["rev-parse", "main"]).trim().to_owned()));
+}
+
+/// Whatever somebody has put on the branch is neither dropped nor moved.
+#[tokio::test]
+async fn commits_of_others_are_not_moved() {
+    let dir = tempfile::tempdir().unwrap();
+    let (dir, source) = (dir.path(), Memory::of(&history()));
+    let early: Vec<_> = history().into_iter().filter(|(_, time, _)| *time <= 1_500).collect();
+    run(&Memory::of(&early), &options(dir, 1_500), &Quiet).await.unwrap();
+    let note = std::fs::read(dir.join("sftpctl/exported")).unwrap();
+    let head = || git(dir, &["rev-parse", "main"]).trim().to_owned();
+    let (first, set) = (head(), |id: &str| git(dir, &["update-ref", "refs/heads/main", id]));
+    run(&source, &options(dir, END), &Quiet).await.unwrap();
+    let all = head();
+    let who = ["-c", "user.name=me", "-c", "user.email=me@example.com"];
+    let on = |parent: &str, message: &str| {
+        let commit = ["commit-tree", &format!("{parent}^{{tree}}"), "-p", parent, "-m", message];
+        git(dir, &[&who[..], &commit].concat()).trim().to_owned()
+    };
+    // As an amended commit has it.
+    let copied = git(dir, &["log", "-1", "--format=%B", &all]);
+    let (mine, amended) = (on(&all, "mine"), on(&format!("{all}^"), &copied));
+    let killed = || {
+        std::fs::write(dir.join("sftpctl/exported"), &note).unwrap();
+        Pending { from: Some(first.clone()) }.save(dir).unwrap();
+    };
+    // In the second history the past has changed, so that commits of a killed run would be dropped.
+    let expired: Vec<_> = history().into_iter().filter(|(key, ..)| *key != "17578/big").collect();
+    for source in [source, Memory::of(&expired)] {
+        for id in [&mine, &amended, &on(&first, "beside"), &format!("{first}^0")] {
+            set(id);
+            killed();
+            let before = head();
+            let result = run(&source, &options(dir, END), &Quiet).await;
+            let is_ours = *id == format!("{first}^0");
+            assert_eq!(matches!(result, Err(ExportError::OtherCommits)), !is_ours, "{id}: {result:?}");
+            assert!(is_ours || head() == before, "{id}");
+        }
+        // Without a run that was killed, nothing beyond the note is ours.
+        set(&all);
+        std::fs::write(dir.join("sftpctl/exported"), &note).unwrap();
+        Pending::remove(dir).unwrap();
+        let result = run(&source, &options(dir, END), &Quiet).await;
+        assert!(matches!(result, Err(ExportError::OtherCommits)) && head() == all, "{result:?}");
+    }
+}
+
+/// A branch that was set back is not set forward.
+#[tokio::test]
+async fn branch_that_was_set_back_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let early: Vec<_> = history().into_iter().filter(|(_, time, _)| *time <= 5_500).collect();
+    run(&Memory::of(&early), &options(dir.path(), 5_500), &Quiet).await.unwrap();
+    git(dir.path(), &["update-ref", "refs/heads/main", "main~2"]);
+    let before = git(dir.path(), &["rev-parse", "main"]);
+    let result = run(&Memory::of(&history()), &options(dir.path(), END), &Quiet).await;
+    assert!(matches!(result, Err(ExportError::OtherCommits)), "{result:?}");
+    assert_eq!(git(dir.path(), &["rev-parse", "main"]), before);
+}
+
+/// A folder that somebody else has prepared: links, other repositories, and programs.
+#[tokio::test]
+async fn nothing_of_a_prepared_folder_is_followed_or_run() {
+    let dir = tempfile::tempdir().unwrap();
+    let (repository, source) = (dir.path().join("r"), Memory::of(&history()));
+    let foreign = dir.path().join("foreign");
+    std::fs::write(&foreign, "precious").unwrap();
+    let early: Vec<_> = history().into_iter().filter(|(_, time, _)| *time <= 1_500).collect();
+    run(&Memory::of(&early), &options(&repository, 1_500), &Quiet).await.unwrap();
+    let refused = async |what: &str| {
+        let result = run(&source, &options(&repository, END), &Quiet).await;
+        let is_refused = matches!(result, Err(ExportError::Git(GitError::Unsafe { .. })));
+        assert!(is_refused, "{what}: {result:?}");
+        assert_eq!(std::fs::read_to_string(&foreign).unwrap(), "precious", "{what}");
+    };
+    for name in ["sftpctl/lock", "sftpctl/exported.new", "objects/pack/x", "hooks"] {
+        let path = repository.join(name);
+        let before = std::fs::read(&path).ok();
+        let _ = std::fs::remove_file(&path);
+        std::os::unix::fs::symlink(&foreign, &path).unwrap();
+        refused(name).await;
+        std::fs::remove_file(&path).unwrap();
+        if let Some(before) = before {
+            std::fs::write(&path, before).unwrap();
+        }
+    }
+    for name in ["objects/info/alternates", "commondir"] {
+        std::fs::create_dir_all(repository.join(name).parent().unwrap()).unwrap();
+        std::fs::write(repository.join(name), "../elsewhere\n").unwrap();
+        refused(name).await;
+        std::fs::remove_file(repository.join(name)).unwrap();
+    }
+    // Hooks, and programs that the configuration names, for commits that are signed.
+    let marker = dir.path().join("ran");
+    let program = dir.path().join("program");
+    std::fs::write(&program, format!("#!/bin/sh\ntouch '{}'\n", marker.display())).unwrap();
+    let executable = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    std::fs::set_permissions(&program, executable).unwrap();
+    std::fs::create_dir(repository.join("hooks")).unwrap();
+    for hook in ["reference-transaction", "post-update", "update", "pre-auto-gc"] {
+        std::fs::copy(&program, repository.join("hooks").join(hook)).unwrap();
+    }
+    let program = program.display().to_string();
+    for (name, value) in [
+        ("core.hooksPath", repository.join("hooks").display().to_string()),
+        ("core.fsmonitor", program.clone()),
+        ("gpg.program", program.clone()),
+        ("core.sshCommand", program.clone()),
+        ("log.showSignature", "true".to_owned()),
+    ] {
+        git(&repository, &["config", name, &value]);
+    }
+    let done = run(&source, &options(&repository, END), &Quiet).await.unwrap();
+    assert_eq!(done.commit, Some(in_one_run().await));
+    assert!(!marker.exists(), "a program of the folder was run");
+    // Through a link to the folder itself.
+    let link = dir.path().join("link");
+    std::os::unix::fs::symlink(&repository, &link).unwrap();
+    let result = run(&source, &options(&link, END), &Quiet).await;
+    assert!(matches!(result, Err(ExportError::Git(GitError::Unsafe { .. }))), "{result:?}");
+}
+
+/// What a rule has deleted in the bucket stays in the repository, and is told.
+#[tokio::test]
+async fn versions_that_expired_are_told() {
+    let dir = tempfile::tempdir().unwrap();
+    run(&Memory::of(&history()), &options(dir.path(), END), &Quiet).await.unwrap();
+    let mut later = Memory::of(&history()).versions.to_vec();
+    // Of the first nothing is left. The second has only a newer version. The third was deleted, and its marker is gone as
+    // well: nothing is missing.
+    later.retain(|version| !["17578/big", "17578/early", "17578/in/a.csv"].contains(&version.key.as_str()));
+    later.push(version("17578/early", "new", 20_000, Some("newer")));
+    later.sort_by(|a, b| a.key.cmp(&b.key));
+    let later = Memory { versions: Arc::new(later), ..Memory::default() };
+    let done = run(&later, &options(dir.path(), END), &Quiet).await.unwrap();
+    assert_eq!((done.expired, done.vanished, done.progress.commits), (1, 1, 1), "{done:?}");
+    assert_eq!(git(dir.path(), &["show", "main:early"]), "newer");
+    assert_eq!(git(dir.path(), &["show", "main~1:early"]), "x");
 }
 
 #[tokio::test]
