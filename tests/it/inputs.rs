@@ -138,6 +138,7 @@ fn faults_show_nothing_of_foreign_files() {
         ("credentials", "[default]\naws_secret_access_key = MADEUP\n"),
         ("config.json", "{\"auths\": {\"x\": {\"auth\": \"MADEUP\"}}}"),
         ("compose.yaml", "version: \"3\"\nservices:\n  db:\n    environment: { POSTGRES_PASSWORD: MADEUP }\n"),
+        ("plan.json", "{\"version\": 1, \"steps\": \"MADEUP\"}"),
         ("mapping.yaml", "version: 1\npassword: { column: a, value: \"MADEUP\" }\n"),
     ];
     for (name, text_of_file) in foreign {

@@ -215,6 +215,11 @@ def meddle(what):
     function = "lambda-99-upload-us-west-2"
     if what == "memory":
         client("lambda").update_function_configuration(FunctionName=function, MemorySize=512)
+    elif what == "variables":
+        functions = client("lambda")
+        old = functions.get_function_configuration(FunctionName=function)["Environment"]["Variables"]
+        functions.update_function_configuration(
+            FunctionName=function, Environment={"Variables": {**old, "DB_PASSWORD": "made-up-1", "SIGNING_KEY": "made-up-2"}})
     elif what == "retention":
         client("logs").put_retention_policy(logGroupName=f"/aws/lambda/{function}", retentionInDays=1)
     elif what == "method":

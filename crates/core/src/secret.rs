@@ -175,6 +175,12 @@ pub fn places(text: &str) -> Vec<Range<usize>> {
     found
 }
 
+/// Whether a word has the form of a digest in hexadecimal, which some servers store for a password.
+pub fn is_digest(word: &str) -> bool {
+    const LENGTHS: [usize; 6] = [32, 40, 56, 64, 96, 128];
+    LENGTHS.contains(&word.len()) && word.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
 /// The characters from `start` on that are of a kind.
 fn run(text: &str, start: usize, is_it: impl Fn(char) -> bool) -> Range<usize> {
     let rest = text.get(start..).unwrap_or_default();

@@ -5,6 +5,7 @@ use sftpctl_accounts::import::row::{Refused, Remark};
 use sftpctl_core::shown::visible;
 
 use crate::encoding::undoubled;
+use crate::hashes;
 use crate::mapping::DoubleEncoded;
 
 /// Where a value comes from, and how it may be shown.
@@ -23,7 +24,7 @@ pub(crate) struct Place<'a> {
 
 impl Place<'_> {
     pub(crate) fn shown(&self, value: &str) -> String {
-        if self.is_secret { String::new() } else { visible(value).into_owned() }
+        if self.is_secret || hashes::is_one(value) { String::new() } else { visible(value).into_owned() }
     }
 
     /// Takes another value than the source has, with a remark.

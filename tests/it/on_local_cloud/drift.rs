@@ -67,6 +67,31 @@ fn manual_changes_are_reported_inside_and_outside_the_stack() {
     assert_eq!(report["unusedIgnores"].to_string(), r#"["us-west-2/server:SETSTAT"]"#);
 }
 
+/// Variables that somebody gave the function by hand.
+#[test]
+fn secrets_of_others_are_shown_in_no_form() {
+    let site = Site::deployed("");
+    site.oracle("handmade.py", &["meddle", "variables"]);
+    let env = ["--env", "99", "--local"];
+    for command in [
+        &["plan"][..],
+        &["plan", "--output", "json"],
+        &["plan", "--output", "markdown"],
+        &["plan", "--out", "plan.json"],
+        &["drift"],
+        &["drift", "--output", "json"],
+        &["deploy", "--yes", "--output", "json"],
+    ] {
+        let output = site.run(&[command, &env].concat());
+        // As Markdown has it.
+        let all = (text(&output.stdout) + &text(&output.stderr)).replace("&#95;", "_");
+        assert!(!all.contains("made-up"), "{command:?}: {all}");
+        assert!(all.contains("DB_PASSWORD") && all.contains("(not shown"), "{command:?}: {all}");
+    }
+    let saved = std::fs::read_to_string(site.dir.path().join("plan.json")).unwrap();
+    assert!(!saved.contains("made-up") && saved.contains("DB_PASSWORD"), "{saved}");
+}
+
 /// `resource property: before -> after`, for every property.
 fn changes(report: &Value) -> Vec<String> {
     let mut all = Vec::new();

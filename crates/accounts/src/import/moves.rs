@@ -138,7 +138,7 @@ pub(super) fn name_taken(claim: &Claim, reason: String) -> Rejected {
         row: claim.row,
         place: claim.place.clone(),
         column: "username".to_owned(),
-        value: sftpctl_core::shown::visible(&claim.name).into_owned(),
+        value: super::rejected::shown(&claim.name),
         reason,
         kind: Reason::NameTaken,
     }

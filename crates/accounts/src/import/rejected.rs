@@ -1,7 +1,26 @@
 //! Rows that are not imported, with the reason, and what is told about the others.
 
 use serde::{Deserialize, Serialize};
+use sftp_authorizer::password::Scheme;
+use sftpctl_core::secret::{HIDDEN, is_digest, places};
+use sftpctl_core::shown::visible;
 use sftpctl_core::text::either;
+
+/// Whether a value has the form of a stored password, as another column's has where those of a row are shifted, or where
+/// the mapping names the wrong one.
+fn is_stored_password(value: &str) -> bool {
+    Scheme::of(value.trim()).is_some() || is_digest(value.trim()) || !places(value).is_empty()
+}
+
+/// A value as it may be told.
+pub(super) fn shown(value: &str) -> String {
+    if is_stored_password(value) { HIDDEN.to_owned() } else { visible(value).into_owned() }
+}
+
+/// What is wrong with a value, without the value if that may not be told.
+pub(super) fn told(reason: String, value: &str) -> String {
+    if is_stored_password(value) { reason.replace(value.trim(), HIDDEN) } else { reason }
+}
 
 /// A reason against a row.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -175,7 +175,8 @@ impl Review {
     pub(super) fn sample(&mut self, of: &'static str, words: impl FnOnce() -> String) {
         let samples = self.samples.entry(of).or_default();
         if samples.len() < SAMPLES {
-            samples.push(words());
+            let words: Vec<String> = words().split(' ').map(super::rejected::shown).collect();
+            samples.push(words.join(" "));
         }
     }
 }

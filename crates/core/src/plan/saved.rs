@@ -5,6 +5,7 @@ use sha2::{Digest as _, Sha256};
 use super::model::{Plan, Step, VERSION};
 use crate::hex;
 use crate::model::Action;
+use crate::secret::HIDDEN;
 
 /// How far the previous run followed a saved plan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,8 +21,8 @@ pub enum Earlier {
 /// A text is not a saved plan that this version can follow.
 #[derive(Debug, thiserror::Error)]
 pub enum SavedPlanError {
-    /// The text is not a plan.
-    #[error("{0}")]
+    /// The text is not a plan. It may be any file, of which no value is shown.
+    #[error("{}", without_values(.0))]
     Invalid(#[from] serde_json::Error),
     /// A newer sftpctl wrote it.
     #[error(
@@ -37,6 +38,14 @@ pub enum SavedPlanError {
     /// It has no version, or one that never existed.
     #[error("unknown format version")]
     UnknownVersion,
+}
+
+fn without_values(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    match (text.find('"'), text.rfind('"')) {
+        (Some(start), Some(end)) if start < end => format!("{}{HIDDEN}{}", &text[..start], &text[end + 1..]),
+        _ => text,
+    }
 }
 
 /// A saved plan must not be followed.
@@ -209,6 +218,10 @@ mod tests {
         let read = parse(&text).unwrap();
         assert_eq!((digest(&read), &read), (digest(&saved), &saved));
         assert!(matches!(parse("{}"), Err(SavedPlanError::UnknownVersion)));
+        for other in [r#"{"version":1,"steps":"a \"SECRET"}"#, r#"{"version":1,"environment":["SECRET"]}"#, "SECRET"] {
+            let error = parse(other).unwrap_err().to_string();
+            assert!(!error.contains("SECRET") && !error.is_empty(), "{error}");
+        }
         let newer = to_text(&Plan { version: VERSION + 1, ..saved });
         assert!(matches!(parse(&newer), Err(SavedPlanError::Newer { .. })));
     }

@@ -13,24 +13,28 @@ use std::ops::Range;
 use serde_json::Value;
 
 use super::parse::Words;
-use crate::secret::{is_secret_name, places};
-
-/// The lengths of digests in hexadecimal.
-const DIGESTS: [usize; 6] = [32, 40, 56, 64, 96, 128];
+use crate::secret::{is_digest, is_secret_name, places};
 
 /// Whether a file is of the kind: a line begins with one of the kind's settings. One without any setting has nothing to
 /// hide.
 pub(super) fn is_of_kind(source: &str, words: &Words) -> bool {
     let schema = (words.settings)();
     let known = |name: &str| schema["properties"].get(name).is_some();
-    let lines = || source.split(['\n', '\r']).map(|line| line.trim_start_matches(['\u{feff}', ' ', '{', '-']));
-    let is_blank = |line: &str| line.is_empty() || line.starts_with('#');
-    lines().all(is_blank)
-        || lines().any(|line| {
-            let (name, value) = line.split_once(':').unwrap_or_default();
-            let value_is_apart = value.is_empty() || value.starts_with([' ', '\t']);
-            value_is_apart && known(name.trim_end().trim_matches(['"', '\'']))
+    let is_told = |line: &&str| !line.trim_matches([' ', '\t', '{', '}', '[', ']', ',', '-']).is_empty();
+    let lines = || {
+        let whole = source.split(['\n', '\r']).map(|line| line.trim_start_matches('\u{feff}')).filter(is_told);
+        whole.filter(|line| !line.trim_start().starts_with('#')).map(|line| {
+            let text = line.trim_start_matches([' ', '{', '-']);
+            (line.len() - text.len(), text)
         })
+    };
+    // Those of the file as a whole are furthest out.
+    let Some(outermost) = lines().map(|(indent, _)| indent).min() else { return true };
+    lines().filter(|(indent, _)| *indent == outermost).any(|(_, line)| {
+        let (name, value) = line.split_once(':').unwrap_or_default();
+        let value_is_apart = value.is_empty() || value.starts_with([' ', '\t']);
+        value_is_apart && known(name.trim_end().trim_matches(['"', '\'']))
+    })
 }
 
 /// Every name of a setting in the kind's schema.
@@ -211,11 +215,10 @@ fn digests(source: &str) -> impl Iterator<Item = Range<usize>> {
     .filter(|place| {
         let word = source.get(place.clone()).unwrap_or_default();
         let has = |is_it: fn(&u8) -> bool| word.as_bytes().iter().any(is_it);
-        let is_hex = DIGESTS.contains(&word.len()) && word.bytes().all(|byte| byte.is_ascii_hexdigit());
         let is_mixed = has(u8::is_ascii_digit) && has(u8::is_ascii_uppercase) && has(u8::is_ascii_lowercase);
         let before = source.get(..place.start).unwrap_or_default();
         let begins = before.rsplit(|c: char| c.is_whitespace() || "\"'[{,".contains(c)).next().unwrap_or_default();
         let is_named = begins.starts_with("arn:") || begins.contains("//") || word.starts_with('/');
-        is_hex || word.len() >= LINE_OF_PEM || (word.len() >= SHORTEST && is_mixed && !is_named)
+        is_digest(word) || word.len() >= LINE_OF_PEM || (word.len() >= SHORTEST && is_mixed && !is_named)
     })
 }

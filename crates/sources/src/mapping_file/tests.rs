@@ -163,6 +163,8 @@ fn nothing_of_a_file_of_another_kind_is_shown() {
         "{\"SECRET\": \"SECRET\"}\n",
         "kind: SECRET\ndata:\n  tls.key: SECRET\n",
         "-----BEGIN PRIVATE KEY-----\nSECRET\n-----END PRIVATE KEY-----\n",
+        "image:\n  version: 3\n  key: SECRET\n",
+        "{\n  \"a\": {\n    \"version\": 1\n  },\n  \"b\": \"SECRET\"\n}\n",
         "SECRET: &a [*a, \u{200b}SECRET]\n",
     ] {
         let shown = shown(text);
@@ -197,6 +199,9 @@ fn secrets_in_a_mapping_are_not_shown() {
         assert!(!shown.contains("SECRET") && !shown.contains("5ebe22"), "{text}: {shown}");
         assert!(shown.contains("m.yaml:2") || shown.contains("m.yaml:3"), "where it is: {shown}");
     }
+    // As JSON, too.
+    let json = self::shown("{\n  \"version\": 1,\n  \"usernam\": \"SECRET\"\n}\n");
+    assert!(json.contains("unknown setting `usernam`") && !json.contains("SECRET"), "{json}");
     // The names of settings and columns are what a fault is about.
     let known = self::shown("version: 1\npassword: { column: pw, form: plane }\nhome: { column: dir, split: ',' }\n");
     for name in ["column: pw", "invalid form `plane`", "column: dir, split"] {

@@ -20,6 +20,10 @@ pub(super) struct NameArgs {
     file: Option<PathBuf>,
 }
 
+fn is_like_a_name(text: &str) -> bool {
+    text.len() <= 253 && text.chars().all(|c| c.is_alphanumeric() || "-_. ".contains(c))
+}
+
 impl NameArgs {
     /// The full names, each once, in order. `taken` are names of the environment's own.
     ///
@@ -42,7 +46,12 @@ impl NameArgs {
             };
             match checked {
                 Ok(full) => names.push(full),
-                Err(fault) => faults.push(line.map_or(fault.clone(), |line| format!("line {line}: {fault}"))),
+                Err(fault) => faults.push(match line {
+                    // A file may be another than the one that was meant: what no name is like is not shown.
+                    Some(line) if !is_like_a_name(name) => format!("line {line}: this is not a host name"),
+                    Some(line) => format!("line {line}: {fault}"),
+                    None => fault,
+                }),
             }
         }
         if !faults.is_empty() {

@@ -169,3 +169,23 @@ impl DatabaseArgs {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{Permissions, set_permissions, write};
+
+    use super::*;
+
+    #[test]
+    fn file_that_everybody_may_read_is_open() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("password");
+        write(&path, "x").unwrap();
+        for (mode, is_open) in [(0o600, false), (0o640, false), (0o644, true), (0o604, true)] {
+            set_permissions(&path, Permissions::from_mode(mode)).unwrap();
+            assert_eq!(is_open_to_all(&path), is_open, "{mode:o}");
+        }
+        // As the pipe of `<(…)`, and a terminal.
+        assert!(!is_open_to_all(Path::new("/dev/null")) && !is_open_to_all(Path::new("/nowhere")));
+    }
+}

@@ -43,6 +43,9 @@ const GIVEN: [&str; 25] = [
     "AWS_DISABLE_HOST_PREFIX_INJECTION",
 ];
 
+/// Another user.
+const NOBODY: u32 = 65534;
+
 /// The environments of the functions that run, as this user sees them.
 fn environments(site: &Site) -> Vec<BTreeMap<String, String>> {
     let ministack = site.status()["ministack"]["pid"].as_i64().unwrap();
@@ -73,6 +76,19 @@ fn connections_of_other_users_end_at_once() {
             assert!(!answer.contains("HTTP/1.1"), "{answer}");
         }
     }
+    // A connection of this user, and one of another with the same number of a port, from another address.
+    let kept = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    let from = kept.local_addr().unwrap().port();
+    let script = format!(
+        "import socket\ns = socket.socket()\ns.bind(('127.0.0.2', {from}))\ns.connect(('127.0.0.1', {port}))\n\
+         s.sendall(b'GET /_ministack/ready HTTP/1.0\\r\\n\\r\\n')\nprint('answer:', s.recv(99))"
+    );
+    if std::fs::metadata("/proc/self").unwrap().uid() == 0 {
+        let output = Command::new("/usr/bin/python3").args(["-c", &script]).uid(NOBODY).gid(NOBODY).output().unwrap();
+        assert!(!shown(&output).contains("HTTP/1"), "{}", shown(&output));
+        assert!(shown(&output).contains("Reset") || shown(&output).contains("answer: b''"), "{}", shown(&output));
+    }
+    drop(kept);
     let mut own = TcpStream::connect(("127.0.0.1", port)).unwrap();
     write!(own, "GET /_ministack/ready HTTP/1.0\r\n\r\n").unwrap();
     let mut answer = String::new();
@@ -84,7 +100,6 @@ fn connections_of_other_users_end_at_once() {
 
 /// What a process of another user gets from a port; `None` unless this user may start one.
 fn answer_to_another_user(port: u16, request: &str) -> Option<String> {
-    const NOBODY: u32 = 65534;
     if std::fs::metadata("/proc/self").unwrap().uid() != 0 {
         return None;
     }
