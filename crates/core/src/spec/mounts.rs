@@ -1,5 +1,6 @@
 //! `mounts`: which upload buckets are mounted on which servers, and how. Pure.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
@@ -69,10 +70,110 @@ impl Mount {
     pub fn name(&self) -> String {
         name(&self.at)
     }
+
+    /// What is wrong with its paths, as [`check`] finds it in the environment file: for a mount from elsewhere.
+    pub fn fault(&self) -> Option<String> {
+        let paths = [Some(&self.at), Some(&self.cache), self.credentials.as_ref()];
+        if let Some(path) = paths.into_iter().flatten().find(|path| !is_path(path)) {
+            return Some(format!("invalid path `{path}`"));
+        }
+        if let Some(endpoint) = self.endpoint.as_ref().filter(|endpoint| !matches(ENDPOINT, endpoint)) {
+            return Some(format!("invalid endpoint `{endpoint}`"));
+        }
+        self.places().faults().into_iter().next().map(|(_, fault)| fault)
+    }
+
+    /// Why this mount and another one cannot both be on one server.
+    pub fn conflict(&self, other: &Self) -> Option<String> {
+        self.places().conflicts(&other.places()).into_iter().next().map(|(_, conflict)| conflict)
+    }
+
+    fn places(&self) -> Places<'_> {
+        Places { at: &self.at, cache: self.cache.as_str().into(), keys: self.credentials.as_deref() }
+    }
 }
 
 fn name(at: &str) -> String {
     at.trim_matches('/').replace('/', "-")
+}
+
+fn default_cache(at: &str) -> String {
+    format!("/var/cache/sftpctl/{}", name(at))
+}
+
+/// The paths of a mount on its server. What is in `cache` is deleted, so nothing else may be there.
+struct Places<'a> {
+    at: &'a str,
+    cache: Cow<'a, str>,
+    keys: Option<&'a str>,
+}
+
+/// The setting that a fault is about.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Part {
+    At,
+    Cache,
+    Keys,
+}
+
+/// The ends of the names of a mount's further units.
+const UNITS: [&str; 2] = ["check", "canary"];
+/// Where installations write.
+const FOLDERS: [&str; 3] = ["/etc/sftpctl", "/etc/systemd", "/run"];
+
+impl Places<'_> {
+    /// What is wrong with them on their own.
+    fn faults(&self) -> Vec<(Part, String)> {
+        let Self { at, cache, keys } = self;
+        let mut found = Vec::new();
+        if is_inside(cache, at) {
+            found.push((Part::Cache, format!("the folder {cache} is in the mount itself")));
+        } else if is_inside(at, cache) {
+            found
+                .push((Part::Cache, format!("the mount point {at} is in the folder {cache}, whose files are deleted")));
+        }
+        if let Some(folder) = FOLDERS.into_iter().find(|folder| overlap(cache, folder)) {
+            found.push((Part::Cache, format!("the folder {cache} overlaps with {folder}")));
+        } else if let Some(keys) = keys.filter(|keys| is_inside(keys, cache)) {
+            found.push((Part::Keys, format!("the file {keys} is in the folder {cache}, whose files are deleted")));
+        }
+        found
+    }
+
+    /// Why these and the `other` ones cannot be on one server.
+    fn conflicts(&self, other: &Self) -> Vec<(Part, String)> {
+        let (at, taken) = (self.at, other.at);
+        let mut found = Vec::new();
+        let (own, others) = (name(at), name(taken));
+        let has_unit_of = |long: &str, short: &str| {
+            let end = long.strip_prefix(short).and_then(|end| end.strip_prefix('-'));
+            end.is_some_and(|end| UNITS.contains(&end))
+        };
+        if overlap(at, taken) {
+            found.push((Part::At, format!("{at} and {taken} overlap")));
+        } else if own == others || has_unit_of(&own, &others) || has_unit_of(&others, &own) {
+            found.push((Part::At, format!("{at} and {taken} would have units of one name")));
+        }
+        if self.cache == other.cache {
+            // Otherwise, both are the default, and their names are the fault.
+            if own != others {
+                found.push((Part::Cache, format!("two mounts have the folder {}", self.cache)));
+            }
+        } else if overlap(&self.cache, &other.cache) {
+            found.push((Part::Cache, format!("the folders {} and {} of two mounts overlap", self.cache, other.cache)));
+        }
+        for (part, cache, at) in [(Part::Cache, &self.cache, taken), (Part::At, &other.cache, at)] {
+            if overlap(cache, at) {
+                found.push((part, format!("the folder {cache}, whose files are deleted, and the mount {at} overlap")));
+            }
+        }
+        for (part, keys, cache) in [(Part::Keys, self.keys, &other.cache), (Part::Cache, other.keys, &self.cache)] {
+            if let Some(keys) = keys.filter(|keys| is_inside(keys, cache)) {
+                found.push((part, format!("the file {keys} is in the folder {cache}, whose files are deleted")));
+            }
+        }
+        found
+    }
 }
 
 /// A mount as it is written.
@@ -118,9 +219,29 @@ pub(super) struct Setting {
 pub(super) type Settings = BTreeMap<String, Spanned<Vec<Setting>>>;
 
 impl Setting {
+    /// Its paths with their defaults, unless one is invalid.
+    fn places(&self) -> Option<Places<'_>> {
+        let at = self.at.value.as_str();
+        let cache = match &self.cache {
+            Some(cache) => Cow::from(&cache.value),
+            None => default_cache(at).into(),
+        };
+        let keys = self.credentials.as_ref().and_then(|place| place.value.strip_prefix("file:"));
+        (is_path(at) && is_path(&cache) && keys.is_none_or(is_path)).then_some(Places { at, cache, keys })
+    }
+
+    fn setting(&self, part: Part) -> &Spanned<String> {
+        let setting = match part {
+            Part::At => None,
+            Part::Cache => self.cache.as_ref(),
+            Part::Keys => self.credentials.as_ref(),
+        };
+        setting.unwrap_or(&self.at)
+    }
+
     fn fill(self) -> Option<Mount> {
         let value = |setting: Option<Spanned<String>>| setting.map(|setting| setting.value);
-        let cache = value(self.cache).unwrap_or_else(|| format!("/var/cache/sftpctl/{}", name(&self.at.value)));
+        let cache = value(self.cache).unwrap_or_else(|| default_cache(&self.at.value));
         Some(Mount {
             kind: MountKind::parse(&self.kind.value)?,
             cluster: self.cluster.value,
@@ -148,10 +269,19 @@ pub(super) fn fill(settings: Settings) -> BTreeMap<String, Vec<Mount>> {
 const PATH: &str = "^(/[A-Za-z0-9_.-]+)+$";
 const PATH_HINT: &str = "an absolute path of letters, digits and `_.-`, as /sftp";
 
-fn path(checker: &mut Checker<'_>, value: &Spanned<String>, path: &str, what: &str) {
+const ENDPOINT: &str = r"^https?://[A-Za-z0-9._:\[\]-]+$";
+
+fn matches(pattern: &str, text: &str) -> bool {
+    regex_lite::Regex::new(pattern).is_ok_and(|pattern| pattern.is_match(text))
+}
+
+fn is_path(path: &str) -> bool {
     let is_dots = |part: &str| matches!(part, "." | "..");
-    let fits = regex_lite::Regex::new(PATH).is_ok_and(|pattern| pattern.is_match(path));
-    if !fits || path.split('/').any(is_dots) {
+    matches(PATH, path) && !path.split('/').any(is_dots)
+}
+
+fn path(checker: &mut Checker<'_>, value: &Spanned<String>, path: &str, what: &str) {
+    if !is_path(path) {
         checker.fault(value, format!("invalid {what} `{path}`")).hint = Some(PATH_HINT.into());
     }
 }
@@ -179,9 +309,9 @@ fn one(checker: &mut Checker<'_>, mount: &Setting, clusters: &BTreeMap<String, S
     path(checker, &mount.at, &mount.at.value, "mount point");
     if let Some(cache) = &mount.cache {
         path(checker, cache, &cache.value, "folder");
-        if is_inside(&cache.value, &mount.at.value) {
-            checker.fault(cache, format!("the folder {} is in the mount itself", cache.value));
-        }
+    }
+    for (part, fault) in mount.places().map(|places| places.faults()).unwrap_or_default() {
+        checker.fault(mount.setting(part), fault);
     }
     if let Some(credentials) = &mount.credentials {
         match credentials.value.strip_prefix("file:") {
@@ -211,26 +341,21 @@ fn one(checker: &mut Checker<'_>, mount: &Setting, clusters: &BTreeMap<String, S
     }
     if let Some(endpoint) = &mount.endpoint {
         let message = format!("invalid endpoint `{}`", endpoint.value);
-        checker.matches(endpoint, r"^https?://[A-Za-z0-9._:\[\]-]+$", message, "a URL without a path: https://HOST");
+        checker.matches(endpoint, ENDPOINT, message, "a URL without a path: https://HOST");
     }
 }
 
 /// Two mounts of a host have different places, units and caches.
 fn siblings(checker: &mut Checker<'_>, mount: &Setting, earlier: &[Setting], host: &str) {
-    for other in earlier {
-        let (at, taken) = (&mount.at.value, &other.at.value);
-        if is_inside(at, taken) || is_inside(taken, at) {
-            checker.fault(&mount.at, format!("{at} and {taken} of `{host}` overlap"));
-        } else if name(at) == name(taken) {
-            checker.fault(&mount.at, format!("{at} and {taken} of `{host}` would have units of one name"));
-        }
-        if let (Some(cache), Some(taken)) = (&mount.cache, &other.cache)
-            && cache.value == taken.value
-        {
-            checker.fault(cache, format!("two mounts of `{host}` have the folder {}", cache.value)).hint =
-                Some("two programs on one cache damage it".into());
-        }
+    let Some(places) = mount.places() else { return };
+    for (part, conflict) in earlier.iter().filter_map(Setting::places).flat_map(|other| places.conflicts(&other)) {
+        checker.fault(mount.setting(part), format!("{conflict} (on `{host}`)")).hint =
+            (part == Part::Cache).then(|| "each mount has a folder of its own, and nothing else is in it".into());
     }
+}
+
+fn overlap(one: &str, other: &str) -> bool {
+    is_inside(one, other) || is_inside(other, one)
 }
 
 fn is_inside(path: &str, folder: &str) -> bool {
@@ -274,8 +399,8 @@ mod tests {
             ("kind: s3fs, cluster: 9-5, at: /a/../b", 11, "invalid mount point `/a/../b`"),
             ("kind: s3fs, cluster: 9-5, at: \"/a b\"", 11, "invalid mount point `/a b`"),
             ("kind: s3fs, cluster: 9-5, at: /a, cache: /a/c", 11, "is in the mount itself"),
-            ("kind: s3fs, cluster: 9-5, at: /a, cache: /c", 11, "two mounts of `main` have the folder /c"),
-            ("kind: s3fs, cluster: 9-5, at: /sftp/b", 11, "/sftp/b and /sftp of `main` overlap"),
+            ("kind: s3fs, cluster: 9-5, at: /a, cache: /c", 11, "two mounts have the folder /c (on `main`)"),
+            ("kind: s3fs, cluster: 9-5, at: /sftp/b", 11, "/sftp/b and /sftp overlap (on `main`)"),
             ("kind: s3fs, cluster: 9-5, at: /a, credentials: AKIA1", 11, "invalid place of credentials"),
             ("kind: s3files, cluster: 9-5, at: /a, credentials: \"file:/k\"", 11, "the role of the machine only"),
             ("kind: s3fs, cluster: 9-5, at: /a, keep_free_mb: 1", 11, "cannot keep 1 MB free"),
@@ -289,6 +414,44 @@ mod tests {
             assert!(fault.line == line && shown.contains(expected), "{setting}: {}: {shown}", fault.line);
             assert!(!faults.render(false).contains("AKIA"), "a key is shown");
         }
+        // Nothing of value is in a folder whose files are deleted: with the defaults, in both directions, of any mount.
+        let default = "/var/cache/sftpctl";
+        for (other, setting) in [
+            ("at: /m", "at: /a, cache: /m/c".to_owned()),
+            ("at: /m/n", "at: /a, cache: /m".to_owned()),
+            ("at: /m", "at: /a, cache: /m".to_owned()),
+            ("at: /m, cache: /c", "at: /c/a".to_owned()),
+            ("at: /m, cache: /c/a", "at: /c".to_owned()),
+            ("at: /m", format!("at: {default}/m/a")),
+            ("at: /m", format!("at: {default}, cache: /c")),
+            ("at: /m, cache: /c", "at: /a, cache: /c/d".to_owned()),
+            ("at: /m, cache: /c/d", "at: /a, cache: /c".to_owned()),
+            ("at: /m", format!("at: /a, cache: {default}/m")),
+            ("at: /m", format!("at: /a, cache: {default}")),
+            ("at: /m, cache: /c", "at: /a, credentials: \"file:/c/keys\"".to_owned()),
+            ("at: /m, credentials: \"file:/c/keys\"", "at: /a, cache: /c".to_owned()),
+            ("at: /m", "at: /c/a, cache: /c".to_owned()),
+            ("at: /m", "at: /a, cache: /c, credentials: \"file:/c/keys\"".to_owned()),
+            ("at: /m", "at: /var".to_owned()),
+            ("at: /m", "at: /a, cache: /etc".to_owned()),
+            ("at: /m", "at: /a, cache: /run/sftpctl/mounts".to_owned()),
+            // Their units would be of one name.
+            ("at: /m", "at: /m-check".to_owned()),
+            ("at: /m/n-canary", "at: /m-n".to_owned()),
+        ] {
+            let [other, setting] =
+                [other, &setting].map(|places| format!("    - {{ kind: s3fs, cluster: 9-5, {places} }}\n"));
+            let faults = load(&format!("{other}{setting}")).err().unwrap_or_else(|| panic!("{other}{setting}"));
+            assert!(faults.list().iter().all(|fault| fault.line == 11), "{setting}: {faults:?}");
+        }
+        let apart = "    - { kind: s3fs, cluster: 9-5, at: /m, cache: /c/m, credentials: \"file:/c/keys\" }\n    \
+                     - { kind: s3fs, cluster: 9-5, at: /m2, cache: /c/m2 }\n    \
+                     - { kind: s3fs, cluster: 9-5, at: /m-checks }\n";
+        let apart = load(apart).unwrap();
+        let mut strange = apart.mounts["main"][0].clone();
+        assert_eq!((strange.fault(), strange.conflict(&apart.mounts["main"][1])), (None, None));
+        strange.cache = "/c/../etc".into();
+        assert!(strange.fault().is_some());
         let same = load("    - { kind: s3fs, cluster: 9-5, at: /a-b }\n    - { kind: s3fs, cluster: 9-5, at: /a/b }\n");
         assert!(same.err().is_some_and(|faults| faults.list()[0].message.contains("units of one name")));
     }
