@@ -171,6 +171,7 @@ pub async fn pause() {
 
 #[cfg(test)]
 mod tests {
+    use std::io::{Read as _, Write as _};
     use std::os::unix::process::CommandExt as _;
     use std::process::{Command, Stdio};
 
@@ -185,6 +186,8 @@ mod tests {
         let mut child = Command::new("cat");
         child.arg("-").arg(&at).stdin(Stdio::piped()).stdout(file).current_dir(&at);
         let mut child = child.spawn().unwrap();
+        child.stdin.as_mut().unwrap().write_all(b"a").unwrap();
+        assert!(until(Duration::from_secs(10), || fs::read(at.join("open")).unwrap() == b"a").await);
         let user =
             |by: &str, path: &str| User { pid: child.id(), command: "cat".into(), by: by.into(), path: path.into() };
         assert_eq!(users(&at, None), [user("1", "open"), user("cwd", "")]);
@@ -195,7 +198,11 @@ mod tests {
         let dog = at.join("dog");
         fs::copy("/bin/cat", &dog).unwrap();
         let mut false_dog = Command::new("cat");
-        let mut false_dog = false_dog.arg0(&dog).arg("-").arg(&at).stdin(Stdio::piped()).spawn().unwrap();
+        false_dog.arg0(&dog).arg("-").arg(&at).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut false_dog = false_dog.spawn().unwrap();
+        // It has its arguments when it answers.
+        false_dog.stdin.as_mut().unwrap().write_all(b"a").unwrap();
+        false_dog.stdout.as_mut().unwrap().read_exact(&mut [0]).unwrap();
         assert!(arguments(&Path::new("/proc").join(false_dog.id().to_string()))[0].ends_with("dog"));
         assert!(super::daemons(&dog, &at).is_empty());
         false_dog.kill().unwrap();
