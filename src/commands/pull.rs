@@ -113,6 +113,7 @@ pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> 
         stop_now,
     );
     let shown = PullShown::new(printer, Shown::new(printer.format(), stop), &bucket.name);
+    let shown = shown.following(args.watch);
     let result = match is_dry {
         true => run::preview(&s3, &options, &shown).await.map(|summary| Pulled { summary, error: None }),
         false if args.watch => {

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use sftpctl_core::shown::Text;
 
-use super::shell_word::shell_word;
+use sftpctl_core::shell_word::shell_word;
 
 /// One server from a customer's point of view.
 #[derive(Debug)]

@@ -26,7 +26,6 @@ pub mod plan_view;
 pub mod printer;
 pub mod pull;
 pub mod report_file;
-pub mod shell_word;
 pub mod span;
 pub mod status;
 pub mod streams;

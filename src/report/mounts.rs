@@ -16,7 +16,7 @@ use sftpctl_files::mounts::system::processes::User;
 use sftpctl_files::mounts::tool::warnings;
 use sftpctl_files::mounts::units::files;
 
-use super::shell_word::shell_word;
+use sftpctl_core::shell_word::shell_word;
 
 /// A planned mount.
 #[derive(Serialize)]

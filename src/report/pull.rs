@@ -25,6 +25,8 @@ pub struct PullShown {
     bytes: AtomicU64,
     /// What was left: the lines of the first [`NAMED`], and the number of all.
     left: Mutex<(Text, usize)>,
+    /// Names them at once, since the pull goes on.
+    follows: bool,
 }
 
 /// An event of a file, as `pull-file/1`.
@@ -98,7 +100,14 @@ impl PullShown {
     pub fn new(printer: Printer, shown: Shown, bucket: &str) -> Self {
         let counter = AtomicU64::default;
         let (fetched, listed, bytes) = (counter(), counter(), counter());
-        Self { printer, shown, bucket: bucket.to_owned(), fetched, listed, bytes, left: Mutex::default() }
+        let left = Mutex::default();
+        Self { printer, shown, bucket: bucket.to_owned(), fetched, listed, bytes, left, follows: false }
+    }
+
+    /// For a pull that goes on: names what was left at once.
+    #[must_use]
+    pub fn following(self, follows: bool) -> Self {
+        Self { follows, ..self }
     }
 
     /// Removes the line, and names what was left.
@@ -115,6 +124,9 @@ impl PullShown {
     }
 
     fn name(&self, line: String) {
+        if self.follows {
+            return self.shown.between(|| streams::progress(line));
+        }
         let mut left = self.left.lock().unwrap_or_else(PoisonError::into_inner);
         let (names, count) = &mut *left;
         if *count < NAMED {

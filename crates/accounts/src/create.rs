@@ -5,6 +5,7 @@ use sftp_authorizer::home::Home;
 use sftpctl_aws::{Aws, AwsError};
 use sftpctl_core::spec::model::Environment;
 use sftpctl_core::spec::names;
+use sftpctl_core::text::harms_names;
 
 use super::change::timestamp;
 use super::password::{self, HashError};
@@ -180,7 +181,8 @@ fn home(environment: &Environment, choice: &HomeChoice, org_id: i64) -> Result<(
             Ok((home, cluster.region.clone()))
         }
         HomeChoice::Path(path) => {
-            let home = Home::parse(path).ok_or_else(|| CreateError::InvalidHome(path.clone()))?;
+            let home = Some(path).filter(|path| !path.contains(harms_names)).and_then(|path| Home::parse(path));
+            let home = home.ok_or_else(|| CreateError::InvalidHome(path.clone()))?;
             let mut all = environment.clusters.iter();
             match all.find(|(name, _)| names::upload_bucket(environment, name) == home.bucket) {
                 Some((_, cluster)) => Ok((home, cluster.region.clone())),
@@ -246,6 +248,10 @@ mod tests {
         let refused = |new: NewAccount| Draft::new(&environment, new).unwrap_err().to_string();
         assert_eq!(refused(new(HomeChoice::Cluster("5".into()))), "environment 99 has no cluster `5`");
         assert_eq!(refused(new(HomeChoice::Path("/x".into()))), "invalid home folder `/x`");
+        for odd in ["\u{202e}", "\u{200b}", "\u{2028}", "\n"] {
+            let path = format!("/{}/a{odd}b", names::upload_bucket(&environment, "99-5"));
+            assert!(refused(new(HomeChoice::Path(path))).starts_with("invalid home folder"), "{odd:?}");
+        }
         let elsewhere = refused(new(HomeChoice::Path("/another-bucket/175781".into())));
         assert_eq!(elsewhere, "the bucket another-bucket does not belong to a cluster of environment 99");
         let here = || HomeChoice::Cluster("99-5".into());

@@ -16,6 +16,7 @@ pub mod permissions;
 pub mod plan;
 pub mod policy;
 pub mod secret;
+pub mod shell_word;
 pub mod shown;
 pub mod spec;
 pub mod template;

@@ -161,13 +161,26 @@ fn json_escaped(line: &str) -> String {
     out
 }
 
-/// Whether a spreadsheet computes a cell.
-fn is_formula(text: &str) -> bool {
-    text.trim_start().starts_with(['=', '+', '-', '@', '＝', '＋', '－', '＠'])
+/// The signs with which a formula begins, where a spreadsheet would compute it: at the start, and after what divides
+/// cells for some reader, since Excel's separator is that of the system's language, `;` in most of Europe, and such a
+/// reader divides a text that is quoted for commas. Quotes and blanks do not hide a sign: whether a quote counts is the
+/// reader's.
+fn formula_signs(text: &str) -> impl Iterator<Item = usize> {
+    let mut begins = true;
+    text.char_indices().filter_map(move |(at, c)| {
+        let is_sign = begins && matches!(c, '=' | '+' | '-' | '@' | '＝' | '＋' | '－' | '＠');
+        begins = matches!(c, ',' | ';' | '\t' | '\n' | '\r') || begins && (c == '"' || c.is_whitespace());
+        is_sign.then_some(at)
+    })
+}
+
+/// Whether only quotes and blanks are before a sign, so that the cell itself is computed.
+fn is_first(text: &str, at: usize) -> bool {
+    text[..at].chars().all(|c| c == '"' || c.is_whitespace() && c != '\n')
 }
 
 /// Text as a cell of comma-separated values (RFC 4180). A spreadsheet would compute a cell that begins as a formula does;
-/// an apostrophe before it makes it text (OWASP, "CSV Injection").
+/// an apostrophe before it makes it text (OWASP, "CSV Injection"). Inside a text it is before the sign itself.
 pub fn csv_cell(text: &str) -> String {
     csv_lines([text])
 }
@@ -176,13 +189,22 @@ pub fn csv_cell(text: &str) -> String {
 pub fn csv_lines<'a>(lines: impl IntoIterator<Item = &'a str>) -> String {
     let lines: Vec<_> = lines.into_iter().map(visible).collect();
     let text = lines.join("\n");
-    let text = if is_formula(&text) { format!("'{text}") } else { text };
+    let (mut marked, mut from) = (String::new(), 0);
+    for at in formula_signs(&text) {
+        let at = if is_first(&text, at) { 0 } else { at };
+        marked.push_str(&text[from..at]);
+        marked.push('\'');
+        from = at;
+    }
+    marked.push_str(&text[from..]);
+    let text = marked;
     if text.contains([',', ';', '"', '\n']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text }
 }
 
 /// Text as a cell that a program reads back as it was ([`of_exact_cell`]), and that does no harm in a spreadsheet or on a
 /// terminal: harmful characters, line ends among them, have the form of [`visible`], and so has the backslash of a text
-/// that looks like that form; one apostrophe is before what begins as a formula or with an apostrophe.
+/// that looks like that form; one apostrophe is before what begins as a formula or with an apostrophe, and a sign
+/// inside that another reader could take for the beginning of one has its number, too.
 pub fn exact_cell(text: &str) -> String {
     exact_lines([text])
 }
@@ -192,8 +214,22 @@ pub fn exact_lines<'a>(lines: impl IntoIterator<Item = &'a str>) -> String {
     let exact = |line: &str| visible(&line.replace(ESCAPE, &format!("{ESCAPE}5c}}u{{"))).into_owned();
     let lines: Vec<String> = lines.into_iter().map(exact).collect();
     let text = lines.join("\n");
-    let is_marked = text.starts_with('\'') || is_formula(&text);
-    let text = if is_marked { format!("'{text}") } else { text };
+    let (mut marked, mut from) = (String::new(), 0);
+    if text.starts_with('\'') {
+        marked.push('\'');
+    }
+    for at in formula_signs(&text) {
+        if is_first(&text, at) {
+            marked.push('\'');
+            continue;
+        }
+        marked.push_str(&text[from..at]);
+        let sign = text[at..].chars().next();
+        marked.extend(sign.into_iter().flat_map(char::escape_unicode));
+        from = at + sign.map_or(0, char::len_utf8);
+    }
+    marked.push_str(&text[from..]);
+    let text = marked;
     let is_quoted = text.contains([',', ';', '"', '\n']) || text.starts_with(' ') || text.ends_with(' ');
     if is_quoted { format!("\"{}\"", text.replace('"', "\"\"")) } else { text }
 }
@@ -277,9 +313,13 @@ mod tests {
         "[",
         " ",
         "=1+1",
+        "-2",
+        "＝1",
         "@",
         "\"",
         ",",
+        ";",
+        ";=1",
         "ä",
         "日本",
         "m",
@@ -291,6 +331,13 @@ mod tests {
 
     fn has_command(line: &str) -> bool {
         line.trim_start().starts_with("::") || line.contains("##[") || line.contains("##vso[")
+    }
+
+    /// Whether some spreadsheet computes a part of a record, however it divides and unquotes it.
+    fn has_formula(record: &str) -> bool {
+        let cells = record.split([';', ',', '\t', '\n', '\r']);
+        let mut begun = cells.map(|cell| cell.trim_start_matches(|c: char| c == '"' || c.is_whitespace()));
+        begun.any(|cell| cell.starts_with(['=', '+', '-', '@', '＝', '＋', '－', '＠']))
     }
 
     fn is_harmless(line: &str) -> bool {
@@ -335,7 +382,10 @@ mod tests {
             }
             let value = inside.map_or_else(|| cell.clone(), |inside| inside.replace("\"\"", "\u{1}"));
             prop_assert!(!value.contains('"') && !cell.contains(is_harmful), "{}", cell);
-            prop_assert!(!value.trim_start().starts_with(['=', '+', '-', '@']), "{}", cell);
+            prop_assert!(!has_formula(&value), "{}", cell);
+            for record in [format!("{cell},{cell}"), csv_lines([&*outside, "", &*outside])] {
+                prop_assert!(!has_formula(&record), "{}", record);
+            }
         }
 
         #[test]
@@ -349,7 +399,7 @@ mod tests {
                 let inside = cell.strip_prefix('"').and_then(|cell| cell.strip_suffix('"'));
                 prop_assert!(inside.is_some() || !cell.contains([',', '"', '\n']), "{}", cell);
                 let value = inside.map_or_else(|| cell.to_owned(), |inside| inside.replace("\"\"", "\""));
-                prop_assert!(!value.trim_start().starts_with(['=', '+', '-', '@']), "{}", cell);
+                prop_assert!(!has_formula(&value) && !has_formula(&shown), "{}", cell);
                 prop_assert_eq!(of_exact_cell(&value), texts.join("\n"));
             }
         }
@@ -404,6 +454,10 @@ mod tests {
             ("＝1", "'＝1"),
             ("\t=1", r"\u{9}=1"),
             ("a,b", "\"a,b\""),
+            ("x;=HYPERLINK(1);y", "\"x;'=HYPERLINK(1);y\""),
+            ("x; \"-1", "\"x; \"\"'-1\""),
+            ("=1;+2,@3", "\"'=1;'+2,'@3\""),
+            ("a-b; c=d", "\"a-b; c=d\""),
         ] {
             assert_eq!(csv_cell(text), cell);
         }
@@ -419,6 +473,8 @@ mod tests {
             ("a\r\nb", r"a\u{d}\u{a}b"),
             (r"C:\u{a}", r"C:\u{5c}u{a}"),
             (r"C:\users", r"C:\users"),
+            ("=1;=2", r#""'=1;\u{3d}2""#),
+            ("'a,@b", r#""''a,\u{40}b""#),
         ] {
             assert_eq!(exact_cell(text), cell);
         }

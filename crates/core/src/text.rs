@@ -13,6 +13,13 @@ pub fn is_invisible(c: char) -> bool {
         | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
 }
 
+/// Whether a character does harm in the name of a file or a folder: controls, line separators, marks of the writing
+/// direction and characters without a glyph, except the joiners, which emoji and the scripts of Iran and India need.
+pub fn harms_names(c: char) -> bool {
+    let is_joiner = matches!(c, '\u{200c}' | '\u{200d}');
+    c.is_control() || is_invisible(c) && !is_joiner || matches!(c, '\u{2028}' | '\u{2029}')
+}
+
 /// The candidate most similar to `name`, if any is similar enough.
 pub fn nearest<'a>(name: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     candidates
@@ -125,6 +132,16 @@ mod tests {
         }
         for c in "\u{feff}\u{200b}\u{200d}\u{202e}\u{ad}\u{2060}\u{e0041}".chars() {
             assert!(is_invisible(c), "{c:?}");
+        }
+    }
+
+    #[test]
+    fn names_may_have_what_scripts_need() {
+        for c in "a ä日\u{3000}\u{a0}\u{200c}\u{200d}❤\u{fe0f}".chars() {
+            assert!(!harms_names(c), "{c:?}");
+        }
+        for c in "\0\n\u{85}\u{200b}\u{200e}\u{202e}\u{2028}\u{2029}\u{2066}\u{61c}\u{feff}\u{ad}\u{e0041}".chars() {
+            assert!(harms_names(c), "{c:?}");
         }
     }
 

@@ -16,6 +16,8 @@ use crate::secret::Secret;
 
 /// Time limit for MiniStack and the front to start.
 const START_DEADLINE: Duration = Duration::from_secs(60);
+/// Time limit for a front that runs to answer.
+const ANSWER_DEADLINE: Duration = Duration::from_secs(5);
 /// Time limit for both to write their state and exit.
 const STOP_DEADLINE: Duration = Duration::from_secs(45);
 
@@ -138,13 +140,24 @@ pub async fn stop(dir: &Path) -> Result<bool, LocalError> {
 /// Reads the status of the local cloud in `dir`.
 ///
 /// # Errors
-/// The local cloud's own files cannot be read. A local cloud that is not running is not an error.
+/// The local cloud's own files cannot be read, or it runs and does not answer ([`LocalError::NoAnswer`]). A local cloud
+/// that is not running is not an error.
 pub async fn status(dir: &Path) -> Result<Status, LocalError> {
     let dir = std::path::absolute(dir).map_err(LocalError::file("finding", dir))?;
     if dir.exists() {
         folder::check(&dir)?;
     }
-    let answer = ask(&dir).await?;
+    let answer = poll(ANSWER_DEADLINE, async || match (ask(&dir).await, running(&dir)) {
+        (Ok(Some(status)), _) => Some(Ok(Some(status))),
+        (Ok(None), Ok(Some(_))) => None,
+        (Ok(None), Ok(None)) => Some(Ok(None)),
+        (Err(error), _) | (_, Err(error)) => Some(Err(error)),
+    });
+    let answer = match (answer.await, running(&dir)?) {
+        (Some(answer), _) => answer?,
+        (None, Some(run)) => return Err(LocalError::NoAnswer { dir, pid: run.front.pid }),
+        (None, None) => None,
+    };
     Ok(answer.unwrap_or(Status {
         running: false,
         endpoint: None,
@@ -164,7 +177,7 @@ pub fn logs(dir: &Path) -> [PathBuf; 2] {
 /// Calls one of the front's own paths, `/_sftpctl/…`, in `dir`. Returns the body of the answer.
 ///
 /// # Errors
-/// [`LocalError::NotRunning`], or [`LocalError::Refused`] with the front's answer.
+/// [`LocalError::NotRunning`], [`LocalError::NoAnswer`], or [`LocalError::Refused`] with the front's answer.
 pub async fn manage(dir: &Path, method: &str, path: &str, body: &str) -> Result<String, LocalError> {
     let dir = std::path::absolute(dir).map_err(LocalError::file("finding", dir))?;
     if !dir.exists() {
@@ -176,6 +189,7 @@ pub async fn manage(dir: &Path, method: &str, path: &str, body: &str) -> Result<
     match ministack::send((run.port, &secret), method, &format!("/_sftpctl/{path}"), body).await {
         Some((200, answer)) => Ok(answer),
         Some((_, words)) => Err(LocalError::Refused { words: words.trim().to_owned() }),
+        None if run.front.is_alive() => Err(LocalError::NoAnswer { dir, pid: run.front.pid }),
         None => Err(LocalError::NotRunning { dir }),
     }
 }

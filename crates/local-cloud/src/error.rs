@@ -1,6 +1,9 @@
 //! Errors of the local cloud, with hints.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+
+use sftpctl_core::shell_word::shell_word;
+use sftpctl_core::shown::visible;
 
 /// A failure to install, start, serve or stop the local cloud. [`hint`](LocalError::hint) says what to do.
 #[derive(Debug, thiserror::Error)]
@@ -34,8 +37,11 @@ pub enum LocalError {
         found: String,
     },
     /// No local cloud is running in the folder.
-    #[error("no local cloud is running in {}", dir.display())]
+    #[error("no local cloud is running in {}", shown(dir))]
     NotRunning { dir: PathBuf },
+    /// The front's process lives, but does not answer.
+    #[error("the local cloud in {} runs (process {pid}), but does not answer", shown(dir))]
+    NoAnswer { dir: PathBuf, pid: i32 },
     /// The front refused a request.
     #[error("the local cloud refused the request: {words}")]
     Refused { words: String },
@@ -59,7 +65,7 @@ pub enum LocalError {
         log: String,
     },
     /// MiniStack ended while the front was serving.
-    #[error("MiniStack ended unexpectedly ({status}); its log is {}", log.display())]
+    #[error("MiniStack ended unexpectedly ({status}); its log is {}", shown(log))]
     MinistackEnded {
         /// The exit status in the system's words.
         status: String,
@@ -74,10 +80,10 @@ pub enum LocalError {
         seconds: u64,
     },
     /// Another start or stop in the same folder is in progress.
-    #[error("another `local start` or `local stop` is in progress in {}", dir.display())]
+    #[error("another `local start` or `local stop` is in progress in {}", shown(dir))]
     Busy { dir: PathBuf },
     /// The folder could contain programs of somebody else.
-    #[error("{} is not trusted: {why}", dir.display())]
+    #[error("{} is not trusted: {why}", shown(dir))]
     Untrusted { dir: PathBuf, why: String },
     /// Neither `HOME` nor the XDG variables are set.
     #[error("HOME is not set, so there is no place to note which local clouds are this user's own")]
@@ -86,7 +92,7 @@ pub enum LocalError {
     #[error("{0}")]
     UnknownManner(String),
     /// A file of the local cloud could not be read, written or parsed.
-    #[error("{action} {}", path.display())]
+    #[error("{action} {}", shown(path))]
     File {
         /// A participle, for example `reading`.
         action: &'static str,
@@ -109,6 +115,16 @@ pub enum LocalError {
         #[source]
         source: std::io::Error,
     },
+}
+
+/// A path in a message: whoever names a folder cannot begin a line there.
+fn shown(path: &Path) -> String {
+    visible(&path.display().to_string()).into_owned()
+}
+
+/// A path in a command that users copy.
+fn word(path: &Path) -> String {
+    visible(&shell_word(&path.display().to_string())).into_owned()
 }
 
 /// Why a folder of the user's own is not trusted.
@@ -144,13 +160,14 @@ impl LocalError {
             Self::NotReady { .. } | Self::MinistackEnded { .. } => "see the full log: sftpctl local logs".to_owned(),
             Self::DidNotStop { .. } | Self::Busy { .. } => "wait a moment, then rerun the command".to_owned(),
             Self::Untrusted { dir, why } if why == OTHERS_WRITE => {
-                format!("look at what is in it, then close it: chmod -R go-w {}", dir.display())
+                format!("look at what is in it, then close it: chmod -R go-w {}", word(dir))
             }
             Self::Untrusted { dir, .. } => {
-                format!("start one elsewhere (--dir), or delete it: rm -r {}", dir.display())
+                format!("start one elsewhere (--dir), or delete it: rm -r {}", word(dir))
             }
             Self::NoHome => "set HOME".to_owned(),
             Self::NotRunning { .. } => "start it: sftpctl local start".to_owned(),
+            Self::NoAnswer { .. } => "wait a moment; if it stays so, see the log: sftpctl local logs".to_owned(),
             Self::Refused { .. } => "see the examples: sftpctl local faults add --help".to_owned(),
             Self::UnknownManner(_) => "list their names: sftpctl local manners".to_owned(),
             Self::File { .. } | Self::Spawn { .. } | Self::Network { .. } => return None,
@@ -160,5 +177,34 @@ impl LocalError {
     pub fn file(action: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.into();
         move |source| Self::File { action, path, source }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn folder_cannot_add_words_or_lines() {
+        let untrusted =
+            |why: &str| LocalError::Untrusted { dir: "/tmp/a b; reboot\nerror: x".into(), why: why.to_owned() };
+        for (why, command) in [(OTHERS_WRITE, "chmod -R go-w"), ("it is a link or a file", "rm -r")] {
+            let error = untrusted(why);
+            assert_eq!(error.to_string(), format!(r"/tmp/a b; reboot\u{{a}}error: x is not trusted: {why}"));
+            let hint = error.hint().unwrap();
+            assert!(hint.ends_with(&format!(r"{command} '/tmp/a b; reboot\u{{a}}error: x'")), "{hint}");
+        }
+        let plain = LocalError::Untrusted { dir: "/tmp/a".into(), why: String::new() };
+        assert!(plain.hint().unwrap().ends_with("rm -r /tmp/a"));
+        let missing = std::io::Error::from(std::io::ErrorKind::NotFound);
+        for error in [
+            LocalError::NotRunning { dir: "/a\nb".into() },
+            LocalError::NoAnswer { dir: "/a\nb".into(), pid: 1 },
+            LocalError::Busy { dir: "/a\nb".into() },
+            LocalError::MinistackEnded { status: "exit status: 1".into(), log: "/a\nb".into() },
+            LocalError::File { action: "reading", path: "/a\nb".into(), source: missing },
+        ] {
+            assert!(error.to_string().contains(r"/a\u{a}b"), "{error}");
+        }
     }
 }

@@ -9,8 +9,8 @@ use crate::commands::permissions::Permissions;
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::report::history::SavedView;
-use crate::report::shell_word::shell_word;
 use crate::report::{Printer, streams};
+use sftpctl_core::shell_word::shell_word;
 use sftpctl_core::shown::Text;
 use sftpctl_files::history::show::{Proof, ShowError, Which, content, find};
 

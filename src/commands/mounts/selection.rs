@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::error::CliError;
 use crate::exit::Exit;
+use sftpctl_core::shell_word::shell_word;
 use sftpctl_files::mounts::record::Record;
 use sftpctl_files::mounts::system::cache::{self, Refusal};
 use sftpctl_files::mounts::system::install::{self, InstallError, records};
@@ -87,7 +88,7 @@ pub(super) fn explain(error: &InstallError) -> CliError {
             Exit::Usage,
             Some(format!("write the keys into {path}, as docs/mounts.md says, and rerun the same command")),
         ),
-        InstallError::ForeignCredentials(path) => (Exit::Refused, Some(format!("chown root: {path}"))),
+        InstallError::ForeignCredentials(path) => (Exit::Refused, Some(format!("chown root: {}", shell_word(path)))),
         InstallError::PointInUse(path) => (
             Exit::Refused,
             Some(format!(

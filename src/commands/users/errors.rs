@@ -35,7 +35,7 @@ pub(super) fn explain_create(error: CreateError, aws: &str, username: &str, org_
         CreateError::Account(error) => {
             let who = match &error {
                 AccountError::OrgTaken(_) => format!("--orgid {org_id}"),
-                _ => format!("--username {}", crate::report::shell_word::shell_word(username)),
+                _ => format!("--username {}", sftpctl_core::shell_word::shell_word(username)),
             };
             return explain(error, aws, &who);
         }

@@ -7,9 +7,9 @@ use crate::commands::args::AwsArgs;
 use crate::commands::permissions::Permissions;
 use crate::error::CliError;
 use crate::report::Printer;
-use crate::report::shell_word::shell_word;
 use sftp_authorizer::{Account, Attribute, Item};
 use sftpctl_accounts::{AccountError, Accounts};
+use sftpctl_core::shell_word::shell_word;
 use sftpctl_core::spec::model::Environment;
 
 #[derive(Debug, clap::Args)]

@@ -81,6 +81,14 @@ impl Shown {
         Self { format, stop, line, pace: Mutex::new(Pace { shown: now, stage: "", stage_began: now }) }
     }
 
+    /// Shows something else, without the line.
+    pub fn between(&self, show: impl FnOnce()) {
+        match &self.line {
+            Some(line) => line.suspend(show),
+            None => show(),
+        }
+    }
+
     /// Removes the line.
     pub fn finish(&self) {
         if let Some(line) = &self.line {

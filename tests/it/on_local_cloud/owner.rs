@@ -60,6 +60,7 @@ fn web_pages_and_strangers_run_nothing() {
         ("POST /_ministack/reset", vec![], ""),
         ("GET /_sftpctl/status", vec![], ""),
         ("GET /_sftpctl/status", vec![("x-sftpctl-secret", "0")], ""),
+        ("GET /_sftpctl/status", vec![("x-sftpctl-secret", &secret), ("x-sftpctl-secret", "0")], ""),
         ("GET /bucket/key", vec![], ""),
         // Round the execute path.
         ("GET /_aws/execute-api/abc/prod/servers/s-1/users/me/config", vec![("Authorization", signed)], ""),

@@ -112,17 +112,28 @@ async fn files_arrive_as_they_are_uploaded_and_broken_uploads_do_not() {
     let mut both = [follower.event(), follower.event()];
     both.sort();
     assert_eq!(both, [told("fetched", "17578/meanwhile.csv"), told("left", "17578/broken.csv")]);
-    put(west, "whole", "broken.csv");
+    // Whole now, though with the same content.
+    assert!(site.sftp(west, &login, "get broken.csv content\nput content broken.csv\n").status.success());
     assert_eq!(follower.event(), told("fetched", "17578/broken.csv"));
-    assert_eq!(read("17578/broken.csv"), "whole");
+    assert_eq!(std::fs::metadata(to.join("17578/broken.csv")).unwrap().len(), 40_000);
+    // One object that may not be read does not keep the others.
+    let sealed = ["local", "faults", "add", "s3.HeadObject", "error=403:AccessDenied:Denied", "--object", "*sealed*"];
+    site.ok(&sealed);
+    put(west, "sealed", "sealed.csv");
+    assert_eq!(follower.event(), told("left", "17578/sealed.csv"));
+    put(west, "open", "open.csv");
+    assert_eq!(follower.event(), told("fetched", "17578/open.csv"));
+    site.ok(&["local", "faults", "clear"]);
     // Killed; the next one finds its work.
     follower.running.0.kill().unwrap();
     follower.running.0.wait().unwrap();
     put(west, "after", "after.csv");
     let mut follower = Follower::new(&site, &to);
-    assert_eq!(follower.event(), told("fetched", "17578/after.csv"));
+    let mut both = [follower.event(), follower.event()];
+    both.sort();
+    assert_eq!(both, [told("fetched", "17578/after.csv"), told("fetched", "17578/sealed.csv")]);
     let (code, summary) = follower.stop();
-    assert_eq!((code, &summary["fetched"], &summary["left"]), (Some(0), &1.into(), &0.into()), "{summary}");
+    assert_eq!((code, &summary["fetched"], &summary["left"]), (Some(0), &2.into(), &0.into()), "{summary}");
 
     // Without the setting, queues and rules go, and the reason is named.
     site.edit(|file| file.replace(EVENTS, ""));

@@ -118,6 +118,13 @@ pub fn server_log_group(server: &str) -> String {
     format!("{SERVER_LOGS}{server}")
 }
 
+/// Whether a text can be the ID of a Transfer server (Transfer Family API reference, `ServerId`): calls with another
+/// are refused as invalid, not as missing.
+pub fn is_server_id(text: &str) -> bool {
+    let is_digit = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+    text.strip_prefix("s-").is_some_and(|digits| digits.len() == 17 && digits.bytes().all(is_digit))
+}
+
 /// Log groups that a late log line recreates after the stack is deleted.
 pub fn log_groups(environment: &Environment, region: &str) -> Vec<String> {
     vec![
@@ -194,6 +201,14 @@ pub(super) mod parts {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn server_ids_are_as_aws_makes_them() {
+        assert!(is_server_id("s-0123456789abcdef0"));
+        for text in ["", "s-", "s-1", "s-0123456789ABCDEF0", "s-0123456789abcdef01", "s-0123456789abcde\u{1b}0", "x"] {
+            assert!(!is_server_id(text), "{text:?}");
+        }
+    }
 
     #[test]
     fn production_has_no_prefix() {

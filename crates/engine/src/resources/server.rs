@@ -241,7 +241,8 @@ impl Resource for Server {
     async fn read(&self, aws: &Aws, known: Option<&str>) -> Result<Option<Live>, AwsError> {
         let transfer = aws.transfer(&self.region);
         let ours = |server: &ServerFacts| server.tags.get(tags::ENVIRONMENT) == self.tags.get(tags::ENVIRONMENT);
-        if let Some(id) = known
+        // What cannot be an ID is not one that was made, whoever wrote it into the state: AWS would refuse the call.
+        if let Some(id) = known.filter(|id| names::is_server_id(id))
             && let Some(server) = transfer.server(id).await?
         {
             let refers = self.witness.parameter(aws, stack::SERVER_ID, id);

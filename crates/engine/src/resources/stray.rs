@@ -194,6 +194,7 @@ impl<'a> Search<'a> {
     /// IDs of the servers that the state remembers.
     fn servers(&self) -> Vec<String> {
         let servers = self.identities.iter().filter(|(id, _)| id.kind() == Some(Kind::Server));
+        let servers = servers.filter(|(_, identity)| names::is_server_id(identity));
         servers.map(|(_, identity)| identity.clone()).collect()
     }
 

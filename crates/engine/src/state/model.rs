@@ -12,6 +12,7 @@ use sftpctl_aws::Tags;
 use sftpctl_core::hex;
 use sftpctl_core::kind::{Kind, NodeId};
 use sftpctl_core::model::{Actual, Live, Owner};
+use sftpctl_core::spec::names;
 
 /// The newest version of the document that this program reads.
 const VERSION: u32 = 1;
@@ -91,9 +92,10 @@ impl State {
         Self { version: 1, environment: environment.to_owned(), account: account.to_owned(), ..Self::default() }
     }
 
-    /// The IDs of all remembered servers.
+    /// The IDs of all remembered servers; what cannot be an ID is not one that was made.
     pub fn servers(&self) -> Vec<String> {
         let servers = self.identities.iter().filter(|(id, _)| id.kind() == Some(Kind::Server));
+        let servers = servers.filter(|(_, identity)| names::is_server_id(identity));
         servers.map(|(_, identity)| identity.clone()).collect()
     }
 

@@ -326,7 +326,7 @@ pub(crate) fn server(policy: &str, state: &str) -> Reply {
     Reply::ok(server.to_string())
 }
 
-fn one_server() -> Reply {
+pub(crate) fn one_server() -> Reply {
     Reply::ok(r#"{"Servers":[{"Arn":"a","ServerId":"s-0123456789abcdef0","State":"ONLINE"}]}"#)
 }
 

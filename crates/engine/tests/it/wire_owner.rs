@@ -18,7 +18,7 @@ use sftpctl_engine::resources::{Orphan, strays};
 
 use crate::drive::{environment, resource};
 use crate::stub::{Reply, Stub};
-use crate::wire::{REGION, deploy_one, done, node, stack};
+use crate::wire::{REGION, deploy_one, done, node, one_server, server, stack};
 
 const DELETE_DATA: RemovalOptions = RemovalOptions { delete_data: true };
 pub(crate) const API_ROLE: &str = "arn:aws:iam::111111111111:role/99-uploads-apigateway-logs";
@@ -114,6 +114,21 @@ fn log_groups_named_by_an_id_are_leftovers() {
         assert!(ids.contains(&id), "{id}: {ids:?}");
     }
     assert_eq!(ids.len(), 3 * 3 + 3);
+}
+
+/// AWS refuses such an ID as invalid, not as missing: if it were asked for, no deployment could read the server.
+#[tokio::test]
+async fn impossible_server_id_of_the_state_is_not_believed() {
+    for id in ["s-\u{1b}[2J0123456789abc", "s-1", "", "../x"] {
+        let stub = Stub::new().await;
+        stub.on("transfer:ListServers", [one_server()])
+            .on("transfer:DescribeServer", [server("TransferSecurityPolicy-2025-03", "ONLINE")])
+            .on("transfer:ListHostKeys", [Reply::ok(r#"{"ServerId":"s-0123456789abcdef0","HostKeys":[]}"#)]);
+        let live = resource("us-west-2/server").read(&*stub.aws(REGION).await, Some(id)).await.unwrap().unwrap();
+        assert_eq!((live.identity.as_str(), &live.owner), ("s-0123456789abcdef0", &Owner::Ours), "{id:?}");
+        let asked = stub.asked("transfer:DescribeServer");
+        assert!(asked.iter().all(|call| call.body.contains("s-0123456789abcdef0")), "{id:?}");
+    }
 }
 
 /// `GetRole` of a role with these tags.

@@ -37,8 +37,10 @@ pub struct Following {
 struct Plan {
     /// To be looked at.
     keys: Vec<String>,
-    /// Keys and ETags of objects that are not whole files.
-    partial: Vec<(String, String)>,
+    /// Of these, the ones that Transfer says are whole.
+    whole: Vec<String>,
+    /// Keys and ETags of objects that are not whole files, and until when they were written.
+    partial: Vec<(String, String, i64)>,
     /// Keys of uploads that left no object.
     failed: Vec<String>,
     /// Messages that are settled by then.
@@ -58,9 +60,13 @@ impl Plan {
                     continue;
                 }
                 Notice::Created { key, etag } if is_partial(&key, &etag) => {}
-                Notice::Whole { key } | Notice::Created { key, .. } => plan.keys.push(key),
-                Notice::Partial { key, etag: Some(etag) } => plan.partial.push((key, etag)),
-                Notice::Partial { key, etag: None } => plan.failed.push(key),
+                Notice::Created { key, .. } => plan.keys.push(key),
+                Notice::Whole { key } => {
+                    plan.keys.push(key.clone());
+                    plan.whole.push(key);
+                }
+                Notice::Partial { key, etag: Some(etag), until } => plan.partial.push((key, etag, until)),
+                Notice::Partial { key, etag: None, .. } => plan.failed.push(key),
                 Notice::Other => {}
             }
             plan.settled.push(receipt);
@@ -124,24 +130,32 @@ async fn messages(queue: &Queue, wait: Duration) -> Result<Vec<QueueMessage>, sf
 async fn handle(run: &Run<'_>, queue: &Queue, messages: Vec<QueueMessage>, settle: Duration) -> Result<(), PullError> {
     let plan = {
         let file = run.ledger();
-        Plan::of(messages, &run.options.bucket.name, |key, etag| file.ledger().is_partial(key, etag))
+        let is_partial = |key: &str, etag: &str| file.ledger().is_partial(key, etag, 0);
+        Plan::of(messages, &run.options.bucket.name, is_partial)
     };
     queue.hide(&plan.later, settle).await?;
-    for (key, etag) in plan.partial {
+    for (key, etag, until) in plan.partial {
         let (is_told, was_pulled) = {
             let file = run.ledger();
             let ledger = file.ledger();
-            (ledger.is_partial(&key, &etag), ledger.get(&key).is_some_and(|entry| entry.has(&etag)))
+            (ledger.is_partial(&key, &etag, until), ledger.get(&key).is_some_and(|entry| entry.has(&etag)))
         };
         if was_pulled {
             run.left(&key, "its upload broke off before the end, which was told only after it had been pulled");
         } else if !is_told {
-            run.append(Record::Partial { key: key.clone(), etag }).await?;
+            run.append(Record::Partial { key: key.clone(), etag, until }).await?;
             run.left(&key, super::run::PARTIAL);
         }
     }
     for key in plan.failed {
-        run.left(&key, "its upload failed; there is no object");
+        run.left(&key, "its upload failed");
+    }
+    // After those that are not: the same content may have been uploaded again, within the same second.
+    for key in plan.whole {
+        let was_partial = run.ledger().ledger().has_partial(&key);
+        if was_partial {
+            run.append(Record::Whole { key }).await?;
+        }
     }
     run.round(Source::Keys(plan.keys)).await;
     // After an error, or a stop in the middle, the messages come again.
@@ -208,7 +222,8 @@ mod tests {
         ];
         let plan = Plan::of(messages, "b", |key, etag| key == "1/broken" && etag == "\"e\"");
         assert_eq!(plan.keys, ["1/a", "1/by-others"]);
-        assert_eq!(plan.partial, [("1/x".to_owned(), "\"e\"".to_owned())]);
+        assert_eq!(plan.whole, ["1/a", "1/a"]);
+        assert_eq!(plan.partial, [("1/x".to_owned(), "\"e\"".to_owned(), i64::MAX)]);
         assert_eq!(plan.later, ["4"]);
         assert_eq!(plan.settled, ["1", "2", "3", "5", "6", "8"]);
     }

@@ -57,8 +57,44 @@ impl std::str::FromStr for Command {
         if program.contains("{}") {
             return Err("the program itself cannot be `{}`");
         }
-        Ok(Self { program, arguments: words.collect() })
+        let arguments: Vec<String> = words.collect();
+        if runs_names(&program, &arguments) {
+            return Err(
+                "`{}` would be read as a part of a program, so that a customer's file name could run anything: write \
+                        \"$SFTPCTL_FILE\" in its place",
+            );
+        }
+        Ok(Self { program, arguments })
     }
+}
+
+/// Programs that run a text they are given after an option such as `-c`.
+const INTERPRETERS: [&str; 19] = [
+    "ash", "awk", "bash", "busybox", "dash", "fish", "ksh", "lua", "mksh", "node", "perl", "php", "python", "rbash",
+    "ruby", "sh", "su", "tclsh", "zsh",
+];
+/// Programs that give all their words to a shell.
+const SHELLS_ELSEWHERE: [&str; 3] = ["eval", "rsh", "ssh"];
+
+/// Whether a file's name would become part of a text that the command runs: the one after an option of an interpreter that
+/// ends in `c` or `e`, or in `r` as PHP's, one of several words, and everything for a shell elsewhere.
+fn runs_names(program: &str, arguments: &[String]) -> bool {
+    let words: Vec<&str> = std::iter::once(program).chain(arguments.iter().map(String::as_str)).collect();
+    let name = |word: &str| {
+        let name = word.rsplit('/').next().unwrap_or_default();
+        name.trim_end_matches(|c: char| c.is_ascii_digit() || c == '.').to_owned()
+    };
+    let is_option = |word: &str| word.starts_with('-') && word.ends_with(['c', 'e', 'r', 'd', 'l']);
+    let after = |names: &[&str]| {
+        let at = words.iter().position(|word| names.contains(&name(word).as_str()));
+        at.map_or(&[][..], |at| &words[at..])
+    };
+    let is_text =
+        |word: &str| word.contains("{}") && word.contains(|c: char| c.is_whitespace() || "\"'`();".contains(c));
+    let interpreted = after(&INTERPRETERS);
+    interpreted.windows(2).any(|pair| matches!(pair, [option, text] if is_option(option) && text.contains("{}")))
+        || interpreted.iter().any(|word| is_text(word))
+        || after(&SHELLS_ELSEWHERE).iter().any(|word| word.contains("{}"))
 }
 
 impl Hook {
@@ -162,6 +198,32 @@ mod tests {
         }
         for text in ["", "  ", "load 'x", "''", "{}", "./{}"] {
             assert!(text.parse::<Command>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn no_name_becomes_a_part_of_a_program() {
+        for text in [
+            "sh -c 'wc -c {} >/dev/null'",
+            "sh -c {}",
+            "/bin/bash -ec 'load {}'",
+            "sudo -u loader sh -c 'load {}'",
+            "python3.11 -c 'load(\"{}\")'",
+            "perl -ne print;{}",
+            "awk '/{}/ {print}'",
+            "ssh etl load {}",
+        ] {
+            assert!(text.parse::<Command>().is_err(), "{text}");
+        }
+        for text in [
+            "wc -c {}",
+            "load --title 'the file {}' --file={}",
+            "sh /opt/load.sh {}",
+            "sh -c 'load \"$SFTPCTL_FILE\"'",
+            "sh -c 'load \"$1\"' sh {}",
+            "python3 /opt/load.py {}",
+        ] {
+            assert!(text.parse::<Command>().is_ok(), "{text}");
         }
     }
 

@@ -57,8 +57,10 @@ pub enum Record {
     Restored { key: String },
     /// Somebody else has taken the file away, from the quarantine or before its hook succeeded.
     Settled { key: String, path: Option<String> },
-    /// Transfer says that this content is not the whole file.
-    Partial { key: String, etag: String },
+    /// Transfer says that this content, if it was written until then (seconds since 1970), is not the whole file.
+    Partial { key: String, etag: String, until: i64 },
+    /// Transfer says that the file is whole now, perhaps with the same content.
+    Whole { key: String },
 }
 
 impl Record {
@@ -149,8 +151,8 @@ pub struct Ledger {
     entries: HashMap<Box<str>, Entry>,
     /// Files in quarantine of which a newer version has arrived: their keys and paths.
     superseded: Vec<(String, String)>,
-    /// ETags of the objects that are not whole files.
-    partial: HashMap<Box<str>, Box<str>>,
+    /// Objects that are not whole files: their ETags, and until when they were written.
+    partial: HashMap<Box<str>, (Box<str>, i64)>,
 }
 
 impl Ledger {
@@ -188,9 +190,14 @@ impl Ledger {
         self.entries.get(key)
     }
 
-    /// Whether this content is known not to be the whole file.
-    pub fn is_partial(&self, key: &str, etag: &str) -> bool {
-        self.partial.get(key).is_some_and(|partial| **partial == *etag)
+    /// Whether an object is known not to be the whole file. The same content, uploaded later, is another object.
+    pub fn is_partial(&self, key: &str, etag: &str, modified: i64) -> bool {
+        self.partial.get(key).is_some_and(|(partial, until)| **partial == *etag && modified <= *until)
+    }
+
+    /// Whether an object of this key was not the whole file.
+    pub fn has_partial(&self, key: &str) -> bool {
+        self.partial.contains_key(key)
     }
 
     /// The entries that are not done, in the order of their keys.
@@ -220,8 +227,12 @@ impl Ledger {
             }
             _ if self.bucket.is_none() => Err(Damage::Order(0)),
             Record::Began { .. } => Err(Damage::Order(0)),
-            Record::Partial { key, etag } => {
-                self.partial.insert(key.into(), etag.into());
+            Record::Partial { key, etag, until } => {
+                self.partial.insert(key.into(), (etag.into(), until));
+                Ok(())
+            }
+            Record::Whole { key } => {
+                self.partial.remove(&*key);
                 Ok(())
             }
             Record::Placing { file, temporary, hook } => {
@@ -420,11 +431,13 @@ mod tests {
 
     #[test]
     fn a_partial_upload_is_known_until_another_content_arrives() {
-        let partial = Record::Partial { key: key("a"), etag: key("x") };
+        let partial = Record::Partial { key: key("a"), etag: key("x"), until: 7 };
         let ledger = read(std::slice::from_ref(&partial));
-        assert!(ledger.is_partial("a", "x") && !ledger.is_partial("a", "y") && !ledger.is_partial("b", "x"));
+        assert!(ledger.is_partial("a", "x", 7) && !ledger.is_partial("a", "y", 7) && !ledger.is_partial("b", "x", 7));
+        assert!(!ledger.is_partial("a", "x", 8), "the same content again");
         assert!(ledger.get("a").is_none() && ledger.unfinished().is_empty());
-        assert!(!read(&[partial, placing("a", "y", false)]).is_partial("a", "x"));
+        assert!(!read(&[partial.clone(), placing("a", "y", false)]).is_partial("a", "x", 7));
+        assert!(!read(&[partial, Record::Whole { key: key("a") }]).is_partial("a", "x", 7));
     }
 
     #[test]

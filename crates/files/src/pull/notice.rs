@@ -11,7 +11,8 @@ pub enum Notice {
     /// A customer has uploaded the whole file, or has given a file this name.
     Whole { key: String },
     /// The session ended before the file was closed. Without an ETag there is no object.
-    Partial { key: String, etag: Option<String> },
+    /// `until`: when it was told, seconds since 1970.
+    Partial { key: String, etag: Option<String>, until: i64 },
     /// There is a new object, by whomever; whether it is whole, Transfer says, if it was a customer's upload.
     Created { key: String, etag: String },
     /// Nothing about a file of this bucket.
@@ -23,6 +24,9 @@ pub enum Notice {
 struct Event {
     source: String,
     detail_type: String,
+    /// RFC 3339.
+    #[serde(default)]
+    time: String,
     detail: Detail,
 }
 
@@ -56,7 +60,7 @@ fn quoted(etag: &str) -> String {
 
 /// Reads a message about a bucket's files.
 pub fn read(body: &str, bucket: &str) -> Notice {
-    let Ok(Event { source, detail_type, detail }) = serde_json::from_str(body) else { return Notice::Other };
+    let Ok(Event { source, detail_type, time, detail }) = serde_json::from_str(body) else { return Notice::Other };
     // `/bucket/key`.
     let in_bucket = |path: Option<String>| {
         let rest = path?.strip_prefix('/')?.strip_prefix(bucket)?.strip_prefix('/')?.to_owned();
@@ -72,7 +76,9 @@ pub fn read(body: &str, bucket: &str) -> Notice {
         ("aws.transfer", "SFTP Server File Upload Failed") => {
             let is_partial = detail.failure_code.as_deref() == Some("PARTIAL_UPLOAD");
             let etag = detail.etag.as_deref().filter(|_| is_partial).map(quoted);
-            in_bucket(detail.file_path).map(|key| Notice::Partial { key, etag })
+            // Without a time it is so of whatever is there.
+            let until = time.parse().map_or(i64::MAX, jiff::Timestamp::as_second);
+            in_bucket(detail.file_path).map(|key| Notice::Partial { key, etag, until })
         }
         ("aws.s3", "Object Created") => match (detail.bucket, detail.object) {
             (Some(of), Some(object)) if of.name == bucket => {
@@ -92,7 +98,8 @@ mod tests {
     use super::*;
 
     fn transfer(kind: &str, detail: &serde_json::Value) -> Notice {
-        let event = json!({ "version": "0", "source": "aws.transfer", "detail-type": kind, "detail": detail });
+        let time = "1970-01-01T00:00:09Z";
+        let event = json!({ "source": "aws.transfer", "detail-type": kind, "time": time, "detail": detail });
         read(&event.to_string(), "b")
     }
 
@@ -105,10 +112,10 @@ mod tests {
         assert_eq!(transfer("SFTP Server File Rename Completed", &renamed), Notice::Whole { key: key() });
         let mut partial = path.clone();
         partial["failure-code"] = json!("PARTIAL_UPLOAD");
-        let expected = Notice::Partial { key: key(), etag: Some("\"e\"".into()) };
+        let expected = Notice::Partial { key: key(), etag: Some("\"e\"".into()), until: 9 };
         assert_eq!(transfer("SFTP Server File Upload Failed", &partial), expected);
         partial["failure-code"] = json!("UNKNOWN_ERROR");
-        let expected = Notice::Partial { key: key(), etag: None };
+        let expected = Notice::Partial { key: key(), etag: None, until: 9 };
         assert_eq!(transfer("SFTP Server File Upload Failed", &partial), expected);
         let created = json!({ "source": "aws.s3", "detail-type": "Object Created", "detail": {
             "bucket": { "name": "b" }, "object": { "key": "17578/a b.csv", "size": 5, "etag": "e", "sequencer": "1" },

@@ -5,6 +5,8 @@
 
 use std::fmt;
 
+use sftpctl_core::text::harms_names;
+
 /// The longest file name on Linux, in bytes (limits.h, `NAME_MAX`).
 const NAME_MAX: usize = 255;
 
@@ -46,6 +48,8 @@ pub enum Unsafe {
     Dots,
     #[error("the key has a control character")]
     Control,
+    #[error("the key has an invisible character, a mark of the writing direction or a line separator")]
+    Invisible,
     #[error("a component of the key is longer than 255 bytes")]
     Long,
     #[error("a component of the key begins with `.sftpctl-`, as the pull's own files do")]
@@ -70,6 +74,7 @@ fn component(name: &str) -> Result<(), Unsafe> {
         "" => Err(Unsafe::Empty),
         "." | ".." => Err(Unsafe::Dots),
         _ if name.chars().any(char::is_control) => Err(Unsafe::Control),
+        _ if name.chars().any(harms_names) => Err(Unsafe::Invisible),
         _ if name.len() > NAME_MAX => Err(Unsafe::Long),
         _ if name.starts_with(OWN) => Err(Unsafe::Own),
         _ => Ok(()),
@@ -117,13 +122,27 @@ mod tests {
             ("17578/a\nb", Unsafe::Control),
             ("17578/\u{1b}[31m", Unsafe::Control),
             ("17578/a\u{85}", Unsafe::Control),
+            ("17578/invoice\u{202e}fdp.exe", Unsafe::Invisible),
+            ("17578/a\u{200b}", Unsafe::Invisible),
+            ("17578/a\u{2028}b", Unsafe::Invisible),
+            ("17578/\u{2066}/b", Unsafe::Invisible),
+            ("17578/\u{feff}a", Unsafe::Invisible),
             (".sftpctl-pull/ledger.jsonl", Unsafe::Own),
             ("17578/.sftpctl-x", Unsafe::Own),
         ] {
             assert_eq!(local(key), Err(why), "{key:?}");
         }
         assert_eq!(local(&format!("17578/{}", "ä".repeat(128))), Err(Unsafe::Long));
-        for key in ["17578/order.csv", "a", "17578/ä b/…", "17578/-rf", "17578/...", "17578/.ssh/x", "17578/\\x"] {
+        for key in [
+            "17578/order.csv",
+            "a",
+            "17578/ä b/…",
+            "17578/-rf",
+            "17578/...",
+            "17578/.ssh/x",
+            "17578/\\x",
+            "1/👩\u{200d}💻",
+        ] {
             assert_eq!(local(key).unwrap().as_str(), key);
         }
         let path = local("17578/in/order.csv").unwrap();

@@ -307,7 +307,14 @@ impl Run<'_> {
                 return None;
             }
             Err(error) => {
-                self.fail(error.into());
+                // The answer to a HEAD has no code.
+                if error.is_access_denied() || error.status == Some(403) {
+                    self.denied(&key, error);
+                } else if is_fatal(&error) || error.is_transient() {
+                    self.fail(error.into());
+                } else {
+                    self.left(&key, &error.to_string());
+                }
                 return None;
             }
         };

@@ -82,7 +82,7 @@ impl Selection {
             Err(Unsafe::Empty) if key.ends_with('/') => Decision::Refuse(Unsafe::FolderWithContent),
             Err(why) => Decision::Refuse(why),
             Ok(_) if is_below_object => Decision::Refuse(Unsafe::BelowObject),
-            Ok(_) if ledger.is_partial(key, etag) => Decision::Partial,
+            Ok(_) if ledger.is_partial(key, etag, *modified) => Decision::Partial,
             Ok(_) if ledger.get(key).is_some_and(|entry: &Entry| entry.is_of(etag, *modified)) => Decision::Have,
             Ok(_) if self.until.is_some_and(|until| *modified > until) => Decision::Young,
             Ok(path) => Decision::Fetch(path),
@@ -116,7 +116,7 @@ mod tests {
         for record in [Record::began("b"), Record::Placing { file, temporary: "1".into(), hook: false }] {
             ledger.add(record, "b").unwrap();
         }
-        ledger.add(Record::Partial { key: "1/broken".into(), etag: "x".into() }, "b").unwrap();
+        ledger.add(Record::Partial { key: "1/broken".into(), etag: "x".into(), until: 7 }, "b").unwrap();
         let rules = Rules { exclude: vec!["*.log".parse().unwrap()], ..Rules::default() };
         let mut selection = Selection::new(rules);
         let fetch = |key: &str| Decision::Fetch(local(key).unwrap());

@@ -66,7 +66,14 @@ fn is_known(host: &str) -> bool {
 
 /// Whether a request to one of the front's own paths has the secret.
 pub(super) fn has_secret(front: &Front, headers: &HeaderMap) -> bool {
-    headers.get(HEADER).and_then(|value| value.to_str().ok()).is_some_and(|value| front.cloud.secret.is(value))
+    one_value(headers).is_some_and(|value| front.cloud.secret.is(value))
+}
+
+/// The secret that a request shows; `None` if it shows several, of which one is wrong.
+fn one_value(headers: &HeaderMap) -> Option<&str> {
+    let mut values = headers.get_all(HEADER).iter();
+    let value = values.next()?;
+    if values.next().is_some() { None } else { value.to_str().ok() }
 }
 
 /// Verifies the signature of a request as it came. Returns its body, which is in memory unless it is for S3.
@@ -150,6 +157,16 @@ pub(super) fn close(response: &mut Response<Body>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn secret_is_shown_once() {
+        let mut headers = HeaderMap::new();
+        assert_eq!(one_value(&headers), None);
+        headers.append(HEADER, "right".parse().unwrap());
+        assert_eq!(one_value(&headers), Some("right"));
+        headers.append(HEADER, "wrong".parse().unwrap());
+        assert_eq!(one_value(&headers), None);
+    }
 
     #[test]
     fn pages_and_foreign_names_are_refused() {

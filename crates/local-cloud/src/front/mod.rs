@@ -19,6 +19,7 @@ mod inbox;
 mod manners;
 mod neighbors;
 mod operation;
+mod peer;
 mod pending;
 mod quotas;
 mod refusal;
@@ -182,6 +183,10 @@ pub(super) async fn run(front: Arc<Front>, listener: TcpListener, stop: impl Fut
                 continue;
             }
         };
+        // Before it has a seat: another user could take them all.
+        if !peer::is_ours(&stream) {
+            continue;
+        }
         // Without a seat it is closed: the others are served on.
         let Ok(seat) = Arc::clone(&seats).try_acquire_owned() else { continue };
         let (wire, front) = (Wire::of(&stream), Arc::clone(&front));

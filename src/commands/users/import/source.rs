@@ -182,7 +182,7 @@ impl SourceArgs {
     }
 
     fn unmapped(&self, columns: &[String]) -> CliError {
-        let from = crate::report::shell_word::shell_word(&format!("{}:{}", self.from.kind.as_str(), self.from.place));
+        let from = sftpctl_core::shell_word::shell_word(&format!("{}:{}", self.from.kind.as_str(), self.from.place));
         let message = "the source's columns are not named after the attributes of an account";
         let mut error = CliError::new(Exit::Usage, message).hint(format!(
             "write a mapping file: sftpctl users import --env NAME --from {from} --inspect > mapping.yaml"

@@ -3,12 +3,12 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::collections::BTreeMap;
-use std::io::{Read as _, Write as _};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
 use std::os::unix::fs::MetadataExt as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use super::send;
 use crate::site::{Site, shown};
@@ -96,6 +96,56 @@ fn connections_of_other_users_end_at_once() {
     assert!(answer.contains(" 403 "), "{answer}");
     let login = site.add(6102, "customer", "Fake-Password-1");
     assert!(site.admits(site.port("us-west-2"), &login));
+}
+
+/// Another user of the machine, with more half requests than the front has places, keeps nobody from it.
+#[test]
+fn front_keeps_its_places_from_other_users() {
+    let site = Site::new();
+    let port = site.cloud_port;
+    if std::fs::metadata("/proc/self").unwrap().uid() != 0 {
+        return;
+    }
+    let script = format!(
+        "import socket, sys\nheld = []\nfor _ in range(1100):\n    s = socket.create_connection(('127.0.0.1', {port}))\n    \
+         held.append(s)\n    try:\n        s.sendall(b'GET / HT')\n    except OSError:\n        pass\n\
+         print('held', flush=True)\nsys.stdin.read()\nended = 0\nfor s in held:\n    try:\n        \
+         ended += s.recv(9) == b''\n    except OSError:\n        ended += 1\nprint('ended', ended)"
+    );
+    let mut flood = Command::new("/bin/sh");
+    flood.args(["-c", "ulimit -n 4096; exec /usr/bin/python3 -c \"$1\"", "sh", &script]).uid(NOBODY).gid(NOBODY);
+    let mut flood = flood.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut said = BufReader::new(flood.stdout.take().unwrap());
+    let mut line = String::new();
+    said.read_line(&mut line).unwrap();
+    assert_eq!(line, "held\n");
+    assert_eq!(site.status()["running"], true);
+    drop(flood.stdin.take());
+    let mut rest = String::new();
+    said.read_to_string(&mut rest).unwrap();
+    assert_eq!(rest, "ended 1100\n");
+    flood.wait().unwrap();
+}
+
+/// A front that lives and does not answer is not one that does not run: starting another one would not help.
+#[test]
+fn front_that_does_not_answer_is_told_apart_from_none() {
+    let site = Site::new();
+    let pid = site.status()["pid"].to_string();
+    let signal = |name: &str| assert!(Command::new("kill").args([name, &pid]).status().unwrap().success());
+    signal("-STOP");
+    let told: Vec<String> = [&["local", "status"][..], &["local", "start"], &["local", "faults", "list"]]
+        .into_iter()
+        .map(|arguments| shown(&site.run(arguments)))
+        .collect();
+    signal("-CONT");
+    for text in told {
+        assert!(text.contains(&format!("(process {pid}), but does not answer")), "{text}");
+        assert!(!text.contains("no local cloud"), "{text}");
+    }
+    assert_eq!(site.status()["running"], true);
+    site.ok(&["local", "stop"]);
+    assert!(site.ends_with(2, &["local", "faults", "list"]).contains("no local cloud is running"));
 }
 
 /// What a process of another user gets from a port; `None` unless this user may start one.
