@@ -168,7 +168,11 @@ fn line(seen: &Seen) -> String {
     let Seen { at, bucket, state, .. } = seen;
     let canary = if seen.canary { ", and a canary came back as it was written" } else { "" };
     let detail = seen.detail.as_ref().map_or_else(String::new, |detail| format!(" ({detail})"));
-    let bare = if seen.is_protected == Some(false) { "; root can write into the mount point" } else { "" };
+    let bare = match seen.is_protected {
+        Some(false) => "; root can write into the mount point",
+        None if *state == State::NotMounted => "; whether root can write into the mount point could not be found out",
+        Some(true) | None => "",
+    };
     let waiting = match seen.waiting {
         Some(count) if count > 0 => format!("; {count} requests wait"),
         _ => String::new(),

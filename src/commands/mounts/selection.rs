@@ -7,6 +7,7 @@ use crate::error::CliError;
 use crate::exit::Exit;
 use sftpctl_core::shell_word::shell_word;
 use sftpctl_files::mounts::record::Record;
+use sftpctl_files::mounts::system::cache::{self, Refusal};
 use sftpctl_files::mounts::system::install::{self, InstallError, records};
 use sftpctl_files::mounts::system::look;
 
@@ -94,6 +95,10 @@ pub(super) fn explain(error: &InstallError) -> CliError {
                 "move away what is in {path}: it would be hidden below the mount, and the folder cannot be protected"
             )),
         ),
+        InstallError::Cache(Refusal::Io { source, .. }) if source.kind() == std::io::ErrorKind::PermissionDenied => {
+            (Exit::Usage, Some("run it as root".to_owned()))
+        }
+        InstallError::Cache(refusal) => (Exit::Refused, cure(refusal)),
         InstallError::Linked(_) => (Exit::Usage, Some("name the folder itself as `at`".to_owned())),
         InstallError::Busy { .. } => (Exit::Refused, Some("end these processes first".to_owned())),
         InstallError::Locked { .. } => (Exit::Locked, Some("wait until it has ended".to_owned())),
@@ -105,9 +110,34 @@ pub(super) fn explain(error: &InstallError) -> CliError {
             (Exit::Usage, Some("run it as root".to_owned()))
         }
         InstallError::Io { .. } => (Exit::Failed, None),
-        InstallError::Damaged { .. } => (Exit::Usage, Some("install the mounts again".to_owned())),
+        InstallError::Conflict { other, .. } => {
+            (Exit::Refused, Some(format!("change the mount, or: sftpctl mounts remove --at {other}")))
+        }
+        InstallError::ForeignRecord(_) => {
+            (Exit::Refused, Some("find out who made it, delete it, and install the mounts again".to_owned()))
+        }
+        InstallError::Damaged { .. } | InstallError::Invalid { .. } => {
+            (Exit::Usage, Some("install the mounts again".to_owned()))
+        }
     };
     CliError::from_error(exit, error, hint)
+}
+
+/// What to do about a folder that cannot be one for temporary data.
+fn cure(refusal: &Refusal) -> Option<String> {
+    Some(match refusal {
+        Refusal::Linked(_) => "name the folder itself as `cache`".to_owned(),
+        Refusal::Untrusted(_) => {
+            "name a folder as `cache` that is root's, as all above it, and that others cannot write".to_owned()
+        }
+        Refusal::Foreign { path, name } => format!(
+            "name a new or empty folder as `cache`. If all in it may be deleted: echo {name} >{path}/{}",
+            cache::MARKER
+        ),
+        Refusal::OfAnother { .. } => "each mount has a folder of its own: name another one as `cache`".to_owned(),
+        Refusal::Mounted(path) => format!("umount {path}, or name another folder as `cache`"),
+        Refusal::Io { .. } => return None,
+    })
 }
 
 /// A path of the root, for a person.

@@ -22,6 +22,12 @@ const BUCKET: &str = "pl-pt99-5-uploads";
 const FOUND: Duration = Duration::from_secs(15);
 const UNITS: &str = "etc/systemd/system";
 
+/// The file of a program.
+fn path_of(program: &str) -> PathBuf {
+    let all = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&all).map(|folder| folder.join(program)).find(|path| path.is_file()).unwrap()
+}
+
 /// An application server: a folder that `--root` names, with the bucket mounted at `/sftp` below it.
 struct Server {
     site: Site,
@@ -110,7 +116,7 @@ impl Server {
 
     /// The process of the mount.
     fn daemon(&self) -> u32 {
-        let [daemon] = daemons(Path::new(self.program), &self.at())[..] else { panic!("not one {}", self.program) };
+        let [daemon] = daemons(&path_of(self.program), &self.at())[..] else { panic!("not one {}", self.program) };
         daemon.pid
     }
 
@@ -140,7 +146,7 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         let _ = Command::new("mount").args(["-t", "fusectl", "fusectl", "/sys/fs/fuse/connections"]).output();
-        for daemon in daemons(Path::new(self.program), &self.at()) {
+        for daemon in daemons(&path_of(self.program), &self.at()) {
             let _ = Command::new("kill").args(["-KILL", &daemon.pid.to_string()]).status();
         }
         let table = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
@@ -381,6 +387,89 @@ async fn credentials_that_are_gone_are_found() {
     application.lost_nothing(&server.s3().await).await;
 }
 
+/// What was in the folder before, what others could put there, and what is mounted in it stays.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_folder_with_files_or_a_mount_in_it_is_never_emptied() {
+    let server = Server::new("s3fs").await;
+    let install = ["--env", "99", "--host", "main"];
+    let cache = server.root.join("var/cache/sftpctl/sftp");
+    std::fs::create_dir_all(&cache).unwrap();
+    std::fs::write(cache.join("order.csv"), "an order").unwrap();
+    let mode = std::fs::metadata(&cache).unwrap().permissions();
+    server.run(3, "install", &install);
+    assert_eq!(std::fs::metadata(&cache).unwrap().permissions(), mode);
+    assert!(!server.root.join("etc/sftpctl").exists(), "nothing was installed");
+    std::fs::remove_file(cache.join("order.csv")).unwrap();
+    server.run(0, "install", &install);
+    let marker = cache.join(".sftpctl-cache");
+    assert_eq!(std::fs::read_to_string(&marker).unwrap(), "sftp\n");
+
+    // A bind mount has the device of its folder; another one has another device.
+    let customers = server.root.join("customers");
+    std::fs::create_dir(&customers).unwrap();
+    std::fs::write(customers.join("order.csv"), "an order").unwrap();
+    let mounted = cache.join("mounted");
+    std::fs::create_dir(&mounted).unwrap();
+    let mut bind = Command::new("mount");
+    succeeded("bind", &bind.arg("--bind").args([&customers, &mounted]).output().unwrap());
+    let removed = server.run(0, "remove", &[]);
+    succeeded("umount", &Command::new("umount").arg(&mounted).output().unwrap());
+    let of_cache = |output: &Value| {
+        let changes = output["changes"].as_array().unwrap().iter();
+        let mut changes = changes.filter(|change| change["path"].as_str() == cache.to_str());
+        changes.next().unwrap()["what"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(of_cache(&removed), "left", "{removed}");
+    assert_eq!(std::fs::read_to_string(customers.join("order.csv")).unwrap(), "an order");
+
+    // Without its mark, the folder is no longer the mount's.
+    server.run(0, "install", &install);
+    std::fs::remove_file(&marker).unwrap();
+    let removed = server.run(0, "remove", &[]);
+    assert!(of_cache(&removed) == "left" && mounted.exists(), "{removed}");
+    std::fs::remove_dir(&mounted).unwrap();
+    server.run(0, "install", &install);
+    assert_eq!(of_cache(&server.run(0, "remove", &[])), "removed");
+    assert!(!cache.exists());
+}
+
+/// Root runs what a record says.
+#[tokio::test(flavor = "multi_thread")]
+async fn only_a_record_that_an_installation_of_root_wrote_is_read() {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let server = Server::new("s3fs").await;
+    server.run(0, "install", &["--env", "99", "--host", "main"]);
+    let record = server.root.join("etc/sftpctl/mounts/sftp.json");
+    let good = std::fs::read_to_string(&record).unwrap();
+    let rights = |mode| std::fs::set_permissions(&record, std::fs::Permissions::from_mode(mode)).unwrap();
+    server.run(1, "check", &[]);
+    rights(0o666);
+    server.run(3, "check", &[]);
+    rights(0o644);
+    std::fs::write(&record, good.replace("/usr/bin/s3fs", "/usr/bin/sh")).unwrap();
+    server.run(2, "heal", &[]);
+    std::fs::write(&record, good.replace("/var/cache/sftpctl/sftp", "/etc")).unwrap();
+    server.run(2, "remove", &[]);
+    let elsewhere = server.root.join("elsewhere.json");
+    std::fs::write(&elsewhere, &good).unwrap();
+    std::fs::remove_file(&record).unwrap();
+    std::os::unix::fs::symlink(&elsewhere, &record).unwrap();
+    server.run(3, "check", &[]);
+    // Nobody writes into this pipe, so who waits for it waits for ever.
+    std::fs::remove_file(&record).unwrap();
+    succeeded("mkfifo", &Command::new("mkfifo").arg(&record).output().unwrap());
+    server.run(3, "check", &[]);
+    // The log is not written through a link.
+    std::fs::remove_file(&record).unwrap();
+    std::fs::write(&record, &good).unwrap();
+    let log = server.root.join("run/sftpctl/mounts/sftp.log");
+    std::fs::create_dir_all(log.parent().unwrap()).unwrap();
+    std::os::unix::fs::symlink(&elsewhere, &log).unwrap();
+    server.run(1, "heal", &["--wait", "2"]);
+    assert_eq!(std::fs::read_to_string(&elsewhere).unwrap(), good);
+}
+
 /// rclone says that a file is written before it is in S3. What waits in its cache outlives its death, and healing.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_rclone_that_is_killed_keeps_what_waits_for_s3() {
@@ -389,7 +478,7 @@ async fn an_rclone_that_is_killed_keeps_what_waits_for_s3() {
     server.site.ok(&["local", "faults", "add", "s3.PutObject", "error500"]);
     std::fs::write(server.at().join("order.csv"), "an order\n").unwrap();
     server.signal("-KILL");
-    let gone = || daemons(Path::new("rclone"), &server.at()).is_empty().then_some(());
+    let gone = || daemons(&path_of("rclone"), &server.at()).is_empty().then_some(());
     until("the program is gone", gone);
     assert_eq!(server.check(&[])["state"], "dead");
     server.run(0, "heal", &[]);

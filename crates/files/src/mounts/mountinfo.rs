@@ -37,6 +37,11 @@ pub fn mounts_at(mountinfo: &str, at: &Path) -> Vec<Entry> {
     mountinfo.lines().filter_map(entry).filter(|entry| entry.at == at).collect()
 }
 
+/// The mounts at a path and below it.
+pub fn mounts_in(mountinfo: &str, folder: &Path) -> Vec<Entry> {
+    mountinfo.lines().filter_map(entry).filter(|entry| entry.at.starts_with(folder)).collect()
+}
+
 /// Whether a device is mounted in this table.
 pub fn has_device(mountinfo: &str, device: (u32, u32)) -> bool {
     mountinfo.lines().filter_map(entry).any(|entry| entry.device == device)
@@ -90,6 +95,9 @@ mod tests {
         assert_eq!(kinds, ["fuse.s3fs", "tmpfs"]);
         assert!(at_sftp[0].is_of(MountKind::S3fs) && !at_sftp[0].is_of(MountKind::Rclone));
         assert_eq!((at_sftp[0].connection(), at_sftp[1].connection()), (Some(40), None));
+        let below: Vec<_> = mounts_in(TABLE, Path::new("/srv")).into_iter().map(|entry| entry.at).collect();
+        assert_eq!(below, [Path::new("/srv/a b")]);
+        assert_eq!(mounts_in(TABLE, Path::new("/sftp")).len(), 2);
         let spaced = mounts_at(TABLE, Path::new("/srv/a b"));
         assert!(spaced[0].is_of(MountKind::Mountpoint) && spaced[0].connection() == Some(41));
         assert!(mounts_at(TABLE, Path::new("/sftp2"))[0].is_of(MountKind::Rclone));

@@ -1,13 +1,14 @@
 //! What an installation notes about a mount, so that checks need neither the environment file nor AWS. Pure.
 
-use std::path::{Path, PathBuf};
+use std::ffi::OsStr;
+use std::path::{Component, Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use sftpctl_core::spec::model::Environment;
 use sftpctl_core::spec::mounts::Mount;
 use sftpctl_core::spec::names;
 
-use super::tool::Tool;
+use super::tool::{self, Tool};
 
 /// The folder of all records.
 pub const FOLDER: &str = "/etc/sftpctl/mounts";
@@ -49,6 +50,25 @@ impl Record {
         self
     }
 
+    /// What is wrong with a record that was read: its fields become options, paths that are emptied, and a program that
+    /// root runs, so they are what an installation writes, whoever has written it.
+    pub fn fault(&self) -> Option<String> {
+        let consists_of = |text: &str, more: &str| {
+            let is_plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || more.contains(c);
+            !text.is_empty() && text.chars().all(is_plain)
+        };
+        let name = tool::program(self.mount.kind).map(|(name, _)| name);
+        let program = &self.tool.program;
+        let is_known = program.file_name().and_then(OsStr::to_str) == name && name.is_some();
+        if !is_known || !program.is_absolute() || program.components().any(|part| part == Component::ParentDir) {
+            return Some(format!("`{}` is not a program for it", program.display()));
+        }
+        if !consists_of(&self.bucket, ".-") || !consists_of(&self.region, "-") {
+            return Some("invalid bucket or region".to_owned());
+        }
+        self.mount.fault()
+    }
+
     pub fn at(&self) -> &Path {
         Path::new(&self.mount.at)
     }
@@ -87,6 +107,32 @@ pub(super) mod tests {
             region: "us-west-2".into(),
             mount,
             tool: Tool { program: "/usr/bin/tool".into(), version: version.parse().unwrap() },
+        }
+    }
+
+    #[test]
+    fn a_record_that_no_installation_writes_is_found() {
+        let mut good = record(MountKind::S3fs, "1.90");
+        good.tool.program = "/usr/bin/s3fs".into();
+        good.mount.endpoint = Some("http://127.0.0.1:9000".into());
+        assert_eq!(good.fault(), None);
+        let changes: [fn(&mut Record); 11] = [
+            |record| record.tool.program = "/usr/bin/sh".into(),
+            |record| record.tool.program = "s3fs".into(),
+            |record| record.tool.program = "/usr/../tmp/s3fs".into(),
+            |record| record.mount.kind = MountKind::S3files,
+            |record| record.mount.at = "/sftp/../etc".into(),
+            |record| record.mount.at = "sftp".into(),
+            |record| record.mount.cache = "/sftp".into(),
+            |record| record.mount.cache = "/c,allow_root".into(),
+            |record| record.mount.credentials = Some("../keys".into()),
+            |record| record.bucket = "b,use_cache=/".into(),
+            |record| record.mount.endpoint = Some("http://h,use_cache=/".into()),
+        ];
+        for (index, change) in changes.into_iter().enumerate() {
+            let mut bad = good.clone();
+            change(&mut bad);
+            assert!(bad.fault().is_some(), "{index}");
         }
     }
 

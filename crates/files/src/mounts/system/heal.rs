@@ -1,6 +1,7 @@
 //! Brings a mount back.
 
 use std::fs::{self, File};
+use std::io::{Read as _, Seek as _, SeekFrom};
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -15,8 +16,9 @@ use super::super::mountinfo::{Entry, mounts_at};
 use super::super::record::Record;
 use super::super::state::{Action, State, cure};
 use super::super::units::service;
-use super::install::{protect, remove_all};
-use super::lock::{Held, run_file};
+use super::cache::{self, Refusal};
+use super::install::protect;
+use super::lock::{Held, open_plain, own_name, run_file};
 use super::look::{Options, Seen, look};
 use super::processes::{User, daemons, end, pause, users};
 use super::programs::{connection, has_systemd, systemctl, unmount};
@@ -83,7 +85,7 @@ pub async fn heal(record: &Record, options: &Options, wait: Duration) -> std::io
             Action::Kill => ended(record, Signal::KILL).await,
             Action::Abort => abort(&ours).await,
             Action::Unmount => unmount_ours(record).await,
-            Action::Empty => empty(Path::new(&record.mount.cache)),
+            Action::Empty => empty(record, options),
             Action::Start => start(record, options, wait).await,
         };
         healed.actions.push(Done { action, error: done.err() });
@@ -127,16 +129,19 @@ async fn unmount_ours(record: &Record) -> Result<(), String> {
     Err("it is mounted again and again".to_owned())
 }
 
-/// Deletes what is in the folder, except for what a process has open.
-fn empty(folder: &Path) -> Result<(), String> {
+/// Deletes what is in the folder for temporary data, except for what a process has open.
+fn empty(record: &Record, options: &Options) -> Result<(), String> {
+    let folder = Path::new(&record.mount.cache);
     let used = users(folder, None);
     let is_used = |name: &std::ffi::OsStr| used.iter().any(|user| Path::new(&user.path).starts_with(name));
-    for entry in fs::read_dir(folder).map_err(|error| error.to_string())?.flatten() {
-        if !is_used(&entry.file_name()) {
-            remove_all(&entry.path()).map_err(|error| format!("{}: {error}", entry.path().display()))?;
-        }
+    cache::empty(folder, &own_name(&options.root, record), is_used).map_err(explained)
+}
+
+fn explained(refusal: Refusal) -> String {
+    match refusal {
+        Refusal::Io { path, source } => format!("{path}: {source}"),
+        refusal => refusal.to_string(),
     }
-    Ok(())
 }
 
 /// Starts the program of a mount, and waits until it answers.
@@ -172,7 +177,8 @@ fn spawn(record: &Record, options: &Options) -> Result<Child, String> {
     let launch = launch(record).ok_or("it has no program")?;
     let (program, arguments) = launch.arguments.split_first().ok_or("it has no program")?;
     let log = run_file(&options.root, record, "log").map_err(|error| error.to_string())?;
-    let log = File::create(&log).map_err(|error| format!("{}: {error}", log.display()))?;
+    let new = open_plain(&log, File::options().write(true).create(true).truncate(true));
+    let log = new.map_err(|error| format!("{}: {error}", log.display()))?;
     let errors = log.try_clone().map_err(|error| error.to_string())?;
     let mut command = Command::new(program);
     // As systemd starts it: with nobody's own keys, proxies or certificates. Heal by hand and by cron are the same.
@@ -180,7 +186,7 @@ fn spawn(record: &Record, options: &Options) -> Result<Child, String> {
     command.args(arguments).current_dir("/").process_group(0);
     command.stdin(Stdio::null()).stdout(log).stderr(errors);
     if uses_disk(record.mount.kind) {
-        fs::create_dir_all(&record.mount.cache).map_err(|error| format!("{}: {error}", record.mount.cache))?;
+        cache::prepare(Path::new(&record.mount.cache), &own_name(&options.root, record)).map_err(explained)?;
     }
     let child = command.spawn().map_err(|error| format!("{program}: {error}"))?;
     // As the unit does; not every machine lets it.
@@ -191,7 +197,15 @@ fn spawn(record: &Record, options: &Options) -> Result<Child, String> {
 /// What its program wrote last, without systemd, whose journal has it.
 fn last_lines(record: &Record, options: &Options) -> Vec<String> {
     const LINES: usize = 5;
-    let log = run_file(&options.root, record, "log").and_then(fs::read_to_string).unwrap_or_default();
-    let lines: Vec<String> = log.lines().map(str::to_owned).collect();
+    const BYTES: u64 = 1 << 16;
+    let read = || -> std::io::Result<Vec<u8>> {
+        let mut log = open_plain(&run_file(&options.root, record, "log")?, File::options().read(true))?;
+        log.seek(SeekFrom::Start(log.metadata()?.len().saturating_sub(BYTES)))?;
+        let mut end = Vec::new();
+        log.take(BYTES).read_to_end(&mut end)?;
+        Ok(end)
+    };
+    let log = read().unwrap_or_default();
+    let lines: Vec<String> = String::from_utf8_lossy(&log).lines().map(str::to_owned).collect();
     lines[lines.len().saturating_sub(LINES)..].to_vec()
 }

@@ -3,12 +3,13 @@
 //! Everything is compared first, so that a second run changes nothing, and a dry run says what the first would.
 
 use std::fs::{self, File, Permissions};
-use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _};
+use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rustix::fs::{IFlags, ioctl_getflags, ioctl_setflags};
+use rustix::io::Errno;
 use serde::Serialize;
 use sftpctl_core::spec::mounts::MountKind;
 
@@ -17,7 +18,8 @@ use super::super::mountinfo::mounts_at;
 use super::super::prune;
 use super::super::record::{FOLDER, Record, below};
 use super::super::units::{files, links, service};
-use super::lock::Held;
+use super::cache::{Found, Refusal, examine, is_private, is_trusted, prepare};
+use super::lock::{Held, open_plain};
 use super::processes::{User, daemons, until, users};
 use super::programs::{has_systemd, systemctl, unmount};
 
@@ -75,6 +77,8 @@ pub enum InstallError {
     Linked(String),
     #[error("{at} is in use: {}", named(.users))]
     Busy { at: String, users: Vec<User> },
+    #[error(transparent)]
+    Cache(#[from] Refusal),
     #[error("a heal is at work on {at}")]
     Locked { at: String },
     #[error("{at} could not be unmounted: {why}")]
@@ -83,6 +87,12 @@ pub enum InstallError {
     Systemd(String),
     #[error("{path}")]
     Io { path: String, source: io::Error },
+    #[error("{why}: {other} is installed on this server")]
+    Conflict { why: String, other: String },
+    #[error("{0} is not a regular file that only root can change")]
+    ForeignRecord(String),
+    #[error("{path} is not a record of a mount: {why}")]
+    Invalid { path: String, why: String },
     #[error("{path} is not a record of a mount")]
     Damaged { path: String, source: serde_json::Error },
 }
@@ -109,12 +119,42 @@ pub fn records(root: &Path) -> Result<Vec<Record>, InstallError> {
     let mut paths: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
     paths.retain(|path| path.extension().is_some_and(|extension| extension == "json"));
     paths.sort();
-    let read = |path: &PathBuf| {
-        let text = at(path, fs::read_to_string(path))?;
-        let damaged = |source| InstallError::Damaged { path: path.display().to_string(), source };
-        serde_json::from_str(&text).map_err(damaged)
+    paths.iter().map(|path| read(path)).collect()
+}
+
+/// A record is a regular file that only root can change: root runs what it says.
+fn read(path: &Path) -> Result<Record, InstallError> {
+    const LARGEST: u64 = 1 << 20;
+    let shown = || path.display().to_string();
+    let file = match open_plain(path, File::options().read(true)) {
+        Err(error) if [Some(Errno::LOOP), Some(Errno::NXIO)].contains(&Errno::from_io_error(&error)) => {
+            return Err(InstallError::ForeignRecord(shown()));
+        }
+        Err(error) if error.kind() == io::ErrorKind::InvalidInput => return Err(InstallError::ForeignRecord(shown())),
+        file => at(path, file)?,
     };
-    paths.iter().map(read).collect()
+    let facts = at(path, file.metadata())?;
+    if !is_trusted(facts.uid()) || facts.mode() & 0o022 != 0 {
+        return Err(InstallError::ForeignRecord(shown()));
+    }
+    let mut text = String::new();
+    at(path, file.take(LARGEST).read_to_string(&mut text))?;
+    let damaged = |source| InstallError::Damaged { path: shown(), source };
+    let record: Record = serde_json::from_str(&text).map_err(damaged)?;
+    let is_named = path.file_stem().is_some_and(|name| *name == *record.mount.name());
+    let fault = record.fault().or_else(|| (!is_named).then(|| "it has the name of another mount".to_owned()));
+    fault.map_or(Ok(record), |why| Err(InstallError::Invalid { path: shown(), why }))
+}
+
+/// The mounts of another role, or of an older file, may be on the same server.
+fn check_others(record: &Record, options: &Options) -> Result<(), InstallError> {
+    let folder = below(&options.root, FOLDER);
+    let paths = fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+    let others = paths.filter_map(|path| read(&path).ok()).filter(|other| other.mount.at != record.mount.at);
+    match others.into_iter().find_map(|other| Some((record.mount.conflict(&other.mount)?, other.mount.at))) {
+        Some((why, other)) => Err(InstallError::Conflict { why, other }),
+        None => Ok(()),
+    }
 }
 
 /// Installs a mount, and starts it if systemd manages this machine.
@@ -123,13 +163,14 @@ pub fn records(root: &Path) -> Result<Vec<Record>, InstallError> {
 /// What stops it; what was done until then is complete with the next run.
 pub async fn install(record: &Record, options: &Options) -> Result<Vec<Change>, InstallError> {
     let here = record.clone().below(&options.root);
+    check_others(record, options)?;
     let mut changes = Vec::new();
     if let Some(path) = &here.mount.credentials {
         changes.push(credentials(Path::new(path), options.is_dry)?);
     }
     let point = point(here.at(), options)?;
     if uses_disk(record.mount.kind) {
-        changes.push(cache(Path::new(&here.mount.cache), options.is_dry)?);
+        changes.push(cache(Path::new(&here.mount.cache), &record.mount.name(), options.is_dry)?);
     }
     changes.push(point);
     for file in files(record, &options.sftpctl) {
@@ -165,15 +206,14 @@ fn credentials(path: &Path, is_dry: bool) -> Result<Change, InstallError> {
     Ok(Change::new(path, What::Changed).note(format!("rights 0600 instead of {:04o}", facts.mode() & 0o7777)))
 }
 
-fn cache(path: &Path, is_dry: bool) -> Result<Change, InstallError> {
-    let what = match fs::metadata(path) {
-        Ok(facts) if facts.mode() & 0o777 == 0o700 => What::Unchanged,
-        Ok(_) => What::Changed,
-        Err(_) => What::Created,
+fn cache(path: &Path, name: &str, is_dry: bool) -> Result<Change, InstallError> {
+    let what = match examine(path, name)? {
+        Found::Absent => What::Created,
+        Found::Marked if is_private(path) => What::Unchanged,
+        Found::Marked | Found::Empty => What::Changed,
     };
     if what != What::Unchanged && !is_dry {
-        at(path, fs::DirBuilder::new().recursive(true).mode(0o700).create(path))?;
-        at(path, fs::set_permissions(path, Permissions::from_mode(0o700)))?;
+        prepare(path, name)?;
     }
     Ok(Change::new(path, what))
 }
@@ -212,8 +252,19 @@ fn point(path: &Path, options: &Options) -> Result<Change, InstallError> {
 }
 
 /// Whether nobody can write into a folder, as far as its file system has a flag for that.
-pub fn is_immutable(path: &Path) -> bool {
-    File::open(path).is_ok_and(|folder| ioctl_getflags(&folder).is_ok_and(|flags| flags.contains(IFlags::IMMUTABLE)))
+fn is_immutable(path: &Path) -> bool {
+    has_flag(path) == Some(true)
+}
+
+/// Whether a folder has the flag with which nobody can write into it; `None` if that cannot be found out, as by others than
+/// root.
+pub fn has_flag(path: &Path) -> Option<bool> {
+    match ioctl_getflags(&File::open(path).ok()?) {
+        Ok(flags) => Some(flags.contains(IFlags::IMMUTABLE)),
+        // Its file system has no flags.
+        Err(Errno::NOTTY | Errno::NOTSUP | Errno::NOSYS | Errno::INVAL) => Some(false),
+        Err(_) => None,
+    }
 }
 
 /// Nobody can write into the bare mount point: not by its mode, and root neither by its flag. Returns whether its file
@@ -318,7 +369,7 @@ pub async fn remove(record: &Record, options: &Options) -> Result<Vec<Change>, I
     }
     changes.extend(updatedb(record, options, prune::without)?);
     if uses_disk(record.mount.kind) {
-        changes.extend(remove_cache(&here, options.is_dry)?);
+        changes.extend(remove_cache(&here, &record.mount.name(), options.is_dry));
     }
     changes.push(remove_point(here.at(), options.is_dry)?);
     if has_systemd(&options.root) && !options.is_dry {
@@ -344,28 +395,26 @@ async fn stop(record: &Record, here: &Record, options: &Options, is_mounted: boo
     }
 }
 
-fn remove_cache(here: &Record, is_dry: bool) -> Result<Option<Change>, InstallError> {
+/// A folder that is not, or no longer, the mount's own is left.
+fn remove_cache(here: &Record, name: &str, is_dry: bool) -> Option<Change> {
     let path = Path::new(&here.mount.cache);
-    let Ok(mut entries) = fs::read_dir(path) else { return Ok(None) };
-    if here.mount.kind == MountKind::Rclone && entries.next().is_some() {
-        return Ok(Some(Change::new(path, What::Left).note("it may have files that are not in S3 yet")));
+    if fs::symlink_metadata(path).is_err() {
+        return None;
     }
-    if !is_dry {
-        // A disk of its own is emptied, and stays.
-        for entry in at(path, fs::read_dir(path))?.flatten() {
-            at(path, remove_all(&entry.path()))?;
+    let is_left = || here.mount.kind == MountKind::Rclone;
+    let done = match super::cache::has_files(path, name) {
+        Ok(true) if is_left() => {
+            return Some(Change::new(path, What::Left).note("it may have files that are not in S3 yet"));
         }
-        let _ = fs::remove_dir(path);
-    }
-    Ok(Some(Change::new(path, What::Removed)))
-}
-
-/// Removes a file or a folder; links are not followed.
-pub(super) fn remove_all(path: &Path) -> io::Result<()> {
-    match fs::symlink_metadata(path)?.is_dir() {
-        true => fs::remove_dir_all(path),
-        false => fs::remove_file(path),
-    }
+        Ok(_) if is_dry => Ok(()),
+        Ok(_) => super::cache::remove(path, name),
+        Err(refusal) => Err(refusal),
+    };
+    Some(match done {
+        Ok(()) => Change::new(path, What::Removed),
+        Err(Refusal::Io { path: at, source }) => Change::new(path, What::Left).note(format!("{at}: {source}")),
+        Err(refusal) => Change::new(path, What::Left).note(refusal.to_string()),
+    })
 }
 
 fn remove_point(path: &Path, is_dry: bool) -> Result<Change, InstallError> {

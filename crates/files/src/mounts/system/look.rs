@@ -16,7 +16,7 @@ use super::super::launch::uses_disk;
 use super::super::mountinfo::{Entry, mounts_at};
 use super::super::record::Record;
 use super::super::state::{Outcome, Place, State, Step, state};
-use super::install::is_immutable;
+use super::install::has_flag;
 use super::lock::Held;
 use super::probe::Line;
 use super::processes::{Daemon, daemons, has_stuck_helper};
@@ -53,7 +53,7 @@ pub struct Seen {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub disk_free: Option<u64>,
     pub daemons: Vec<Daemon>,
-    /// Whether nobody can write into the mount point; known only while nothing is mounted.
+    /// Whether nobody can write into the mount point; known only while nothing is mounted, and only to root.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub is_protected: Option<bool>,
     /// Whether a canary came back as it was written.
@@ -102,7 +102,7 @@ pub async fn look(record: &Record, options: &Options) -> Seen {
         waiting: waiting.and_then(|count| count.trim().parse().ok()),
         disk_free,
         daemons,
-        is_protected: (place == Place::Bare).then(|| is_immutable(at)),
+        is_protected: (place == Place::Bare).then(|| has_flag(at)).flatten(),
         canary: with_canary.is_some() && state == State::Healthy,
         entries,
     }

@@ -1,5 +1,6 @@
 //! What is read from this machine and done to it: processes, mounts, FUSE connections, units.
 
+pub mod cache;
 pub mod heal;
 pub mod install;
 pub mod lock;

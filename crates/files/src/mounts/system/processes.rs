@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -9,6 +10,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde::Serialize;
 
 use super::super::mountinfo;
+use super::cache;
 
 /// A process that uses a mount.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -50,12 +52,34 @@ fn status(process: &Path, field: &str) -> Option<String> {
     text.lines().find_map(|line| Some(line.strip_prefix(field)?.strip_prefix(':')?.trim().to_owned()))
 }
 
-/// The running programs of a mount: those with this name that have the mount point among their arguments.
+/// Whether a process is root's, or of who runs this. Anybody can give a process any name and arguments.
+fn is_trusted(process: &Path) -> bool {
+    let users = status(process, "Uid").unwrap_or_default();
+    let mut users = users.split_whitespace().peekable();
+    users.peek().is_some() && users.all(|user| user.parse().is_ok_and(cache::is_trusted))
+}
+
+/// Whether a process of root runs this program.
+fn runs(process: &Path, program: &Path) -> bool {
+    let running = match fs::read_link(process.join("exe")) {
+        Ok(running) => running,
+        // Only root sees what root runs. Others end nothing, so its own word is enough for them.
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            return arguments(process).first().map(Path::new).and_then(Path::file_name) == program.file_name();
+        }
+        Err(_) => return false,
+    };
+    // So the kernel names one that was replaced, as by an upgrade.
+    let running = running.to_string_lossy();
+    let running = Path::new(running.strip_suffix(" (deleted)").unwrap_or(&running));
+    running == program || program.canonicalize().is_ok_and(|program| running == program)
+}
+
+/// The running programs of a mount: those of root that run this file and have the mount point among their arguments.
 pub fn daemons(program: &Path, at: &Path) -> Vec<Daemon> {
     let is_it = |process: &PathBuf| {
-        let words = arguments(process);
-        let name = words.first().map(Path::new).and_then(Path::file_name);
-        name.is_some() && name == program.file_name() && words.iter().any(|word| Path::new(word) == at)
+        let has_point = || arguments(process).iter().any(|word| Path::new(word) == at);
+        has_point() && is_trusted(process) && runs(process, program)
     };
     let found = all().filter(|(_, process)| is_it(process));
     // `T` is stopped by a signal, `t` by a debugger.
@@ -69,7 +93,7 @@ pub fn has_stuck_helper(at: &Path) -> bool {
         let words = arguments(&process);
         let is_helper = words.get(1..3).is_some_and(|verb| verb == ["mounts", "probe"])
             && words.iter().any(|word| Path::new(word) == at);
-        is_helper && is_killed(&process)
+        is_helper && is_trusted(&process) && is_killed(&process)
     })
 }
 
@@ -147,6 +171,8 @@ pub async fn pause() {
 
 #[cfg(test)]
 mod tests {
+    use std::io::{Read as _, Write as _};
+    use std::os::unix::process::CommandExt as _;
     use std::process::{Command, Stdio};
 
     use super::*;
@@ -160,12 +186,27 @@ mod tests {
         let mut child = Command::new("cat");
         child.arg("-").arg(&at).stdin(Stdio::piped()).stdout(file).current_dir(&at);
         let mut child = child.spawn().unwrap();
+        child.stdin.as_mut().unwrap().write_all(b"a").unwrap();
+        assert!(until(Duration::from_secs(10), || fs::read(at.join("open")).unwrap() == b"a").await);
         let user =
             |by: &str, path: &str| User { pid: child.id(), command: "cat".into(), by: by.into(), path: path.into() };
         assert_eq!(users(&at, None), [user("1", "open"), user("cwd", "")]);
         let daemons = daemons(Path::new("/bin/cat"), &at);
         assert_eq!(daemons, [Daemon { pid: child.id(), is_stopped: false }]);
         assert!(super::daemons(Path::new("/bin/dog"), &at).is_empty() && !has_stuck_helper(&at));
+        // One that only calls itself so is another program.
+        let dog = at.join("dog");
+        fs::copy("/bin/cat", &dog).unwrap();
+        let mut false_dog = Command::new("cat");
+        false_dog.arg0(&dog).arg("-").arg(&at).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut false_dog = false_dog.spawn().unwrap();
+        // It has its arguments when it answers.
+        false_dog.stdin.as_mut().unwrap().write_all(b"a").unwrap();
+        false_dog.stdout.as_mut().unwrap().read_exact(&mut [0]).unwrap();
+        assert!(arguments(&Path::new("/proc").join(false_dog.id().to_string()))[0].ends_with("dog"));
+        assert!(super::daemons(&dog, &at).is_empty());
+        false_dog.kill().unwrap();
+        false_dog.wait().unwrap();
         assert!(end(&daemons, Signal::KILL, Duration::from_secs(10)).await);
         child.wait().unwrap();
     }
