@@ -14,6 +14,7 @@ use sftpctl_aws::S3;
 use sftpctl_files::mounts::mountinfo::mounts_at;
 use sftpctl_files::mounts::system::processes::daemons;
 
+use super::faults::front;
 use crate::site::{DEADLINE, Running, Site, built, oracle, shown, succeeded, text, tool, until, with_input};
 
 const ACCOUNT: &str = "111111111111";
@@ -477,6 +478,10 @@ async fn an_rclone_that_is_killed_keeps_what_waits_for_s3() {
     server.is_healthy();
     server.site.ok(&["local", "faults", "add", "s3.PutObject", "error500"]);
     std::fs::write(server.at().join("order.csv"), "an order\n").unwrap();
+    // `close` returns before rclone has noted in its cache what waits.
+    until("it has tried to upload", || {
+        (front(&server.site, "GET", "faults")["rules"][0]["applied"].as_u64() > Some(0)).then_some(())
+    });
     server.signal("-KILL");
     let gone = || daemons(&path_of("rclone"), &server.at()).is_empty().then_some(());
     until("the program is gone", gone);

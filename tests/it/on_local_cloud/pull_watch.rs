@@ -119,7 +119,7 @@ async fn files_arrive_as_they_are_uploaded_and_broken_uploads_do_not() {
     // One object that may not be read does not keep the others.
     let sealed = ["local", "faults", "add", "s3.HeadObject", "error=403:AccessDenied:Denied", "--object", "*sealed*"];
     site.ok(&sealed);
-    put(west, "sealed", "sealed.csv");
+    s3.put(BUCKET, "17578/sealed.csv", "sealed".into(), false).await.unwrap();
     assert_eq!(follower.event(), told("left", "17578/sealed.csv"));
     put(west, "open", "open.csv");
     assert_eq!(follower.event(), told("fetched", "17578/open.csv"));
