@@ -424,13 +424,13 @@ def hoards():
 
 
 def deaf():
-    """Sends requests and reads no answers, until the server takes no more for two seconds; then hangs up."""
+    """Sends requests and reads no answers, until the server takes no more for ten seconds; then hangs up."""
     transport = connect()
     channel = transport.open_session()
     channel.invoke_subsystem("sftp")
     packet = lambda body: struct.pack(">I", len(body)) + body
     channel.sendall(packet(b"\x01" + struct.pack(">I", 3)))
-    channel.settimeout(2)
+    channel.settimeout(10)
     path = b"a/" * 1000
     requests = b"".join(packet(b"\x10" + struct.pack(">II", number, len(path)) + path) for number in range(100))
     sent = 0
