@@ -436,7 +436,9 @@ def deaf():
     sent = 0
     try:
         while sent < 512 << 20:
-            sent += channel.send(requests[:32768])
+            # Where the last one ended, so that each request is whole.
+            at = sent % len(requests)
+            sent += channel.send(requests[at:at + 32768])
     except (socket.timeout, EOFError, OSError):
         pass
     print(sent, flush=True)
