@@ -4,26 +4,20 @@
 //! of errors. Its one call that is needed, `GET /v2/apis` (Amazon API Gateway Version 2 API reference, `GetApis`), is
 //! made as a call of version 1 with another path.
 
-use std::sync::{Arc, Mutex, PoisonError};
-
-use aws_smithy_runtime_api::box_error::BoxError;
-use aws_smithy_runtime_api::client::interceptors::Intercept;
-use aws_smithy_runtime_api::client::interceptors::context::AfterDeserializationInterceptorContextRef;
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
-use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
-use aws_smithy_types::config_bag::ConfigBag;
 use serde_json::Value;
 
+use super::answer_body::AnswerBody;
 use super::error::Call as _;
 use super::{ApiGateway, AwsError};
 
 impl ApiGateway {
     /// Names of the region's WebSocket and HTTP APIs, at most the first page.
     pub async fn v2_api_names(&self) -> Result<Vec<String>, AwsError> {
-        let answer = Answer::default();
+        let answer = AnswerBody::default();
         let call = self.0.get_rest_apis().customize().mutate_request(ask_version_2).interceptor(answer.clone());
         call.send().await.call("apigateway:GetApis", "WebSocket and HTTP APIs")?;
-        Ok(answer.names())
+        Ok(names(&answer.take()))
     }
 }
 
@@ -37,32 +31,9 @@ fn ask_version_2(request: &mut HttpRequest) {
     }
 }
 
-/// The body of the answer, which the SDK reads as one of version 1, without the APIs.
-#[derive(Clone, Debug, Default)]
-struct Answer(Arc<Mutex<Value>>);
-
-impl Answer {
-    fn names(&self) -> Vec<String> {
-        let body = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let apis = body["items"].as_array().into_iter().flatten();
-        apis.filter_map(|api| api["name"].as_str().or(api["apiId"].as_str()).map(str::to_owned)).collect()
-    }
-}
-
-#[aws_smithy_runtime_api::client::interceptors::dyn_dispatch_hint]
-impl Intercept for Answer {
-    fn name(&self) -> &'static str {
-        "Answer"
-    }
-
-    fn read_after_deserialization(
-        &self,
-        context: &AfterDeserializationInterceptorContextRef<'_>,
-        _components: &RuntimeComponents,
-        _config: &mut ConfigBag,
-    ) -> Result<(), BoxError> {
-        let body = context.response().body().bytes().and_then(|bytes| serde_json::from_slice(bytes).ok());
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = body.unwrap_or_default();
-        Ok(())
-    }
+/// The names in the answer, which the SDK reads as one of version 1, without the APIs.
+fn names(answer: &[u8]) -> Vec<String> {
+    let body: Value = serde_json::from_slice(answer).unwrap_or_default();
+    let apis = body["items"].as_array().into_iter().flatten();
+    apis.filter_map(|api| api["name"].as_str().or(api["apiId"].as_str()).map(str::to_owned)).collect()
 }

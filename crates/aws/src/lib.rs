@@ -2,6 +2,7 @@
 //!
 //! It makes no decisions: it has no order of calls, no waiting beyond retries and no output.
 
+mod answer_body;
 mod apigateway;
 mod apigateway_parts;
 mod apis_v2;

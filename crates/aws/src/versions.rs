@@ -1,7 +1,6 @@
 //! Versions of objects: what a versioned bucket keeps of the past of its files.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::{Arc, Mutex, PoisonError};
 
 use aws_sdk_s3::operation::list_object_versions::ListObjectVersionsOutput;
 use aws_sdk_s3::primitives::DateTime;
@@ -9,13 +8,8 @@ use aws_sdk_s3::types::{
     ChecksumMode, ChecksumType, CompletedMultipartUpload, CompletedPart, EncodingType, ServerSideEncryption,
 };
 
-use aws_smithy_runtime_api::box_error::BoxError;
-use aws_smithy_runtime_api::client::interceptors::Intercept;
-use aws_smithy_runtime_api::client::interceptors::context::AfterDeserializationInterceptorContextRef;
-use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
-use aws_smithy_types::config_bag::ConfigBag;
-
 use super::AwsError;
+use super::answer_body::AnswerBody;
 use super::error::{Call as _, OrMissing as _};
 use super::objects::{Upload, copy_source, decoded};
 use super::s3::S3;
@@ -82,15 +76,15 @@ impl S3 {
         let call = self.client.list_object_versions().bucket(bucket).prefix(prefix).encoding_type(EncodingType::Url);
         let call = call.set_key_marker(from.and_then(|marker| marker.key.clone()));
         let call = call.set_version_id_marker(from.and_then(|marker| marker.version.clone()));
-        let order = Order::default();
-        let call = call.customize().interceptor(order.clone());
+        let body = AnswerBody::default();
+        let call = call.customize().interceptor(body.clone());
         let page = call.send().await.call("s3:ListBucketVersions", bucket)?;
         let next = (page.is_truncated() == Some(true)).then(|| VersionMarker {
             key: page.next_key_marker().map(|key| decoded(key, page.encoding_type())),
             version: page.next_version_id_marker().map(str::to_owned),
         });
         let (versions, markers) = lists(&page);
-        Ok(VersionPage { versions: order.applied(versions, markers), next })
+        Ok(VersionPage { versions: ordered(elements(&body.take()), versions, markers), next })
     }
 
     /// What S3 keeps of a version, or without an ID of the current one; `None` if it is gone or marks a deletion.
@@ -226,52 +220,25 @@ fn lists(page: &ListObjectVersionsOutput) -> (Vec<VersionFacts>, Vec<VersionFact
     (versions.collect(), markers.collect())
 }
 
-/// The elements of an answer in their order; `true` is a marker.
-#[derive(Clone, Debug, Default)]
-struct Order(Arc<Mutex<Vec<bool>>>);
-
-#[aws_smithy_runtime_api::client::interceptors::dyn_dispatch_hint]
-impl Intercept for Order {
-    fn name(&self) -> &'static str {
-        "OrderOfVersions"
+/// Both lists as one, in the order of the answer (`true` is a marker). Without it, or if it is not by key with the current
+/// version first, which S3 promises and an emulator may not keep, by time.
+fn ordered(order: Vec<bool>, versions: Vec<VersionFacts>, markers: Vec<VersionFacts>) -> Vec<VersionFacts> {
+    let count = order.iter().filter(|is_marker| **is_marker).count();
+    if (order.len() - count, count) != (versions.len(), markers.len()) {
+        return merged(versions.into(), markers.into());
     }
-
-    fn read_after_deserialization(
-        &self,
-        context: &AfterDeserializationInterceptorContextRef<'_>,
-        _components: &RuntimeComponents,
-        _config: &mut ConfigBag,
-    ) -> Result<(), BoxError> {
-        let body = context.response().body().bytes().unwrap_or_default();
-        // Of several attempts the last one counts.
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = elements(body);
-        Ok(())
-    }
-}
-
-impl Order {
-    /// Both lists as one, in the order of the answer. Without it, or if it is not by key with the current version first,
-    /// which S3 promises and an emulator may not keep, by time.
-    fn applied(&self, versions: Vec<VersionFacts>, markers: Vec<VersionFacts>) -> Vec<VersionFacts> {
-        let order = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let count = order.iter().filter(|is_marker| **is_marker).count();
-        if (order.len() - count, count) != (versions.len(), markers.len()) {
-            return merged(versions.into(), markers.into());
-        }
-        let is_split = order.is_sorted();
-        let (mut left, mut right) = (versions.iter(), markers.iter());
-        let next = |is_marker: bool| if is_marker { right.next() } else { left.next() };
-        let all: Vec<VersionFacts> = order.into_iter().filter_map(next).cloned().collect();
-        // A page may begin in the middle of a key, so that a current version can only be too late.
-        let is_by_key = |a: &VersionFacts, b: &VersionFacts| a.key < b.key || a.key == b.key && !b.latest;
-        let goes_back = |a: &VersionFacts, b: &VersionFacts| a.key == b.key && a.modified < b.modified;
-        let any = |is: &dyn Fn(&VersionFacts, &VersionFacts) -> bool| {
-            all.iter().zip(all.iter().skip(1)).any(|(a, b)| is(a, b))
-        };
-        // A time may go back, after an upload in parts; but not where all versions come before all markers.
-        let is_split = is_split && any(&goes_back);
-        if is_split || any(&|a, b| !is_by_key(a, b)) { merged(versions.into(), markers.into()) } else { all }
-    }
+    let is_split = order.is_sorted();
+    let (mut left, mut right) = (versions.iter(), markers.iter());
+    let next = |is_marker: bool| if is_marker { right.next() } else { left.next() };
+    let all: Vec<VersionFacts> = order.into_iter().filter_map(next).cloned().collect();
+    // A page may begin in the middle of a key, so that a current version can only be too late.
+    let is_by_key = |a: &VersionFacts, b: &VersionFacts| a.key < b.key || a.key == b.key && !b.latest;
+    let goes_back = |a: &VersionFacts, b: &VersionFacts| a.key == b.key && a.modified < b.modified;
+    let any =
+        |is: &dyn Fn(&VersionFacts, &VersionFacts) -> bool| all.iter().zip(all.iter().skip(1)).any(|(a, b)| is(a, b));
+    // A time may go back, after an upload in parts; but not where all versions come before all markers.
+    let is_split = is_split && any(&goes_back);
+    if is_split || any(&|a, b| !is_by_key(a, b)) { merged(versions.into(), markers.into()) } else { all }
 }
 
 /// Which elements of an answer are versions and which are markers. Text has no `<` in XML, so that no key can be one.
@@ -311,6 +278,7 @@ mod tests {
         HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector,
     };
     use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+    use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
     use aws_smithy_types::body::SdkBody;
 
     use super::*;
