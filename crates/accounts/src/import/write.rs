@@ -3,28 +3,29 @@
 //! A new account is three writes in this order: the marker of its home folder, the reservation of its name, its item. A
 //! run that is killed between two of them leaves nothing that the next does not complete.
 
+mod exchange;
+
 use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use sftp_authorizer::{Account, Attribute, Item};
-use sftpctl_aws::{Aws, AwsError, BATCH, Statement, Write, Written as AllOrNone};
+use sftpctl_aws::{Aws, AwsError, BATCH, Statement};
 use sftpctl_core::spec::model::Environment;
 use sftpctl_core::spec::names;
 use tokio::task::JoinSet;
 
 use super::compare::{CREATED, DIGEST, IMPORTED, SOURCE, UPDATED, text};
-use super::moves::{AT_ONCE, Chain, Step};
 use super::review::Review;
-use super::wanted::{Change, Wanted, label};
+use super::wanted::{Change, Wanted};
 use crate::bulk::execute::{End, execute};
 use crate::bulk::pace::{Ended, Pace, is_hopeless};
 use crate::bulk::unwritten::Unwritten;
 use crate::bulk::watch::{Progress, Watch};
 use crate::change::timestamp;
-use crate::key::{REMOVED, RESERVED_BY};
-use crate::store::{AccountError, Accounts, unchanged_item};
+use crate::key::RESERVED_BY;
+use crate::store::{AccountError, Accounts};
 
 /// What an import writes besides the items.
 #[derive(Clone, Copy, Debug)]
@@ -218,35 +219,6 @@ impl Added {
     }
 }
 
-/// An account of a chain.
-enum Passing {
-    Added(Added),
-    Changed(Change),
-}
-
-impl Passing {
-    fn of(&self) -> Of<'_> {
-        match self {
-            Self::Added(added) => added.of(),
-            Self::Changed(change) => Of::change(change),
-        }
-    }
-}
-
-/// Keeps accounts that were to be written together as not written: why, and which of them is at fault.
-fn miss_all(some: &[Passing], result: &mut Batch, (why, fault, overtaken): (&str, Option<usize>, bool)) {
-    let faulty = fault.and_then(|at| some.get(at)).map(|passing| label(passing.of().item));
-    for (at, passing) in some.iter().enumerate() {
-        let why = match &faulty {
-            Some(faulty) if fault != Some(at) => {
-                format!("its user name changes together with that of {faulty}: {why}")
-            }
-            _ => why.to_owned(),
-        };
-        result.miss(&passing.of(), why, overtaken);
-    }
-}
-
 /// The condition that there is no item.
 const NEW: &str = "attribute_not_exists(orgid)";
 
@@ -391,122 +363,6 @@ impl Writer {
             Ok(_) => result.overtaken(&added.of(), "the organisation was given an account by another writer"),
             Err(error) => result.failed(&added.of(), error.to_string()),
         }
-    }
-
-    /// Writes a chain of accounts, each part of it in one transaction, so that no account is without its name at any time.
-    async fn exchange(&self, chain: Chain) -> Batch {
-        let mut result = Batch::default();
-        let steps = chain.steps.into_iter().flat_map(|step| match step {
-            Step::New(wanted) => self.added([wanted]).into_iter().map(Passing::Added).collect::<Vec<_>>(),
-            Step::Changed(change) => vec![Passing::Changed(change)],
-        });
-        let steps: Vec<Passing> = steps.collect();
-        let mut is_stuck = false;
-        for some in steps.chunks(AT_ONCE) {
-            if is_stuck {
-                let why = "an account before it, which gives up the user name, was not written";
-                some.iter().for_each(|passing| result.overtaken(&passing.of(), why));
-            } else {
-                is_stuck = !self.pass_on(some, chain.is_circle, &mut result).await;
-            }
-        }
-        result
-    }
-
-    /// Writes accounts of which each gets the name that the one before it gives up; false if they were not written.
-    async fn pass_on(&self, some: &[Passing], is_circle: bool, result: &mut Batch) -> bool {
-        let folders = some.iter().filter_map(|passing| match passing {
-            Passing::Added(added) => Some(added.clone()),
-            Passing::Changed(_) => None,
-        });
-        let mut unfounded = Batch::default();
-        self.with_markers(folders.collect(), &mut unfounded).await;
-        if let Some(missed) = unfounded.missed.into_iter().next() {
-            miss_all(some, result, (&missed.account.why, None, false));
-            return false;
-        }
-        let written = self.accounts.home().write_items(self.accounts.table(), &self.passed_on(some, is_circle)).await;
-        let refused = match written {
-            Err(error) => {
-                miss_all(some, result, (&error.to_string(), None, false));
-                return false;
-            }
-            Ok(AllOrNone::Done) => None,
-            Ok(AllOrNone::Refused(failed)) => Some(failed),
-        };
-        // After a refusal: the items have it already if an earlier attempt was carried out.
-        if let Some(failed) = refused
-            && !self.are_there(some).await
-        {
-            let first = failed.first().copied().unwrap_or_default();
-            let (at, why) = match first.checked_sub(some.len()) {
-                None => (first, "the account was changed by another writer"),
-                Some(name) => (name, "another writer has taken the user name"),
-            };
-            miss_all(some, result, (why, Some(at), true));
-            return false;
-        }
-        for passing in some {
-            match passing {
-                Passing::Added(_) => result.new += 1,
-                Passing::Changed(change) => result.count(change),
-            }
-        }
-        true
-    }
-
-    /// The writes of a transaction: each account, each new name, and the name that nobody gets.
-    fn passed_on(&self, some: &[Passing], is_circle: bool) -> Vec<Write> {
-        let key = self.accounts.key();
-        let accounts = some.iter().map(|passing| match passing {
-            Passing::Added(added) => {
-                Write::Put { item: added.item.clone(), condition: Some(NEW.to_owned()), values: Vec::new() }
-            }
-            Passing::Changed(change) => {
-                let (condition, values) = unchanged_item(&change.item);
-                let changes = self.set(change);
-                Write::Update { key: key.key_of_item(&change.item), changes, condition: Some(condition), values }
-            }
-        });
-        let org_id = |passing: &Passing| passing.of().item.get("orgid").cloned().unwrap_or(Attribute::Other);
-        let before = some.iter().map(Some);
-        let first = if is_circle { some.last() } else { None };
-        let before = std::iter::once(first).chain(before);
-        let names = some.iter().zip(before).map(|(passing, before)| {
-            let own = org_id(passing);
-            // Free, its own, the mark of an account that was removed, or of the account that gives it up.
-            let mut condition = format!("{NEW} OR {RESERVED_BY} = :org OR attribute_exists({REMOVED})");
-            let mut values = vec![(":org".to_owned(), own)];
-            if let Some(before) = before {
-                condition.push_str(&format!(" OR {RESERVED_BY} = :before"));
-                values.push((":before".to_owned(), org_id(before)));
-            }
-            Write::Put { item: self.reservation_of(passing.of().item), condition: Some(condition), values }
-        });
-        let mut writes: Vec<Write> = accounts.chain(names).collect();
-        if let (Some(Passing::Changed(last)), false) = (some.last(), is_circle) {
-            writes.push(Write::Delete {
-                key: key.reservation_key(text(&last.item, "username").unwrap_or_default()),
-                condition: Some(format!("{NEW} OR {RESERVED_BY} = :org")),
-                values: vec![(":org".to_owned(), last.item.get("orgid").cloned().unwrap_or(Attribute::Other))],
-            });
-        }
-        writes
-    }
-
-    /// Whether all of these accounts are in the table as they were to be written.
-    async fn are_there(&self, some: &[Passing]) -> bool {
-        for passing in some {
-            let Ok(Some(found)) = self.found(passing.of().item).await else { return false };
-            let is_there = match passing {
-                Passing::Added(added) => found == added.item,
-                Passing::Changed(change) => self.has_all(&found, change),
-            };
-            if !is_there {
-                return false;
-            }
-        }
-        true
     }
 
     /// Changes a batch of accounts. What a statement cannot do alone is done by transaction: a new name, which is reserved,
