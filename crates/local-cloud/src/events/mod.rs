@@ -101,15 +101,16 @@ impl Buses {
             for _ in 0..HOPS {
                 let mut next = Vec::new();
                 for bus in std::mem::take(&mut buses) {
-                    let rules = match remembered.get(&bus).filter(|(since, _)| since.elapsed() < REMEMBERED) {
-                        Some((_, rules)) => rules.clone(),
-                        None => self.rules(&bus).await.unwrap_or_else(|error| {
+                    let is_new = remembered.get(&bus).is_none_or(|(since, _)| since.elapsed() >= REMEMBERED);
+                    if is_new {
+                        let rules = self.rules(&bus).await.unwrap_or_else(|error| {
                             tracing::warn!(error, "cannot read the rules of the event bus");
                             Vec::new()
-                        }),
-                    };
-                    next.extend(self.pass(&bus, &rules, &document).await);
-                    remembered.insert(bus, (Instant::now(), rules));
+                        });
+                        remembered.insert(bus.clone(), (Instant::now(), rules));
+                    }
+                    let rules = remembered.get(&bus).map_or(&[][..], |(_, rules)| rules);
+                    next.extend(self.pass(&bus, rules, &document).await);
                 }
                 buses = next;
             }
