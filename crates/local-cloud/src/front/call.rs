@@ -7,7 +7,8 @@ use serde::Serialize;
 
 use super::operation::{self, Form};
 use super::upstream::{MAX_BUFFERED, MAX_REQUEST, plain};
-use super::{Execution, Front, caller, canonical, execute_api, transfer};
+use super::{Front, caller, canonical, execute_api, transfer};
+use crate::function_key::Execution;
 
 /// How a service puts its errors on the wire.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -21,6 +21,7 @@ mod neighbors;
 mod operation;
 mod peer;
 mod pending;
+mod permit;
 mod quotas;
 mod refusal;
 mod s3_address;
@@ -61,6 +62,7 @@ use self::inbox::Inbox;
 use self::manners::Manners;
 use self::operation::Form;
 use self::pending::Pending;
+use self::permit::{Permit, permitted};
 use self::tokens::{RequestKey, Tokens};
 pub(crate) use self::upstream::Upstream;
 use self::upstream::{MAX_REQUEST, plain};
@@ -70,13 +72,12 @@ use super::delay::Delays;
 use super::error::LocalError;
 use super::events::Buses;
 use super::execute_api;
-use super::functions;
 use super::sftp::Endpoints;
 use super::transfer::{self, ApiError, Context, KeyFolder, Store};
-use crate::function_key::{Execution, FunctionKey};
+use crate::function_key::FunctionKey;
 use crate::place::Place;
 use crate::secret::Secret;
-use crate::settings::{MinistackStatus, StartOptions};
+use crate::settings::{MinistackStatus, StartOptions, endpoint};
 
 /// How long the head of a request may take, also the first byte of the next one.
 const HEAD: Duration = Duration::from_secs(30);
@@ -233,31 +234,6 @@ async fn answer(front: &Front, wire: &Wire, parts: Parts, body: Body) -> Result<
     Ok(faults::around(front, wire, call, parts, body).await)
 }
 
-/// What a call was authorized as.
-enum Permit {
-    /// A call of a function, whose session only the front knows.
-    OfFunction,
-    OfCaller {
-        /// The message that stands for "not found".
-        hides_missing: Option<String>,
-        /// The session is one that only the front knows.
-        is_granted: bool,
-    },
-}
-
-/// Authorizes a call, before anything else looks at what it is about. Returns its body.
-///
-/// # Errors
-/// The refusal.
-async fn permitted(front: &Front, call: &Call, parts: &Parts, body: Body) -> Result<(Permit, Body), Response<Body>> {
-    if let Some(function) = Execution::of(parts) {
-        let body = function_body(front, call, &function, body).await?;
-        return Ok((Permit::OfFunction, body));
-    }
-    let (body, hides_missing, is_granted) = authorize::check(front, call, parts, body).await?.split();
-    Ok((Permit::OfCaller { hides_missing, is_granted }, body))
-}
-
 /// Answers a call here, or passes it on.
 async fn dispatch(front: &Front, call: &Call, permit: Permit, mut parts: Parts, body: Body) -> Response<Body> {
     let response = match permit {
@@ -297,22 +273,6 @@ async fn route(front: &Front, call: &Call, parts: Parts, body: Body) -> Response
         Ok(scope) => pass(front, parts, &scope, &call.operation, body).await,
         Err(_) => front.upstream.pass(parts, body).await,
     }
-}
-
-/// Authorizes a call of a Lambda function by its execution role. Returns its body.
-///
-/// # Errors
-/// The refusal.
-async fn function_body(front: &Front, call: &Call, function: &Execution, body: Body) -> Result<Body, Response<Body>> {
-    let Ok(body) = to_bytes(body, MAX_REQUEST).await else {
-        return Err(plain(StatusCode::PAYLOAD_TOO_LARGE, "the request is too large"));
-    };
-    let what = (call.service.as_str(), call.operation.as_str(), call.region.as_str());
-    if let Err(refused) = functions::authorize(&front.cloud, function, what, &body).await {
-        tracing::warn!(function = function.name, call = call.name(), refused.code, refused.message, "refused");
-        return Err(refusal::error(call, 400, refused.code, &refused.message));
-    }
-    Ok(Body::from(body))
 }
 
 /// Signs a call of a session that MiniStack does not know as one of the account.
@@ -447,6 +407,12 @@ async fn pass(front: &Front, parts: Parts, scope: &Scope, operation: &str, body:
     }
     if scope.service == "dynamodb" && (!front.delays().table_creation().is_zero() || front.pending.any_table()) {
         return table_call(front, parts, scope, operation, body).await;
+    }
+    if scope.service == "sqs" && ["CreateQueue", "GetQueueUrl", "ListQueues"].contains(&operation) {
+        // Clients send their calls to a queue's URL.
+        let (theirs, ours) = (front.ministack.endpoint.as_str(), endpoint(front.port));
+        let response = front.upstream.pass(parts, body).await;
+        return rewritten(response, |text| text.replace(theirs, &ours)).await;
     }
     if scope.service == "apigateway" && parts.method != Method::GET {
         snapshot(front, scope).await;
