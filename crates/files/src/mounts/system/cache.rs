@@ -96,7 +96,9 @@ fn open(path: &Path, creates: bool) -> Result<Option<Opened>, Refusal> {
         let folder = match openat(&parent, *name, flags, Mode::empty()) {
             Err(Errno::NOENT) if !creates => return Ok(None),
             Err(Errno::NOENT) => {
-                mkdirat(&parent, *name, Mode::RWXU).map_err(&broken)?;
+                // What is above it is for everybody, as `/var/cache`.
+                let mode = if is_last { Mode::RWXU } else { Mode::from_raw_mode(0o755) };
+                mkdirat(&parent, *name, mode).map_err(&broken)?;
                 openat(&parent, *name, flags, Mode::empty()).map_err(&broken)?
             }
             folder => folder.map_err(&broken)?,
@@ -291,6 +293,7 @@ mod tests {
         assert_eq!(examine(&new, "sftp").unwrap(), Found::Absent);
         prepare(&new, "sftp").unwrap();
         prepare(&new, "sftp").unwrap();
+        assert_eq!(fs::metadata(root.join("var")).unwrap().permissions().mode() & 0o755, 0o755);
         assert_eq!(examine(&new, "sftp").unwrap(), Found::Marked);
         assert!(is_private(&new) && !has_files(&new, "sftp").unwrap());
         assert!(matches!(prepare(&new, "other"), Err(Refusal::OfAnother { .. })));
