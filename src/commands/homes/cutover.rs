@@ -38,7 +38,8 @@ const SHOWN: usize = 5;
     sftpctl homes cutover --env 99 --orgid 17578 --mount /sftp --freeze-command ./freeze\n  \
     sftpctl homes cutover --env 99 --list wave-1.txt --mount /sftp --frozen --max-failures 3 --yes\n\n\
     For each home: freeze, last copy, verify, then the folder and a link to the mount change places in one step, what was \
-    written into the folder at the last moment is brought over, and the account is enabled. Each step is in the manifest; the same command goes on where a killed run stopped. A home that \
+    written into the folder at the last moment is brought over, and the account is enabled. Each step is in the manifest; \
+    the same command goes on where a killed run stopped. A home that \
     fails before the exchange is thawed, and customers go on at the old server.\n\n\
     The commands get the home in SFTPCTL_HOME, and the organisation in SFTPCTL_ORGID. The old folder stays beside the \
     link, as .NAME.before-cutover, for `homes rollback`.")]

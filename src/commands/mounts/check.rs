@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::selection::Installed;
+use super::selection::Looking;
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::report::Printer;
@@ -21,13 +21,7 @@ use sftpctl_files::mounts::system::processes::pause;
     The exit code is 0 if every mount is healthy, and 1 if one is not; docs/mounts.md lists the states.")]
 pub(super) struct Args {
     #[command(flatten)]
-    mounts: Installed,
-    /// Without an answer for so long, a mount hangs
-    #[arg(long, value_name = "SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=600))]
-    deadline: u64,
-    /// Only ask for a name that does not exist, and write nothing
-    #[arg(long)]
-    no_canary: bool,
+    looking: Looking,
     /// Look again until every mount is healthy, or for so long
     #[arg(long, value_name = "SECONDS", default_value_t = 0, hide_default_value = true)]
     wait: u64,
@@ -35,10 +29,10 @@ pub(super) struct Args {
 
 /// Checks the mounts.
 pub(super) async fn run(args: &Args, printer: Printer) -> Result<Exit, CliError> {
-    let options = args.mounts.look(args.deadline, !args.no_canary)?;
+    let options = args.looking.options()?;
     let limit = Instant::now() + Duration::from_secs(args.wait);
     let mut all = Vec::new();
-    for record in args.mounts.here()? {
+    for record in args.looking.mounts.here()? {
         let found = loop {
             let found = look(&record, &options).await;
             if found.state == State::Healthy || Instant::now() >= limit {

@@ -3,7 +3,7 @@
 use std::io::ErrorKind;
 use std::time::Duration;
 
-use super::selection::Installed;
+use super::selection::Looking;
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::report::Printer;
@@ -20,13 +20,7 @@ use sftpctl_files::mounts::system::heal::{Healed, heal};
     The exit code is 0 if every mount is healthy now, 1 if one is not, and 3 if only a person can help.")]
 pub(super) struct Args {
     #[command(flatten)]
-    mounts: Installed,
-    /// Without an answer for so long, a mount hangs
-    #[arg(long, value_name = "SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=600))]
-    deadline: u64,
-    /// Only ask for a name that does not exist, and write nothing
-    #[arg(long)]
-    no_canary: bool,
+    looking: Looking,
     /// How long a mount may take to start
     #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=600))]
     wait: u64,
@@ -34,9 +28,9 @@ pub(super) struct Args {
 
 /// Heals the mounts.
 pub(super) async fn run(args: &Args, printer: Printer) -> Result<Exit, CliError> {
-    let options = args.mounts.look(args.deadline, !args.no_canary)?;
+    let options = args.looking.options()?;
     let mut all = Vec::new();
-    for record in args.mounts.here()? {
+    for record in args.looking.mounts.here()? {
         let result = heal(&record, &options, Duration::from_secs(args.wait)).await;
         all.push(result.map_err(|error| {
             match error.kind() {

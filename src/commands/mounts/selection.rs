@@ -21,6 +21,25 @@ pub(super) struct Installed {
     pub(super) system: System,
 }
 
+/// How mounts are looked at.
+#[derive(Debug, clap::Args)]
+pub(super) struct Looking {
+    #[command(flatten)]
+    pub(super) mounts: Installed,
+    /// Without an answer for so long, a mount hangs
+    #[arg(long, value_name = "SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=600))]
+    deadline: u64,
+    /// Only ask for a name that does not exist, and write nothing
+    #[arg(long)]
+    no_canary: bool,
+}
+
+impl Looking {
+    pub(super) fn options(&self) -> Result<look::Options, CliError> {
+        self.mounts.look(self.deadline, !self.no_canary)
+    }
+}
+
 /// The system that is worked on.
 #[derive(Debug, clap::Args)]
 pub(super) struct System {

@@ -193,6 +193,13 @@ impl Application {
         until(word, || (self.count(word) > before).then_some(()));
     }
 
+    /// It works again, and everything is in S3 that it was told is written.
+    async fn goes_on(self, server: &Server) {
+        self.says("ok");
+        server.is_healthy();
+        self.lost_nothing(&server.s3().await).await;
+    }
+
     /// Ends it, and finds every file that it has written in S3.
     async fn lost_nothing(self, s3: &S3) {
         let Self { mut process, said } = self;
@@ -307,9 +314,7 @@ async fn a_stopped_program_is_found_and_replaced() {
     assert_eq!((&found["state"], &found["daemons"][0]["isStopped"]), (&"stopped".into(), &true.into()), "{found}");
     server.run(0, "heal", &["--deadline", "3"]);
     assert_ne!(server.daemon(), before);
-    application.says("ok");
-    server.is_healthy();
-    application.lost_nothing(&server.s3().await).await;
+    application.goes_on(&server).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -331,9 +336,7 @@ async fn an_s3_that_hangs_is_found_and_nobody_waits_for_ever() {
     until("the application gets an error", || (application.count("error") > errors).then_some(()));
     server.repair();
     server.run(0, "heal", &[]);
-    application.says("ok");
-    server.is_healthy();
-    application.lost_nothing(&server.s3().await).await;
+    application.goes_on(&server).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -358,9 +361,7 @@ async fn a_full_disk_is_found_and_emptied() {
     assert_eq!(server.check(&["--no-canary"])["state"], "full");
     server.run(0, "heal", &[]);
     assert_eq!((server.daemon(), cache.join("left").exists()), (before, false), "it was not restarted");
-    application.says("ok");
-    server.is_healthy();
-    application.lost_nothing(&server.s3().await).await;
+    application.goes_on(&server).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -383,9 +384,7 @@ async fn credentials_that_are_gone_are_found() {
     application.says("error 1");
     server.repair();
     server.run(0, "heal", &[]);
-    application.says("ok");
-    server.is_healthy();
-    application.lost_nothing(&server.s3().await).await;
+    application.goes_on(&server).await;
 }
 
 /// What was in the folder before, what others could put there, and what is mounted in it stays.
