@@ -188,7 +188,11 @@ async fn an_account_that_was_removed_from_the_table_is_kept_out() {
         let options = options(&environment);
         let mut mark = TableKey::of(&environment).reservation("jan", Attribute::Number("1".into()));
         let reserved = review(vec![row("1", "jan")], std::slice::from_ref(&mark), &options).await;
-        assert_eq!((reserved.counts.new, reserved.counts.kept_out), (1, 0), "a left-over reservation is no mark");
+        assert_eq!(
+            (reserved.counts.new, reserved.counts.kept_out),
+            (1, 0),
+            "a reservation that was left behind does not mark a removal"
+        );
         mark.insert("removedAt".into(), Attribute::Text("t2".into()));
         let held = [mark.clone()];
         let rows = || vec![row("1", "jan"), row("2", "piet")];

@@ -77,7 +77,8 @@ const INTERPRETERS: [&str; 19] = [
 const SHELLS_ELSEWHERE: [&str; 3] = ["eval", "rsh", "ssh"];
 
 /// Whether a file's name would become part of a text that the command runs: the one after an option of an interpreter that
-/// ends in `c` or `e`, or in `r` as PHP's, one of several words, and everything for a shell elsewhere.
+/// ends as `-c`, `-ne`, PHP's `-r`, `--command` and `--eval` do; one with characters of a program; and, for a shell elsewhere,
+/// every word.
 fn runs_names(program: &str, arguments: &[String]) -> bool {
     let words: Vec<&str> = std::iter::once(program).chain(arguments.iter().map(String::as_str)).collect();
     let name = |word: &str| {

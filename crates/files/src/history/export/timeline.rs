@@ -274,7 +274,7 @@ pub(crate) mod tests {
         ];
         let folder = [version("h/f/", "1", 5, Some(""))];
         let expected = ["10 a=one", "31 a=two", "50 -a (two)"];
-        assert_eq!(shown(&[&a, &folder], &[]), expected, "the same again, a second marker and a folder are no changes");
+        assert_eq!(shown(&[&a, &folder], &[]), expected, "the same again, a second marker and a folder change nothing");
         let recorded = |version: &str, time| Recorded {
             key: "h/a".into(),
             version: version.into(),
