@@ -45,10 +45,6 @@ impl Aws {
 }
 
 impl Queue {
-    pub fn name(&self) -> &str {
-        &self.name
-    }
-
     /// Waits for messages, at most `wait` (up to 20 seconds), and returns at most ten. For `hidden`, nobody else gets them.
     ///
     /// # Errors
