@@ -186,7 +186,8 @@ pub async fn manage(dir: &Path, method: &str, path: &str, body: &str) -> Result<
     folder::check(&dir)?;
     let Some(run) = running(&dir)? else { return Err(LocalError::NotRunning { dir }) };
     let Some(secret) = Secret::read(&dir)? else { return Err(LocalError::NotRunning { dir }) };
-    match ministack::send((run.port, &secret), method, &format!("/_sftpctl/{path}"), body).await {
+    let path = format!("/_sftpctl/{path}");
+    match ministack::send((run.port, &secret), method, &path, body, ANSWER_DEADLINE).await {
         Some((200, answer)) => Ok(answer),
         Some((_, words)) => Err(LocalError::Refused { words: words.trim().to_owned() }),
         None if run.front.is_alive() => Err(LocalError::NoAnswer { dir, pid: run.front.pid }),

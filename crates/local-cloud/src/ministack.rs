@@ -291,16 +291,17 @@ impl Ministack {
 
 /// The body of a small GET on 127.0.0.1, if it is answered with 200 within a second.
 pub(super) async fn get(to: (u16, &Secret), path: &str) -> Option<String> {
-    let (status, body) = send(to, "GET", path, "").await?;
+    let (status, body) = send(to, "GET", path, "", Duration::from_secs(1)).await?;
     (status == 200).then_some(body)
 }
 
-/// Status and body of a small request on 127.0.0.1, if it completes within a second.
+/// Status and body of a small request on 127.0.0.1, if it completes within `limit`.
 pub(super) async fn send(
     (port, secret): (u16, &Secret),
     method: &str,
     path: &str,
     body: &str,
+    limit: Duration,
 ) -> Option<(u16, String)> {
     let length = body.len();
     let request = format!(
@@ -315,7 +316,7 @@ pub(super) async fn send(
         stream.read_to_end(&mut answer).await.ok()?;
         String::from_utf8(answer).ok()
     };
-    let answer = tokio::time::timeout(Duration::from_secs(1), exchange).await.ok()??;
+    let answer = tokio::time::timeout(limit, exchange).await.ok()??;
     let (head, body) = answer.split_once("\r\n\r\n")?;
     let status = head.split(' ').nth(1)?.parse().ok()?;
     Some((status, body.to_owned()))

@@ -1,17 +1,76 @@
 //! Whose a connection is. Other users of the machine could take all places of the front before they show that they may not
 //! use it.
 
+use std::io;
 use std::net::{IpAddr, SocketAddr};
 
+use netlink_packet_core::{NLM_F_REQUEST, NetlinkHeader, NetlinkMessage, NetlinkPayload};
+use netlink_packet_sock_diag::SockDiagMessage;
+use netlink_packet_sock_diag::constants::{AF_INET, AF_INET6, IPPROTO_TCP};
+use netlink_packet_sock_diag::inet::{ExtensionFlags, InetRequest, SocketId, StateFlags};
+use netlink_sys::protocols::NETLINK_SOCK_DIAG;
+use netlink_sys::{Socket, SocketAddr as KernelAddress};
+use rustix::io::Errno;
 use tokio::net::TcpStream;
 
 /// How often the system's tables are read: one that changes meanwhile may lack a row.
 const ATTEMPTS: usize = 5;
+/// Bytes of the kernel's answer about one socket; it has some hundred.
+const ANSWER: usize = 4096;
 
 /// Whether a process of this user has connected, where the system says so; by both ends of the connection.
 pub(super) fn is_ours(stream: &TcpStream) -> bool {
     let (Ok(client), Ok(server)) = (stream.peer_addr(), stream.local_addr()) else { return false };
     let user = rustix::process::geteuid().as_raw();
+    // A kernel without these messages, as of some containers, may still have the tables. They take milliseconds each.
+    match asked(client, server) {
+        Ok(owner) => owner == Some(user),
+        Err(_) => is_in_tables(client, server, user),
+    }
+}
+
+/// The owner of the client's end of a connection, from the kernel; `None` if it is gone. See sock_diag(7).
+fn asked(client: SocketAddr, server: SocketAddr) -> io::Result<Option<u32>> {
+    let socket_id = SocketId {
+        source_port: client.port(),
+        destination_port: server.port(),
+        source_address: client.ip(),
+        destination_address: server.ip(),
+        interface_id: 0,
+        cookie: [0xff; 8],
+    };
+    let request = InetRequest {
+        family: if client.is_ipv4() { AF_INET } else { AF_INET6 },
+        protocol: IPPROTO_TCP,
+        extensions: ExtensionFlags::empty(),
+        states: StateFlags::all(),
+        socket_id,
+    };
+    let mut header = NetlinkHeader::default();
+    header.flags = NLM_F_REQUEST;
+    let mut message = NetlinkMessage::new(header, SockDiagMessage::InetRequest(request).into());
+    message.finalize();
+    let mut bytes = vec![0; message.buffer_len()];
+    message.serialize(&mut bytes);
+
+    let mut socket = Socket::new(NETLINK_SOCK_DIAG)?;
+    socket.bind_auto()?;
+    socket.connect(&KernelAddress::new(0, 0))?;
+    // The kernel answers before `send` returns.
+    socket.set_non_blocking(true)?;
+    socket.send(&bytes, 0)?;
+    let mut answer = Vec::with_capacity(ANSWER);
+    socket.recv(&mut answer, 0)?;
+    let answer = NetlinkMessage::<SockDiagMessage>::deserialize(&answer).map_err(io::Error::other)?;
+    match answer.payload {
+        NetlinkPayload::InnerMessage(SockDiagMessage::InetResponse(found)) => Ok(Some(found.header.uid)),
+        NetlinkPayload::Error(error) if error.raw_code() == -Errno::NOENT.raw_os_error() => Ok(None),
+        NetlinkPayload::Error(error) => Err(error.to_io()),
+        _ => Err(io::ErrorKind::InvalidData.into()),
+    }
+}
+
+fn is_in_tables(client: SocketAddr, server: SocketAddr, user: u32) -> bool {
     let mut is_known = false;
     for _ in 0..ATTEMPTS {
         for (table, of_v6) in [("/proc/net/tcp", false), ("/proc/net/tcp6", true)] {
@@ -69,10 +128,28 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn own_connection_is_ours() {
+    async fn own_connection_is_ours_until_it_is_gone() {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let _client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         let (stream, _) = listener.accept().await.unwrap();
         assert!(is_ours(&stream));
+        let (from, to) = (stream.peer_addr().unwrap(), stream.local_addr().unwrap());
+        let user = rustix::process::geteuid().as_raw();
+        assert_eq!(asked(from, to).unwrap(), Some(user));
+        assert!(is_in_tables(from, to, user) && !is_in_tables(from, to, user + 1));
+        drop((client, stream));
+        let never = "127.0.0.1:1".parse().unwrap();
+        assert_eq!(asked(never, to).unwrap(), None);
+    }
+
+    /// A client that speaks IPv6 to an address of IPv4 has a socket of IPv6.
+    #[tokio::test]
+    async fn mapped_connection_is_ours() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let mapped = format!("[::ffff:127.0.0.1]:{}", listener.local_addr().unwrap().port());
+        let _client = TcpStream::connect(mapped).await.unwrap();
+        let (stream, _) = listener.accept().await.unwrap();
+        let (from, to) = (stream.peer_addr().unwrap(), stream.local_addr().unwrap());
+        assert_eq!(asked(from, to).unwrap(), Some(rustix::process::geteuid().as_raw()));
     }
 }
