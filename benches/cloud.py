@@ -59,6 +59,12 @@ class Cloud:
             raise SystemExit(f"sftpctl {' '.join(arguments)} ended with {child.returncode}:\n{text}")
         return text, took, peak
 
+    def environment_of_aws(self):
+        """What `sftpctl local env` sets, for other programs."""
+        lines = self.run("local", "env")[0].splitlines()
+        pairs = dict(line.removeprefix("export ").split("=", 1) for line in lines if line.startswith("export "))
+        return {**self.environment(), **pairs, "AWS_CONFIG_FILE": "/dev/null", "AWS_EC2_METADATA_DISABLED": "true"}
+
     def status(self):
         return json.loads(self.run("local", "status", "--output", "json")[0])
 

@@ -14,7 +14,7 @@ use crate::commands::permissions::Permissions;
 use crate::commands::report_form::report_form;
 use crate::error::CliError;
 use crate::exit::Exit;
-use crate::report::homes::copied::{self, CopyView, copied as text};
+use crate::report::homes::copied::{self, CopyView, NotStored, copied as text};
 use crate::report::import::progress::Shown;
 use crate::report::report_file::ReportFile;
 use crate::report::{Printer, streams};
@@ -105,7 +105,7 @@ pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> 
     let unwritten = |error: std::io::Error| CliError::new(Exit::Failed, format!("cannot write the report: {error}"));
     let report = args.report.as_deref().zip(form);
     let report = report.map(|(path, form)| ReportFile::begin(path, form, copied::COLUMNS));
-    let mut report = report.transpose().map_err(unwritten)?;
+    let report = report.transpose().map_err(unwritten)?.map(|file| Arc::new(NotStored::new(file)));
     let (environment, aws) = args.selection.aws.connect(Permissions::MovesHomes, printer).await?;
     let homes = args.selection.homes(&environment)?;
     let stop = Stop::on_signals(|| streams::progress("stopping; the calls in flight are finished"), stop_now);
@@ -127,13 +127,12 @@ pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> 
         let shown = Arc::new(Shown::new(printer.format(), stop.clone()));
         let options = args.how.options(&place, &pace);
         let watch: Arc<dyn Watch> = Arc::<Shown>::clone(&shown);
+        let watch =
+            report.as_ref().map_or_else(|| Arc::clone(&watch), |report| report.of(home.org_id, Arc::clone(&watch)));
         let result = one(&aws, (&home.path, &home.path), (&place, &options), &journal, watch).await;
         shown.finish();
         let result = result?;
         printer.emit("homes-copy/1", &CopyView::new(home.org_id, &result), || text(home.org_id, &result));
-        if let Some(report) = &mut report {
-            copied::add(report, home.org_id, &result).map_err(unwritten)?;
-        }
         summary.extend(text(home.org_id, &result));
         if result.is_interrupted {
             exit = Exit::Interrupted;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::Serialize;
 use sftpctl_core::shown::Text;
@@ -10,13 +11,14 @@ use sftpctl_files::homes::copy::{Copied, Left};
 use sftpctl_files::homes::name::Raw;
 use sftpctl_files::homes::record::{Pass, Verified};
 use sftpctl_files::homes::verify::{Comparison, Difference};
+use sftpctl_files::homes::watch::{Fate, Progress, Watch};
 
 use super::size;
 use crate::report::import::grouped;
 use crate::report::report_file::ReportFile;
 
-/// The columns of the file with what stays behind.
-pub const COLUMNS: &[&str] = &["home", "path", "why", "detail"];
+/// The columns of the file with what is not stored.
+pub const COLUMNS: &[&str] = &["home", "path", "fate", "why", "detail"];
 /// Reasons and samples that are shown to people.
 const SHOWN: usize = 5;
 
@@ -82,26 +84,68 @@ pub fn copied(org_id: i64, copied: &Copied) -> Text {
     text
 }
 
-/// Adds what stays behind to a file.
-///
-/// # Errors
-/// The file cannot be written.
-pub fn add(report: &mut ReportFile, org_id: i64, copied: &Copied) -> io::Result<()> {
-    #[derive(Serialize)]
-    struct Line<'a> {
-        home: i64,
-        path: &'a Raw,
-        why: &'a str,
-        detail: &'a str,
+/// A file with every entry that is not stored, written as the copy finds them.
+pub struct NotStored {
+    /// Or the first error.
+    file: Mutex<io::Result<ReportFile>>,
+}
+
+impl NotStored {
+    pub fn new(file: ReportFile) -> Self {
+        Self { file: Mutex::new(Ok(file)) }
     }
-    let home = org_id.to_string();
-    let left = copied.left.iter().map(|left| (&left.path, left.why.as_str(), left.detail.as_str()));
-    let gone = copied.gone.iter().map(|path| (path, "gone", "the object has no entry in the home any more"));
-    for (path, why, detail) in left.chain(gone) {
-        let line = Line { home: org_id, path, why, detail };
-        report.row("bad", &[&home, &path.to_string(), why, detail], &line)?;
+
+    /// The listener of a home's copy, which shows its progress as `shown` does.
+    pub fn of(self: &Arc<Self>, org_id: i64, shown: Arc<dyn Watch>) -> Arc<dyn Watch> {
+        Arc::new(NotStoredOf { all: Arc::clone(self), org_id, shown })
     }
-    Ok(())
+
+    /// Puts the file in its place. Nothing is added to it any more.
+    ///
+    /// # Errors
+    /// It, or a line of it, cannot be written.
+    pub fn finish(&self, title: &str, summary: &Text) -> io::Result<()> {
+        let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::replace(&mut *file, Err(io::Error::other("the report is complete")))?.finish(title, summary)
+    }
+}
+
+struct NotStoredOf {
+    all: Arc<NotStored>,
+    org_id: i64,
+    shown: Arc<dyn Watch>,
+}
+
+impl Watch for NotStoredOf {
+    fn progress(&self, progress: Progress) {
+        self.shown.progress(progress);
+    }
+
+    fn not_stored(&self, path: &Raw, fate: Fate, detail: &str) {
+        #[derive(Serialize)]
+        struct Line<'a> {
+            home: i64,
+            path: &'a Raw,
+            fate: &'a str,
+            why: &'a str,
+            detail: &'a str,
+        }
+        let (class, fate, why, detail) = match fate {
+            Fate::Left(why) => ("bad", "left", why.as_str(), detail),
+            Fate::Skipped(why) => ("minor", "skipped", why.as_str(), detail),
+            Fate::Gone => ("bad", "left", "gone", "the object has no entry in the home any more"),
+        };
+        let line = Line { home: self.org_id, path, fate, why, detail };
+        let (home, path) = (self.org_id.to_string(), path.to_string());
+        let mut file = self.all.file.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Ok(Err(error)) = file.as_mut().map(|file| file.row(class, &[&home, &path, fate, why, detail], &line)) {
+            *file = Err(error);
+        }
+    }
+
+    fn is_stopping(&self) -> bool {
+        self.shown.is_stopping()
+    }
 }
 
 /// A comparison for programs.

@@ -143,9 +143,13 @@ fn a_home_of_every_kind_is_accounted_for() {
     assert_eq!((&first["isComplete"], &first["leftByReason"]["fifo"]), (&false.into(), &1.into()), "{first:#}");
     let html = std::fs::read_to_string(customer.site.dir.path().join("left.html")).unwrap();
     assert!(html.contains("link-out") && html.contains("latin-\\xe4\\xf6.txt"), "{html}");
-    let second = customer.json(0, "copy", &DECISIONS);
+    let second = customer.json(0, "copy", &[&DECISIONS[..], &["--report", "skipped.csv"]].concat());
     assert_eq!((&second["isComplete"], &second["left"]), (&true.into(), &0.into()), "{second:#}");
     assert_eq!(second["entries"], before.len() as u64);
+    // What an option skips is named, too.
+    let skipped = std::fs::read_to_string(customer.site.dir.path().join("skipped.csv")).unwrap();
+    assert_eq!(skipped.lines().count() as u64, 1 + second["skipped"].as_u64().unwrap(), "{skipped}");
+    assert!(skipped.contains("17578,fifo,skipped,fifo,") && skipped.contains("17578,new\\x0aline,skipped,control,"));
 
     // What arrived is what was there.
     let stored = customer.stored();

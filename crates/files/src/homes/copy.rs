@@ -20,7 +20,7 @@ use super::plan::{self, Fate, plan};
 use super::record::{Begun, Line, Object, Pass};
 use super::upload::{Memory, Outcome, Uploader};
 use super::walk::Home;
-use super::watch::{Progress, Watch};
+use super::watch::{self, Progress, Watch};
 
 /// Bytes of files that are in memory at once.
 const MEMORY: u64 = 40 << 20;
@@ -181,7 +181,7 @@ impl Copier<'_> {
             if round >= ROUNDS {
                 let detail = "entries were moved or deleted while it was read";
                 self.result.pass.entries += 1;
-                self.result.leave(&Raw::default(), Concern::Changing, detail.to_owned());
+                self.leave(&Raw::default(), Concern::Changing, detail.to_owned());
                 break;
             }
         }
@@ -231,7 +231,7 @@ impl Copier<'_> {
             self.finish_tasks().await?;
         }
         for job in std::mem::take(&mut self.again) {
-            self.result.leave(&job.entry.path, Concern::Changing, String::new());
+            self.leave(&job.entry.path, Concern::Changing, String::new());
         }
         Ok(())
     }
@@ -264,7 +264,7 @@ impl Copier<'_> {
             (Fate::Skipped(why), _) => return self.skip(&entry.path, why),
             (Fate::Left(why), _) => {
                 let detail = entry.unreadable.clone().unwrap_or_default();
-                self.result.leave(&entry.path, why, detail);
+                self.leave(&entry.path, why, detail);
                 return Ok(());
             }
             (_, key) => key.unwrap_or_default(),
@@ -281,8 +281,15 @@ impl Copier<'_> {
         self.start(job).await
     }
 
+    /// Notes an entry that stays behind without a decision.
+    fn leave(&mut self, path: &Raw, why: Concern, detail: String) {
+        self.uploader.watch.not_stored(path, watch::Fate::Left(why), &detail);
+        self.result.leave(path, why, detail);
+    }
+
     /// Notes an entry that stays behind as an option says.
     fn skip(&mut self, path: &Raw, why: Concern) -> Result<(), CopyError> {
+        self.uploader.watch.not_stored(path, watch::Fate::Skipped(why), "");
         self.result.pass.skipped += 1;
         *self.result.skipped_by_reason.entry(why).or_default() += 1;
         let mut journal = self.uploader.journal();
@@ -365,7 +372,7 @@ impl Copier<'_> {
             Outcome::Stored | Outcome::Unchanged if writes => {
                 let by = job.entry.opened.iter().filter(|opened| opened.writes);
                 let by: Vec<String> = by.map(|by| format!("{} (process {})", by.command, by.pid)).collect();
-                self.result.leave(&job.entry.path, Concern::OpenForWriting, format!("by {}", by.join(", ")));
+                self.leave(&job.entry.path, Concern::OpenForWriting, format!("by {}", by.join(", ")));
             }
             Outcome::Stored => self.result.pass.stored += 1,
             Outcome::Unchanged => self.result.pass.unchanged += 1,
@@ -377,7 +384,7 @@ impl Copier<'_> {
             Outcome::Left(Concern::Conflict, _) if self.options.plan.skip.contains(&Concern::Conflict) => {
                 self.skip(&job.entry.path, Concern::Conflict)?;
             }
-            Outcome::Left(why, detail) => self.result.leave(&job.entry.path, why, detail),
+            Outcome::Left(why, detail) => self.leave(&job.entry.path, why, detail),
             Outcome::Changing => {}
         }
         let Pass { entries, stored, unchanged, skipped, left, .. } = self.result.pass;
@@ -407,6 +414,7 @@ impl Copier<'_> {
         for object in gone {
             let deleted = match self.options.gone {
                 Gone::Report => {
+                    self.uploader.watch.not_stored(&object.path, watch::Fate::Gone, "");
                     self.result.pass.gone += 1;
                     if self.result.gone.len() < REASONS {
                         self.result.gone.push(object.path);

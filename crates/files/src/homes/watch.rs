@@ -1,5 +1,8 @@
 //! What a command on homes tells while it works, and how it is asked to stop.
 
+use super::concern::Concern;
+use super::name::Raw;
+
 /// The stage of the work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Progress {
@@ -13,10 +16,24 @@ pub enum Progress {
     Returning { done: u64, bytes: u64 },
 }
 
+/// What becomes of an entry that a copy does not store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// It stays behind, and keeps the copy incomplete.
+    Left(Concern),
+    /// An option says that it stays.
+    Skipped(Concern),
+    /// It is not in the home any more, but its object is there.
+    Gone,
+}
+
 /// The listener of such a command.
 pub trait Watch: Send + Sync {
     /// Shows the stage; called often.
     fn progress(&self, progress: Progress);
+
+    /// An entry is not stored; called once for each. `detail` says more about it, and may be empty.
+    fn not_stored(&self, _path: &Raw, _fate: Fate, _detail: &str) {}
 
     /// Whether the user asked to stop.
     fn is_stopping(&self) -> bool {
