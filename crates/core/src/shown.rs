@@ -9,7 +9,7 @@ use std::fmt::{self, Write as _};
 
 use serde::Serialize;
 
-use crate::text::{is_invisible, is_odd_space};
+use crate::text::{is_invisible, is_odd_space, is_variation_selector};
 
 /// The start of a color or of another style of text; a number, `;` and an `m` follow.
 const STYLE: &str = "\u{1b}[";
@@ -23,14 +23,27 @@ fn is_harmful(c: char) -> bool {
     c.is_control() || is_invisible(c) || is_odd_space(c)
 }
 
+/// Whether a character that chooses the look of the one before is not to be seen there: it only is as the style of a symbol,
+/// such as U+FE0F behind a heart.
+fn is_unseen(before: Option<char>, c: char) -> bool {
+    let is_style = matches!(c, '\u{fe0e}' | '\u{fe0f}');
+    let is_symbol = |before: char| !before.is_ascii() && !before.is_alphanumeric();
+    is_variation_selector(c) && !(is_style && before.is_some_and(is_symbol))
+}
+
 /// The text with its harmful characters as `\u{1b}`. Text that is already in this form stays as it is.
 pub fn visible(text: &str) -> Cow<'_, str> {
-    if !text.contains(is_harmful) {
+    if !text.contains(|c| is_harmful(c) || is_variation_selector(c)) {
         return Cow::Borrowed(text);
     }
-    let mut out = String::new();
+    let (mut out, mut before) = (String::new(), None);
     for c in text.chars() {
-        if is_harmful(c) { out.extend(c.escape_unicode()) } else { out.push(c) }
+        if is_harmful(c) || is_unseen(before, c) {
+            out.extend(c.escape_unicode())
+        } else {
+            out.push(c)
+        }
+        before = Some(c);
     }
     Cow::Owned(out)
 }
@@ -423,6 +436,7 @@ mod tests {
             ("x ##[group]y ###[a] ##vso[b]", r"x #\u{23}[group]y ##\u{23}[a] #\u{23}vso[b]"),
             ("arn:aws:iam::1:role/x #1 ##", "arn:aws:iam::1:role/x #1 ##"),
             ("Müller 日本 ❤\u{fe0f}", "Müller 日本 ❤\u{fe0f}"),
+            ("v v\u{fe0f} 日\u{fe00} 1\u{fe0f} \u{fe0f}", r"v v\u{fe0f} 日\u{fe00} 1\u{fe0f} \u{fe0f}"),
         ] {
             assert_eq!(Text::from(text).to_string(), expected);
         }

@@ -11,6 +11,7 @@ use super::folder::{self, prepared};
 use super::ministack;
 use super::serve::Run;
 use super::settings::{DEFAULT_PORT, StartOptions, Status, endpoint};
+use crate::log_file::LogFile;
 use crate::process::{ProcessId, end_session, poll};
 use crate::secret::Secret;
 
@@ -169,8 +170,19 @@ pub async fn status(dir: &Path) -> Result<Status, LocalError> {
 }
 
 /// The log files of the local cloud in `dir`: the front's and MiniStack's. They may not exist yet.
-#[must_use]
-pub fn logs(dir: &Path) -> [PathBuf; 2] {
+///
+/// # Errors
+/// The folder is not this user's own ([`LocalError::Untrusted`], [`LocalError::Exposed`]).
+pub fn logs(dir: &Path) -> Result<[LogFile; 2], LocalError> {
+    let dir = std::path::absolute(dir).map_err(LocalError::file("finding", dir))?;
+    if !dir.exists() {
+        return Err(LocalError::NotRunning { dir });
+    }
+    folder::check(&dir)?;
+    Ok(log_paths(&dir).map(LogFile::new))
+}
+
+pub(super) fn log_paths(dir: &Path) -> [PathBuf; 2] {
     [dir.join("front.log"), dir.join("ministack.log")]
 }
 
@@ -201,6 +213,9 @@ pub async fn manage(dir: &Path, method: &str, path: &str, body: &str) -> Result<
 /// It was never started, or its file cannot be read.
 pub fn secret_key(dir: &Path) -> Result<String, LocalError> {
     let dir = std::path::absolute(dir).map_err(LocalError::file("finding", dir))?;
+    if dir.exists() {
+        folder::check(&dir)?;
+    }
     let secret = Secret::read(&dir)?.ok_or(LocalError::NotRunning { dir })?;
     Ok(secret.as_str().to_owned())
 }

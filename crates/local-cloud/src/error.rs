@@ -85,6 +85,9 @@ pub enum LocalError {
     /// The folder could contain programs of somebody else.
     #[error("{} is not trusted: {why}", shown(dir))]
     Untrusted { dir: PathBuf, why: String },
+    /// Others could put another folder in the place of the local cloud's.
+    #[error("{} is not safe: {} {why}", shown(dir), shown(above))]
+    Exposed { dir: PathBuf, above: PathBuf, why: &'static str },
     /// Neither `HOME` nor the XDG variables are set.
     #[error("HOME is not set, so there is no place to note which local clouds are this user's own")]
     NoHome,
@@ -127,6 +130,8 @@ fn word(path: &Path) -> String {
     visible(&shell_word(&path.display().to_string())).into_owned()
 }
 
+/// Why a folder above a local cloud's is not safe, and could be made so.
+pub(crate) const OTHERS_REPLACE: &str = "is writable for other users";
 /// Why a folder of the user's own is not trusted.
 pub(crate) const OTHERS_WRITE: &str = "others may write to it";
 
@@ -165,6 +170,10 @@ impl LocalError {
             Self::Untrusted { dir, .. } => {
                 format!("start one elsewhere (--dir), or delete it: rm -r {}", word(dir))
             }
+            Self::Exposed { above, why: OTHERS_REPLACE, .. } => {
+                format!("close it: chmod go-w {}; or start a local cloud elsewhere (--dir)", word(above))
+            }
+            Self::Exposed { .. } => "start a local cloud in a folder of your own, or elsewhere (--dir)".to_owned(),
             Self::NoHome => "set HOME".to_owned(),
             Self::NotRunning { .. } => "start it: sftpctl local start".to_owned(),
             Self::NoAnswer { .. } => "wait a moment; if it stays so, see the log: sftpctl local logs".to_owned(),

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
 
-use super::error::{LocalError, OTHERS_WRITE};
+use super::error::{LocalError, OTHERS_REPLACE, OTHERS_WRITE};
 use crate::execute_api::sigv4::hex;
 
 /// Nobody but the owner, for files and folders that this process and its children make from now on.
@@ -26,6 +26,7 @@ pub fn close_to_others() {
 /// be made.
 pub(crate) fn prepared(dir: &Path) -> Result<PathBuf, LocalError> {
     let dir = std::path::absolute(dir).map_err(LocalError::file("finding", dir))?;
+    check_above(&dir)?;
     if let Some(around) = around(&dir) {
         made(around)?;
         close(around)?;
@@ -44,6 +45,7 @@ pub(crate) fn prepared(dir: &Path) -> Result<PathBuf, LocalError> {
 /// # Errors
 /// [`LocalError::Untrusted`].
 pub(crate) fn check(dir: &Path) -> Result<(), LocalError> {
+    check_above(dir)?;
     if let Some(around) = around(dir) {
         own(around)?;
     }
@@ -67,6 +69,33 @@ fn untrusted(dir: &Path, why: &str) -> LocalError {
 /// The `.sftpctl` that the folder is in.
 fn around(dir: &Path) -> Option<&Path> {
     dir.parent().filter(|parent| parent.ends_with(".sftpctl"))
+}
+
+/// Checks the folders above: who may write to one of them can put another `.sftpctl` in the place of this one, at any
+/// moment. In a folder with the sticky bit, such as `/tmp`, only the owners of its entries can.
+fn check_above(dir: &Path) -> Result<(), LocalError> {
+    let above = around(dir).unwrap_or(dir).parent().unwrap_or(dir);
+    // The path as it is given goes through the folders of links, the real one to where they lead.
+    let real = above.canonicalize().map_err(LocalError::file("finding", above))?;
+    for folder in above.ancestors().chain(real.ancestors()) {
+        let facts = folder.metadata().map_err(LocalError::file("reading", folder))?;
+        if let Some(why) = replaceable(&facts) {
+            return Err(LocalError::Exposed { dir: dir.to_owned(), above: folder.to_owned(), why });
+        }
+    }
+    Ok(())
+}
+
+/// Why others could replace what is in a folder.
+fn replaceable(facts: &Metadata) -> Option<&'static str> {
+    let user = rustix::process::geteuid().as_raw();
+    if ![0, user].contains(&facts.uid()) {
+        return Some("belongs to another user");
+    }
+    let mode = facts.permissions().mode();
+    // The group that has a user's own number is the user's alone, as login.defs(5) has it (`USERGROUPS_ENAB`).
+    let of_group = if facts.gid() == user { 0 } else { 0o020 };
+    (mode & 0o1000 == 0 && mode & (0o002 | of_group) != 0).then_some(OTHERS_REPLACE)
 }
 
 /// Makes a folder, but none of those that it is in. Returns `false` if it exists.
@@ -147,6 +176,11 @@ pub(crate) fn base(variable: &str, default: &str) -> Option<PathBuf> {
 mod tests {
     use super::*;
 
+    /// The group of a user who has one alone.
+    fn user_group() -> rustix::process::Gid {
+        rustix::process::Gid::from_raw(rustix::process::geteuid().as_raw())
+    }
+
     #[test]
     fn folder_of_others_or_of_a_copy_is_refused() {
         let here = tempfile::tempdir().unwrap();
@@ -185,6 +219,19 @@ mod tests {
         prepared(&around.join("local")).unwrap();
         assert_eq!(mode(&around), 0o700);
         assert!(prepared(&here.path().join("missing/folder")).is_err() && !here.path().join("missing").exists());
+        // A folder further up, in which others could put another one in its place.
+        let (up, deep) = (here.path().join("up"), here.path().join("up/a/b"));
+        std::fs::create_dir_all(&deep).unwrap();
+        for (mode, is_safe) in [(0o777, false), (0o775, rustix::process::getegid() == user_group()), (0o1777, true)] {
+            std::fs::set_permissions(&up, Permissions::from_mode(mode)).unwrap();
+            let made = prepared(&deep.join(".sftpctl/local"));
+            let text = made.as_ref().map_or_else(ToString::to_string, |_| String::new());
+            assert_eq!(
+                (made.is_ok(), text.contains("writable for other users")),
+                (is_safe, !is_safe),
+                "{mode:o} {text}"
+            );
+        }
         let open = here.path().join("open");
         prepared(&open).unwrap();
         std::fs::set_permissions(&open, Permissions::from_mode(0o777)).unwrap();

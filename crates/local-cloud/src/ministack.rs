@@ -2,10 +2,12 @@
 
 use std::fs::OpenOptions;
 use std::net::TcpListener;
+use std::os::fd::AsRawFd as _;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
+use rustix::io::FdFlags;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::process::{Child, Command};
 
@@ -16,6 +18,7 @@ use super::functions::LAUNCHER;
 use crate::function_key::FunctionKey;
 use crate::process::{ProcessId, poll};
 use crate::secret::{HEADER, Secret};
+use crate::socket_owner::has_our_server;
 
 /// The pinned version; a test compares it with the requirements.
 pub(super) const VERSION: &str = "1.5.33";
@@ -188,6 +191,8 @@ pub(super) struct Ministack {
     pub(super) port: u16,
     secret: Secret,
     log: PathBuf,
+    /// The socket that MiniStack listens on, too: the port stays ours as long as the front runs.
+    _listener: TcpListener,
 }
 
 impl Ministack {
@@ -209,13 +214,14 @@ impl Ministack {
         write_text(&launcher, LAUNCHER)?;
         let output = append(&log)?;
         let errors = output.try_clone().map_err(LocalError::file("opening", &log))?;
-        // Free at this moment. If another program takes it first, MiniStack logs that and exits.
-        let port = TcpListener::bind(("127.0.0.1", 0))
-            .and_then(|listener| listener.local_addr())
-            .map_err(|source| LocalError::Network { action: "finding a free port", port: 0, source })?
-            .port();
+        // MiniStack gets the socket, not the port: another user could take a port before it does, and answer in its place.
+        let network = |source| LocalError::Network { action: "finding a free port", port: 0, source };
+        let listener = TcpListener::bind(("127.0.0.1", 0)).map_err(network)?;
+        let port = listener.local_addr().map_err(network)?.port();
+        let inherited = |flags| rustix::io::fcntl_setfd(&listener, flags).map_err(|error| network(error.into()));
+        inherited(FdFlags::empty())?;
         let python = venv.join("bin").join("python");
-        let mut child = Command::new(&python)
+        let child = Command::new(&python)
             .arg(&launcher)
             .current_dir(dir)
             // AWS and MiniStack settings of the caller's shell must not leak in.
@@ -241,14 +247,16 @@ impl Ministack {
             .stdout(output)
             .stderr(errors)
             .kill_on_drop(true)
-            .spawn()
-            .map_err(|source| LocalError::Spawn { program: python.display().to_string(), source })?;
+            .spawn();
+        inherited(FdFlags::CLOEXEC)?;
+        let mut child = child.map_err(|source| LocalError::Spawn { program: python.display().to_string(), source })?;
         if let Some(mut stdin) = child.stdin.take() {
+            let given = format!("{}\n{}\n{}\n", secret.as_str(), key.as_str(), listener.as_raw_fd());
             // If it has ended already, its log says why.
-            let _ = stdin.write_all(format!("{}\n{}\n", secret.as_str(), key.as_str()).as_bytes()).await;
+            let _ = stdin.write_all(given.as_bytes()).await;
         }
         let process = child.id().and_then(|pid| ProcessId::of(pid.cast_signed()));
-        Ok(Self { child, process, port, secret: secret.clone(), log })
+        Ok(Self { child, process, port, secret: secret.clone(), log, _listener: listener })
     }
 
     /// Waits until MiniStack answers.
@@ -311,6 +319,10 @@ pub(super) async fn send(
     );
     let exchange = async {
         let mut stream = tokio::net::TcpStream::connect(("127.0.0.1", port)).await.ok()?;
+        // The secret is for nobody else, such as who has taken the port of a front that has stopped.
+        if !has_our_server(&stream).await {
+            return None;
+        }
         stream.write_all(request.as_bytes()).await.ok()?;
         let mut answer = Vec::new();
         stream.read_to_end(&mut answer).await.ok()?;
@@ -325,6 +337,37 @@ pub(super) async fn send(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Another user who has taken the port of a front that stopped does not get the secret.
+    #[tokio::test]
+    async fn secret_is_only_for_processes_of_this_user() {
+        use std::io::{BufRead as _, Read as _};
+        use std::os::unix::process::CommandExt as _;
+        let script = "import socket, sys\nserver = socket.create_server(('127.0.0.1', 0))\n\
+                      print(server.getsockname()[1], flush=True)\nclient = server.accept()[0]\n\
+                      data = client.recv(9999)\nprint('got', len(data) > 0, flush=True)\n\
+                      client.sendall(b'HTTP/1.0 200 OK\\r\\n\\r\\nanswer')";
+        let answer = async |uid: u32| {
+            let mut server = std::process::Command::new("/usr/bin/python3");
+            server.args(["-c", script]).uid(uid).gid(uid).stdout(Stdio::piped()).stderr(Stdio::null());
+            let mut server = server.spawn().unwrap();
+            let mut said = std::io::BufReader::new(server.stdout.take().unwrap());
+            let mut port = String::new();
+            said.read_line(&mut port).unwrap();
+            let secret = Secret::random();
+            let got = send((port.trim().parse().unwrap(), &secret), "GET", "/", "", READY_DEADLINE).await;
+            let mut rest = String::new();
+            said.read_to_string(&mut rest).unwrap();
+            server.wait().unwrap();
+            (got.map(|(status, _)| status), rest)
+        };
+        let user = rustix::process::geteuid().as_raw();
+        assert_eq!(answer(user).await, (Some(200), "got True\n".to_owned()));
+        // Only root can start a process of another user.
+        if user == 0 {
+            assert_eq!(answer(65_534).await, (None, "got False\n".to_owned()));
+        }
+    }
 
     #[test]
     fn pinned_version_matches_the_requirements() {

@@ -100,7 +100,7 @@ const LOG_INTERVAL: Duration = Duration::from_secs(1);
 async fn bound_logs(dir: &Path) -> Infallible {
     loop {
         tokio::time::sleep(LOG_INTERVAL).await;
-        for log in control::logs(dir) {
+        for log in control::log_paths(dir) {
             if let Err(error) = bound(&log, LONGEST_LOG) {
                 tracing::debug!(%error, "a log is not bounded");
             }

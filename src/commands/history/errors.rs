@@ -48,6 +48,9 @@ pub(super) fn of_export(error: ExportError) -> CliError {
             "nothing but exports may write to the branch main of this repository; export into another one",
         ),
         ExportError::Path { .. } => (Exit::Failed, "report it, with the key"),
+        ExportError::Git(GitError::Setting { .. }) => {
+            (Exit::Refused, "remove the setting, or pass a folder that is new or empty")
+        }
         ExportError::Git(GitError::Unsafe { .. }) => (Exit::Refused, "pass a folder that is new or empty"),
         ExportError::Git(GitError::Missing) => (Exit::Usage, "install it: apt-get install git, or dnf install git"),
         ExportError::Git(GitError::Other { .. }) => (Exit::Usage, "pass a folder that is new or empty"),

@@ -61,6 +61,11 @@ fn web_pages_and_strangers_run_nothing() {
         ("GET /_sftpctl/status", vec![], ""),
         ("GET /_sftpctl/status", vec![("x-sftpctl-secret", "0")], ""),
         ("GET /_sftpctl/status", vec![("x-sftpctl-secret", &secret), ("x-sftpctl-secret", "0")], ""),
+        (
+            "GET /_sftpctl/status",
+            vec![("Host", "localhost"), ("Host", "evil.example"), ("x-sftpctl-secret", &secret)],
+            "",
+        ),
         ("GET /bucket/key", vec![], ""),
         // Round the execute path.
         ("GET /_aws/execute-api/abc/prod/servers/s-1/users/me/config", vec![("Authorization", signed)], ""),
@@ -133,7 +138,10 @@ fn folder_that_came_with_a_copy_is_not_believed() {
     succeeded("cp", &copied);
     // What it would run, and what it would end: the process of another local cloud.
     let dir = copy.display().to_string();
-    for command in [&["start"][..], &["stop"], &["status"], &["manners"]] {
+    // And what it would show: a log may be a link to another file.
+    std::fs::remove_file(copy.join("ministack.log")).unwrap();
+    std::os::unix::fs::symlink("/etc/passwd", copy.join("ministack.log")).unwrap();
+    for command in [&["start"][..], &["stop"], &["status"], &["manners"], &["env"], &["logs"]] {
         let refused = site.ends_with(2, &[&["local", "--dir", &dir], command].concat());
         assert!(refused.contains("was not made here by sftpctl"), "{command:?}: {refused}");
     }

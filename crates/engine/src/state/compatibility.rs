@@ -125,6 +125,24 @@ fn a_state_with_a_flipped_byte_is_damaged() {
     assert!(matches!(State::read("x", by_hand.as_bytes()), Err(StateError::Damaged { .. })));
 }
 
+/// Numbers that no sftpctl writes: the next write would overflow, and others would wait for years.
+#[test]
+fn impossible_numbers_are_damage() {
+    let mut state = State::read("all.json", STATES[3].1).unwrap();
+    state.serial = u64::MAX;
+    let refused = State::read("x", &state.write()).unwrap_err().to_string();
+    assert!(refused.contains("its serial number is impossible"), "{refused}");
+    let lock = Lease::parse("held.lock", LOCK).unwrap();
+    for (lease, why) in [
+        (Lease { seconds: 901, ..lock.clone() }, "901 seconds are longer than a lease may be (900)"),
+        (Lease { serial: u64::MAX, ..lock.clone() }, "its serial number is impossible"),
+    ] {
+        let error = Lease::parse("x", &lease.write()).unwrap_err();
+        let is_told = matches!(&error, StateError::DamagedLock { reason, .. } if reason == why);
+        assert!(is_told, "{error:?}");
+    }
+}
+
 #[test]
 fn a_journal_with_a_flipped_byte_is_damaged() {
     for (name, whole) in [("all.journal", JOURNAL)].into_iter().chain(NEWER_JOURNALS.into_iter().skip(1).take(3)) {

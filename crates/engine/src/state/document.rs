@@ -52,6 +52,9 @@ where
     if is_all(&document, &value) { Ok(document) } else { Err(newer(address, version, newest)) }
 }
 
+/// The highest serial number that a document may have: one write a second takes longer than the earth is old.
+pub(super) const MAX_SERIAL: u64 = 1 << 60;
+
 /// Whether `document` has every member that was read, so that writing it loses nothing.
 pub(super) fn is_all(document: &impl Serialize, read: &Value) -> bool {
     serde_json::to_value(document).is_ok_and(|written| written == *read)

@@ -48,6 +48,9 @@ impl Holder {
     }
 }
 
+/// Seconds of the longest lease; the environment file's `lease_seconds` takes no more.
+const LONGEST: u64 = 900;
+
 /// The content of the lock's document.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -67,10 +70,19 @@ pub struct Lease {
 
 impl Lease {
     pub(super) fn parse(address: &str, content: &[u8]) -> Result<Self, StateError> {
-        document::parse(address, content, VERSION).map_err(|error| match error {
-            StateError::Damaged { address, reason } => StateError::DamagedLock { address, reason },
+        let damaged = |reason| StateError::DamagedLock { address: address.to_owned(), reason };
+        let lease: Self = document::parse(address, content, VERSION).map_err(|error| match error {
+            StateError::Damaged { reason, .. } => damaged(reason),
             other => other,
-        })
+        })?;
+        // What no sftpctl writes would make others wait for years, or overflow.
+        if lease.seconds > LONGEST {
+            return Err(damaged(format!("{} seconds are longer than a lease may be ({LONGEST})", lease.seconds)));
+        }
+        if lease.serial > document::MAX_SERIAL {
+            return Err(damaged("its serial number is impossible".to_owned()));
+        }
+        Ok(lease)
     }
 
     /// The lowest version that has all members of this lease.

@@ -29,6 +29,7 @@ pub(super) fn browser(headers: &HeaderMap) -> Option<&'static str> {
         return Some("requests from web pages are refused");
     }
     match text("host") {
+        Some(_) if headers.get_all(header::HOST).iter().count() > 1 => Some("requests with two hosts are refused"),
         Some(host) if is_known(&host) => None,
         _ => Some("requests for this host are refused: it is neither this machine nor AWS"),
     }

@@ -19,7 +19,6 @@ mod inbox;
 mod manners;
 mod neighbors;
 mod operation;
-mod peer;
 mod pending;
 mod permit;
 mod quotas;
@@ -78,6 +77,7 @@ use crate::function_key::FunctionKey;
 use crate::place::Place;
 use crate::secret::Secret;
 use crate::settings::{MinistackStatus, StartOptions, endpoint};
+use crate::socket_owner::has_our_client;
 
 /// How long the head of a request may take, also the first byte of the next one.
 const HEAD: Duration = Duration::from_secs(30);
@@ -185,7 +185,7 @@ pub(super) async fn run(front: Arc<Front>, listener: TcpListener, stop: impl Fut
             }
         };
         // Before it has a seat: another user could take them all.
-        if !peer::is_ours(&stream) {
+        if !has_our_client(&stream) {
             continue;
         }
         // Without a seat it is closed: the others are served on.

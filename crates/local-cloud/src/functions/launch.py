@@ -11,6 +11,7 @@
 * A multipart upload may have a checksum of the whole object, which MiniStack takes for one of its parts' checksums.
 """
 
+import asyncio
 import base64
 import errno
 import hashlib
@@ -30,11 +31,12 @@ import sys
 import threading
 
 import hypercorn.asyncio.run
+import hypercorn.config
 from hypercorn.asyncio.tcp_server import TCPServer
 from ministack.core import lambda_runtime
 
 # Through a pipe: functions inherit the environment, and can read that of this process.
-SECRET, KEY = sys.stdin.buffer.readline().strip(), sys.stdin.buffer.readline().strip()
+SECRET, KEY, LISTENER = (sys.stdin.buffer.readline().strip() for _ in range(3))
 # What the front asks for when it starts MiniStack: the one path of MiniStack's own that is left.
 READY = "/_ministack/ready"
 # By the port of a Runtime API, the path that only its function knows.
@@ -267,6 +269,15 @@ class Child(subprocess.Popen):
         super().__init__(args, *more, env=env, **options)
 
 
+def serve(app, log_level):
+    """Serves on the socket that the front has bound, as MiniStack's `main` does on a port of its own."""
+    listener = int(LISTENER)
+    os.set_inheritable(listener, False)
+    config = hypercorn.config.Config()
+    config.bind, config.keep_alive_timeout, config.loglevel = [f"fd://{listener}"], 75, log_level.upper()
+    asyncio.run(hypercorn.asyncio.serve(app, config))
+
+
 if __name__ == "__main__":
     # A MiniStack other than the pinned one must not start with functions that are allowed everything.
     assert callable(lambda_runtime.execution_credentials)
@@ -289,5 +300,4 @@ if __name__ == "__main__":
     subprocess.Popen = Child
     shut(ministack.app)
     with_whole_checksums(s3)
-    ministack.app.app = guarded(ministack.app.app)
-    ministack.app.main()
+    serve(guarded(ministack.app.app), ministack.app.LOG_LEVEL)

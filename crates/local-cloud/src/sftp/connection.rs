@@ -7,7 +7,6 @@ use std::sync::Arc;
 use russh::keys::PublicKey;
 use russh::server::{Auth, Handler, Msg, PublicKeyOffer, Response, Session as Ssh, VerifiedPublicKey};
 use russh::{Channel, ChannelId, ChannelOpenFailure, MethodKind, MethodSet};
-use tokio::sync::OwnedSemaphorePermit;
 
 use super::abortable_stream::{AbortOnDrop, End};
 use super::backlog::{Backlog, WINDOW};
@@ -17,6 +16,7 @@ use super::clock::Clock;
 use super::conversation::Conversation;
 use super::endpoints::Shared;
 use super::guard::Guard;
+use super::places::Seat;
 use super::rights::Rights;
 use super::session::Session;
 use super::told::Teller;
@@ -44,7 +44,7 @@ pub(super) struct Connection {
     /// The user who has proved possession of a key. A password for another user may follow.
     key_of: Option<String>,
     admitted: Option<(String, Admission)>,
-    place_of_client: Option<OwnedSemaphorePermit>,
+    seat: Option<Seat>,
     /// Channels without an SFTP session.
     channels: HashMap<ChannelId, Channel<Msg>>,
     /// What each channel has received.
@@ -114,7 +114,7 @@ impl Connection {
             offered: None,
             key_of: None,
             admitted: None,
-            place_of_client: None,
+            seat: None,
             channels: HashMap::new(),
             backlogs: HashMap::new(),
             sessions: Vec::new(),
@@ -142,12 +142,14 @@ impl Connection {
     }
 
     pub(super) fn admit(&mut self, user: &str, admission: Admission) -> Auth {
-        let Ok(place) = Arc::clone(&self.shared.clients).try_acquire_owned() else {
-            tracing::warn!(server = self.server, user, "too many clients are logged in");
-            self.conversation.turn_away();
-            return self.offer(user);
-        };
-        self.place_of_client = Some(place);
+        match self.shared.clients.take(&self.server, user) {
+            Ok(seat) => self.seat = Some(seat),
+            Err(why) => {
+                tracing::warn!(server = self.server, user, ?why, "too many clients are logged in");
+                self.conversation.turn_away(why);
+                return self.offer(user);
+            }
+        }
         self.clock.admit(user);
         self.conversation.admit();
         self.admitted = Some((user.to_owned(), admission));

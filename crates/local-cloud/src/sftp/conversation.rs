@@ -12,6 +12,8 @@ use russh::Disconnect;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
+use super::places::NoPlace;
+
 /// Maximum number of failed attempts per connection, as in OpenSSH. The initial `none` is not an attempt.
 pub(super) const MAX_ATTEMPTS: usize = 6;
 
@@ -26,8 +28,7 @@ pub(super) enum Ending {
     Unanswered,
     /// Other connections took its place ([`super::waiting`]).
     CrowdedOut,
-    /// As many clients are logged in as may be.
-    Full,
+    NoPlace(NoPlace),
 }
 
 impl Ending {
@@ -40,7 +41,12 @@ impl Ending {
                 "the service ssh-userauth can be requested once on a connection; reconnect for another attempt",
             ),
             Self::CrowdedOut => (Disconnect::TooManyConnections, "too many connections without a log-in"),
-            Self::Full => (Disconnect::TooManyConnections, "too many clients are logged in; try again later"),
+            Self::NoPlace(NoPlace::Full) => {
+                (Disconnect::TooManyConnections, "too many clients are logged in; try again later")
+            }
+            Self::NoPlace(NoPlace::Share) => {
+                (Disconnect::TooManyConnections, "too many clients are logged in to this account; close some")
+            }
         }
     }
 }
@@ -58,10 +64,10 @@ struct Inner {
 #[derive(Debug, Default)]
 struct State {
     stage: Stage,
-    /// Bytes have come from the client.
-    spoken: bool,
+    /// When bytes came from the client last.
+    heard: Option<Instant>,
     crowded_out: bool,
-    turned_away: bool,
+    turned_away: Option<NoPlace>,
     /// Calls of the handler in progress.
     working: usize,
     failures: usize,
@@ -71,12 +77,18 @@ struct State {
     asked: bool,
 }
 
-/// How far a client has come that has not logged in.
+/// What a client that has not logged in does, from the least to the most that is worth keeping.
+///
+/// How far it has come does not count: a client that has asked for the methods, which costs nothing, could keep its place for
+/// ever, and those in their key exchange would have to go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Progress {
+pub(super) enum Activity {
+    /// It has not said anything.
     Silent,
-    KeyExchange,
-    Authentication,
+    /// When it said something last.
+    Heard(Instant),
+    /// An attempt is looked at.
+    Attempt,
 }
 
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -112,7 +124,7 @@ impl Conversation {
     /// Records bytes from the client.
     pub(super) fn heard(&self) {
         let mut state = self.state();
-        state.spoken = true;
+        state.heard = Some(Instant::now());
         if state.stage != Stage::Authentication || std::mem::take(&mut state.asked) || state.waiting.is_some() {
             return;
         }
@@ -166,20 +178,21 @@ impl Conversation {
     }
 
     /// Ends the connection of a client who could log in, but for whom there is no place.
-    pub(super) fn turn_away(&self) {
-        self.change(|state| state.turned_away = true);
+    pub(super) fn turn_away(&self, why: NoPlace) {
+        self.change(|state| state.turned_away = Some(why));
     }
 
-    /// How far the client has come; `None` if it has logged in, or the connection has ended.
-    pub(super) fn progress(&self) -> Option<Progress> {
+    /// What the client does; `None` if it has logged in, or the connection has ended.
+    pub(super) fn activity(&self) -> Option<Activity> {
         let state = self.state();
-        match state.stage {
-            _ if state.crowded_out => None,
-            Stage::Over => None,
-            Stage::Authentication => Some(Progress::Authentication),
-            Stage::KeyExchange if state.spoken => Some(Progress::KeyExchange),
-            Stage::KeyExchange => Some(Progress::Silent),
+        if state.crowded_out || state.stage == Stage::Over {
+            return None;
         }
+        Some(match state.heard {
+            _ if state.working > 0 => Activity::Attempt,
+            Some(at) => Activity::Heard(at),
+            None => Activity::Silent,
+        })
     }
 
     /// Waits until the connection must end. Never returns once the client has logged in.
@@ -187,10 +200,12 @@ impl Conversation {
         loop {
             let end = {
                 let state = self.state();
+                if let (Some(why), false, false) = (state.turned_away, state.crowded_out, state.stage == Stage::Over) {
+                    return Ending::NoPlace(why);
+                }
                 match state.stage {
                     Stage::Over => None,
                     _ if state.crowded_out => return Ending::CrowdedOut,
-                    _ if state.turned_away => return Ending::Full,
                     _ if state.failures >= MAX_ATTEMPTS && state.working == 0 => return Ending::TooManyAttempts,
                     Stage::Authentication if state.working == 0 => state.waiting.map(|since| since + ANSWER_TIME),
                     _ => None,

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use russh::Disconnect;
 use tokio::net::TcpListener;
-use tokio::sync::{Mutex, Semaphore};
+use tokio::sync::Mutex;
 use tokio::task::{AbortHandle, JoinSet};
 
 use super::abortable_stream::AbortableStream;
@@ -18,6 +18,7 @@ use super::clock::Clock;
 use super::connection::{Connection, Methods};
 use super::conversation::{Conversation, Ending, MAX_ATTEMPTS};
 use super::emptied::Emptied;
+use super::places::Places;
 use super::storage::Memory;
 use super::waiting::Waiting;
 use crate::cloud::Cloud;
@@ -30,9 +31,6 @@ use crate::transfer::{KeyFolder, Server, State, Store, security_policy};
 
 /// Number of unanswered keep-alives after which a client counts as unresponsive.
 const MAX_KEEPALIVES: u32 = 3;
-/// Clients logged in at once, on all endpoints together. Each may hold what [`super::budget`] says. Transfer Family admits
-/// 10,000 to a server.
-const MAX_CLIENTS: usize = 100;
 /// Time for a client to receive the disconnect message.
 const FAREWELL: Duration = Duration::from_secs(2);
 
@@ -46,7 +44,7 @@ pub(super) struct Shared {
     pub(super) emptied: Arc<Emptied>,
     waiting: Waiting,
     /// The places of clients that are logged in.
-    pub(super) clients: Arc<Semaphore>,
+    pub(super) clients: Arc<Places>,
     limits: Limits,
 }
 
@@ -81,7 +79,7 @@ impl Endpoints {
             memory,
             emptied: Arc::default(),
             waiting: Waiting::default(),
-            clients: Arc::new(Semaphore::new(MAX_CLIENTS)),
+            clients: Arc::default(),
             limits,
         });
         Ok(Self { shared, path, inner: Mutex::new(Inner { ports, running: HashMap::new() }) })
@@ -299,6 +297,7 @@ fn configuration(
 
 #[cfg(test)]
 mod tests {
+    use super::super::places::{MAX_CLIENTS, NoPlace};
     use super::*;
 
     use crate::front::Upstream;
@@ -318,7 +317,7 @@ mod tests {
         );
         let endpoints = Endpoints::new(dir.path(), parts, true, Limits::default());
         let shared = endpoints.unwrap().shared;
-        let client = || {
+        let client = |user: &str| {
             let (clock, conversation) = (Clock::new(shared.limits), Conversation::default());
             let place = Place { account: "111111111111".to_owned(), region: "us-west-2".to_owned() };
             let (id, peer) = ("s-1".to_owned(), ([127, 0, 0, 1], 1).into());
@@ -326,18 +325,19 @@ mod tests {
                 Connection::new(Arc::clone(&shared), place, id, peer, Methods::Either, clock, conversation.clone());
             let home = View::Path("/".to_owned());
             let admission = Admission { role: String::new(), policy: None, home, public_keys: Vec::new() };
-            let is_admitted = matches!(connection.admit("me", admission), russh::server::Auth::Accept);
+            let is_admitted = matches!(connection.admit(user, admission), russh::server::Auth::Accept);
             (connection, conversation, is_admitted)
         };
-        let mut admitted: Vec<_> = (0..MAX_CLIENTS).map(|_| client()).collect();
+        let mut admitted: Vec<_> = (0..MAX_CLIENTS).map(|user| client(&user.to_string())).collect();
         assert!(admitted.iter().all(|(_, _, is_admitted)| *is_admitted));
-        let (_, conversation, is_admitted) = client();
+        let (_, conversation, is_admitted) = client("one more");
         assert!(!is_admitted);
-        assert_eq!(conversation.over().await, Ending::Full);
-        assert!(Ending::Full.message().1.contains("too many clients"));
+        let ending = conversation.over().await;
+        assert_eq!(ending, Ending::NoPlace(NoPlace::Full));
+        assert!(ending.message().1.contains("too many clients"));
         // The place of one that has gone is free.
         drop(admitted.pop());
-        assert!(client().2);
+        assert!(client("one more").2);
     }
 
     #[test]

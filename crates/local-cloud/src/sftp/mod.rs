@@ -19,6 +19,7 @@ mod endpoints;
 mod guard;
 mod listing;
 mod paths;
+mod places;
 mod reader;
 mod requests;
 mod rights;

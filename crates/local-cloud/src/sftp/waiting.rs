@@ -1,7 +1,7 @@
 //! Connections that have not logged in, which anybody may open.
 //!
-//! Beyond the limit the connection that has come least far ends, the oldest of them first, so that silent connections
-//! make room for a customer at once. OpenSSH refuses new ones at random (`MaxStartups`), which would shut out customers
+//! Beyond the limit a silent connection ends, the oldest first, or the one that has been quiet the longest, but none whose
+//! password or key is being looked at. So those that are only held make room for a customer at once. OpenSSH refuses new ones at random (`MaxStartups`), which would shut out customers
 //! until the old ones reach their time limit.
 
 use std::sync::{Mutex, PoisonError};
@@ -32,14 +32,14 @@ impl Waiting {
     /// Adds a connection, and ends another one if there are too many.
     pub(super) fn add(&self, conversation: &Conversation) {
         let mut inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        inner.conversations.retain(|conversation| conversation.progress().is_some());
+        inner.conversations.retain(|conversation| conversation.activity().is_some());
         if inner.conversations.len() < MAX {
             inner.conversations.push(conversation.clone());
             return;
         }
-        // The first of those that have come equally far is the oldest.
-        let progress = inner.conversations.iter().enumerate().filter_map(|(at, one)| Some((one.progress()?, at)));
-        if let Some((_, at)) = progress.min() {
+        // The first of those that do the same is the oldest.
+        let activity = inner.conversations.iter().enumerate().filter_map(|(at, one)| Some((one.activity()?, at)));
+        if let Some((_, at)) = activity.min() {
             inner.conversations.remove(at).crowd_out();
             inner.ended += 1;
         }
@@ -47,7 +47,7 @@ impl Waiting {
         if inner.logged.is_none_or(|logged| logged.elapsed() >= LINE) {
             let ended = std::mem::take(&mut inner.ended);
             inner.logged = Some(Instant::now());
-            tracing::warn!(ended, limit = MAX, "too many connections without a log-in; ended those least advanced");
+            tracing::warn!(ended, limit = MAX, "too many connections without a log-in; ended the quietest");
         }
     }
 }
@@ -62,28 +62,51 @@ mod tests {
         conversation
     }
 
-    #[test]
-    fn flood_ends_silent_connections_first() {
+    #[tokio::test(start_paused = true)]
+    async fn flood_ends_the_quietest_first() {
         let waiting = Waiting::default();
         let first = added(&waiting);
         let spoken = added(&waiting);
         spoken.heard();
         let authenticating = added(&waiting);
         authenticating.heard();
-        drop(authenticating.begin());
+        let attempt = authenticating.begin();
         let admitted = added(&waiting);
         admitted.admit();
         let flood: Vec<_> = std::iter::repeat_with(|| added(&waiting)).take(10 * MAX).collect();
         // The oldest silent ones have ended; the newest, and those that have spoken, have not.
-        assert_eq!((first.progress(), flood[0].progress()), (None, None));
-        assert!(flood.iter().rev().take(MAX - 3).all(|one| one.progress().is_some()));
-        assert_eq!(flood.iter().filter(|one| one.progress().is_some()).count(), MAX - 2);
-        assert!(spoken.progress().is_some() && authenticating.progress().is_some());
-        // Talkative ones drive out those that have not begun to authenticate.
+        assert_eq!((first.activity(), flood[0].activity()), (None, None));
+        assert!(flood.iter().rev().take(MAX - 3).all(|one| one.activity().is_some()));
+        assert_eq!(flood.iter().filter(|one| one.activity().is_some()).count(), MAX - 2);
+        assert!(spoken.activity().is_some() && authenticating.activity().is_some());
+        // Talkative ones drive out those that are quiet, unless an attempt of theirs is looked at.
         for _ in 0..10 * MAX {
             added(&waiting).heard();
         }
-        assert!(spoken.progress().is_none() && authenticating.progress().is_some());
+        assert!(spoken.activity().is_none() && authenticating.activity().is_some());
+        drop(attempt);
+    }
+
+    /// Those that have asked for the methods, and then wait, keep nobody out who goes on.
+    #[tokio::test(start_paused = true)]
+    async fn held_connections_make_room_for_a_key_exchange() {
+        let waiting = Waiting::default();
+        let held: Vec<_> = std::iter::repeat_with(|| added(&waiting)).take(MAX).collect();
+        for one in &held {
+            one.heard();
+            drop(one.begin());
+        }
+        tokio::time::advance(Duration::from_secs(1)).await;
+        let customer = added(&waiting);
+        for _ in 0..MAX {
+            customer.heard();
+            tokio::time::advance(Duration::from_millis(10)).await;
+            let one = added(&waiting);
+            one.heard();
+            drop(one.begin());
+        }
+        assert!(customer.activity().is_some());
+        assert!(held.iter().all(|one| one.activity().is_none()));
     }
 
     #[test]
@@ -93,6 +116,6 @@ mod tests {
         for _ in 0..10 * MAX {
             added(&waiting).end();
         }
-        assert!(patient.progress().is_some());
+        assert!(patient.activity().is_some());
     }
 }

@@ -127,6 +127,26 @@ fn front_keeps_its_places_from_other_users() {
     flood.wait().unwrap();
 }
 
+/// MiniStack's port is bound before MiniStack starts, and by the front as well: nobody else can take it in between.
+#[test]
+fn port_of_ministack_is_never_free() {
+    let site = Site::new();
+    let status = site.status();
+    let port: u16 = status["ministack"]["endpoint"].as_str().unwrap().rsplit(':').next().unwrap().parse().unwrap();
+    let table = std::fs::read_to_string("/proc/net/tcp").unwrap();
+    let rows = table.lines().map(|line| line.split_ascii_whitespace().collect::<Vec<_>>());
+    let listening: Vec<String> = rows
+        .filter(|row| row.get(1) == Some(&&*format!("0100007F:{port:04X}")) && row.get(3) == Some(&"0A"))
+        .map(|row| format!("socket:[{}]", row[9]))
+        .collect();
+    assert_eq!(listening.len(), 1, "{table}");
+    for pid in [&status["pid"], &status["ministack"]["pid"]] {
+        let open = std::fs::read_dir(format!("/proc/{pid}/fd")).unwrap();
+        let mut targets = open.filter_map(|entry| std::fs::read_link(entry.unwrap().path()).ok());
+        assert!(targets.any(|target| target.as_os_str() == &*listening[0]), "{pid} has not {listening:?}");
+    }
+}
+
 /// A front that lives and does not answer is not one that does not run: starting another one would not help.
 #[test]
 fn front_that_does_not_answer_is_told_apart_from_none() {

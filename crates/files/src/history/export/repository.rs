@@ -33,6 +33,8 @@ pub enum GitError {
     Locked { dir: String },
     #[error("{path} {why}")]
     Unsafe { path: String, why: &'static str },
+    #[error("{file} sets `{name}`, which could make git read other files or run programs; remove it")]
+    Setting { file: String, name: String },
     #[error("the repository could not be written")]
     Io(#[from] io::Error),
 }
@@ -141,6 +143,45 @@ fn check_files(dir: &Path) -> Result<(), GitError> {
     Ok(())
 }
 
+/// What a repository's `config` may set: the sections, or settings of them, that neither run a program nor make git read
+/// another file. Whoever pushes the repository on has `remote` and `branch`.
+const ALLOWED: [&str; 15] = [
+    "branch.",
+    "core.bare",
+    "core.bigfilethreshold",
+    "core.compression",
+    "core.filemode",
+    "core.ignorecase",
+    "core.logallrefupdates",
+    "core.precomposeunicode",
+    "core.repositoryformatversion",
+    "core.sharedrepository",
+    "core.symlinks",
+    "extensions.objectformat",
+    "remote.",
+    "receive.deny",
+    "user.",
+];
+
+/// Whether the configuration has only settings that change nothing for an export.
+async fn check_config(dir: &Path) -> Result<(), GitError> {
+    for name in ["config", "config.worktree"] {
+        let file = dir.join(name);
+        if !file.exists() {
+            continue;
+        }
+        // Not as the repository's own configuration, which git obeys from its start on.
+        let mut command = git(Path::new("/dev/null"));
+        let listed = command.args(["config", "--no-includes", "--name-only", "--list", "-z", "--file"]).arg(&file);
+        let names = run("config", listed).await?;
+        let other = names.split('\0').find(|name| !name.is_empty() && !ALLOWED.iter().any(|ok| name.starts_with(ok)));
+        if let Some(other) = other {
+            return Err(GitError::Setting { file: file.display().to_string(), name: other.to_owned() });
+        }
+    }
+    Ok(())
+}
+
 /// Runs a command to its end. Returns its output.
 async fn run(what: &'static str, command: &mut Command) -> Result<String, GitError> {
     let output = command.output().await.map_err(started)?;
@@ -180,6 +221,7 @@ impl Repository {
                 return Err(GitError::Other { dir: shown });
             }
             check_files(&own)?;
+            check_config(&own).await?;
         }
         std::fs::create_dir_all(own.join(FOLDER))?;
         let mut options = File::options();

@@ -1,7 +1,6 @@
 //! The commands of the local cloud.
 
 use std::collections::BTreeMap;
-use std::io::{Read as _, Seek as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -224,7 +223,7 @@ impl LocalArgs {
             }
             LocalCommand::Status => show(&local::status(&self.dir).await?, self.output),
             LocalCommand::Env { account, region } => env(&self.dir, account, region, self.output).await?,
-            LocalCommand::Logs { follow, lines } => logs(&self.dir, *lines, *follow).await,
+            LocalCommand::Logs { follow, lines } => logs(local::logs(&self.dir)?, *lines, *follow).await,
             LocalCommand::Manners(args) => args.run(&self.dir, self.output).await?,
             LocalCommand::Faults(args) => args.run(&self.dir, self.output).await?,
             LocalCommand::Completions { shell } => shell::completions(*shell),
@@ -296,37 +295,17 @@ fn human(status: &Status) -> Text {
 }
 
 /// Prints the last lines of each log file, and with `follow` every later line, until interrupted.
-async fn logs(dir: &Path, lines: usize, follow: bool) {
-    let mut read: Vec<(PathBuf, u64)> = Vec::new();
-    for path in local::logs(dir) {
-        let bytes = std::fs::read(&path).unwrap_or_default();
-        read.push((path.clone(), bytes.len() as u64));
-        let text = String::from_utf8_lossy(&bytes);
-        let all: Vec<&str> = text.trim_end().lines().collect();
-        data(format!("==> {} <==", path.display()));
-        for line in &all[all.len().saturating_sub(lines)..] {
-            data(line);
-        }
+async fn logs(mut logs: [local::LogFile; 2], lines: usize, follow: bool) {
+    for log in &mut logs {
+        data(format!("==> {} <==", log.path().display()));
+        log.last(lines).into_iter().for_each(data);
     }
     if !follow {
         return;
     }
     loop {
         tokio::time::sleep(Duration::from_millis(200)).await;
-        for (path, offset) in &mut read {
-            let Ok(mut file) = std::fs::File::open(&*path) else { continue };
-            let mut fresh = Vec::new();
-            let position = file.seek(std::io::SeekFrom::Start(*offset));
-            if position.is_err() || file.read_to_end(&mut fresh).is_err() {
-                continue;
-            }
-            // Whole lines only; the rest is printed on the next round.
-            let whole = fresh.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
-            for line in String::from_utf8_lossy(&fresh[..whole]).lines() {
-                data(line);
-            }
-            *offset += whole as u64;
-        }
+        logs.iter_mut().flat_map(local::LogFile::added).for_each(data);
     }
 }
 

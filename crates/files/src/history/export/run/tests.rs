@@ -341,9 +341,20 @@ async fn nothing_of_a_prepared_folder_is_followed_or_run() {
         ("gpg.program", program.clone()),
         ("core.sshCommand", program.clone()),
         ("log.showSignature", "true".to_owned()),
+        ("hook.x.command", program.clone()),
+        ("fsck.skipList", "/etc/hostname".to_owned()),
+        ("include.path", "/etc/hostname".to_owned()),
     ] {
+        let before = std::fs::read(repository.join("config")).unwrap();
         git(&repository, &["config", name, &value]);
+        let result = run(&source, &options(&repository, END), &Quiet).await;
+        let name = name.to_lowercase();
+        let is_refused = |error: &ExportError| matches!(error, ExportError::Git(GitError::Setting { name: other, .. }) if *other == name);
+        assert!(result.as_ref().is_err_and(is_refused), "{name}: {result:?}");
+        std::fs::write(repository.join("config"), before).unwrap();
     }
+    // Where it is pushed to is the user's own business.
+    git(&repository, &["config", "remote.origin.url", "https://git.example.net/history.git"]);
     let done = run(&source, &options(&repository, END), &Quiet).await.unwrap();
     assert_eq!(done.commit, Some(in_one_run().await));
     assert!(!marker.exists(), "a program of the folder was run");

@@ -1,8 +1,9 @@
-//! Whose a connection is. Other users of the machine could take all places of the front before they show that they may not
-//! use it.
+//! Whose a connection on this machine is. Other users could take all places of the front before they show that they may
+//! not use it, and answer in the place of a front that has stopped.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
 
 use netlink_packet_core::{NLM_F_REQUEST, NetlinkHeader, NetlinkMessage, NetlinkPayload};
 use netlink_packet_sock_diag::SockDiagMessage;
@@ -15,11 +16,14 @@ use tokio::net::TcpStream;
 
 /// How often the system's tables are read: one that changes meanwhile may lack a row.
 const ATTEMPTS: usize = 5;
+/// How often, and when, it is asked again who serves a connection that is not accepted yet.
+const ACCEPTED: u32 = 100;
+const PAUSE: Duration = Duration::from_millis(10);
 /// Bytes of the kernel's answer about one socket; it has some hundred.
 const ANSWER: usize = 4096;
 
 /// Whether a process of this user has connected, where the system says so; by both ends of the connection.
-pub(super) fn is_ours(stream: &TcpStream) -> bool {
+pub(super) fn has_our_client(stream: &TcpStream) -> bool {
     let (Ok(client), Ok(server)) = (stream.peer_addr(), stream.local_addr()) else { return false };
     let user = rustix::process::geteuid().as_raw();
     // A kernel without these messages, as of some containers, may still have the tables. They take milliseconds each.
@@ -29,18 +33,33 @@ pub(super) fn is_ours(stream: &TcpStream) -> bool {
     }
 }
 
-/// The owner of the client's end of a connection, from the kernel; `None` if it is gone. See sock_diag(7).
-fn asked(client: SocketAddr, server: SocketAddr) -> io::Result<Option<u32>> {
+/// Whether a process of this user serves the connection, where the system says so.
+pub(super) async fn has_our_server(stream: &TcpStream) -> bool {
+    let (Ok(client), Ok(server)) = (stream.local_addr(), stream.peer_addr()) else { return false };
+    let user = rustix::process::geteuid().as_raw();
+    for _ in 0..ACCEPTED {
+        match asked(server, client) {
+            // Older kernels name root until the connection is accepted.
+            Ok(Some(0)) if user != 0 => tokio::time::sleep(PAUSE).await,
+            Ok(owner) => return owner == Some(user),
+            Err(_) => return is_in_tables(server, client, user),
+        }
+    }
+    false
+}
+
+/// The owner of the first end of a connection, from the kernel; `None` if it is gone. See sock_diag(7).
+fn asked(of: SocketAddr, other: SocketAddr) -> io::Result<Option<u32>> {
     let socket_id = SocketId {
-        source_port: client.port(),
-        destination_port: server.port(),
-        source_address: client.ip(),
-        destination_address: server.ip(),
+        source_port: of.port(),
+        destination_port: other.port(),
+        source_address: of.ip(),
+        destination_address: other.ip(),
         interface_id: 0,
         cookie: [0xff; 8],
     };
     let request = InetRequest {
-        family: if client.is_ipv4() { AF_INET } else { AF_INET6 },
+        family: if of.is_ipv4() { AF_INET } else { AF_INET6 },
         protocol: IPPROTO_TCP,
         extensions: ExtensionFlags::empty(),
         states: StateFlags::all(),
@@ -70,13 +89,13 @@ fn asked(client: SocketAddr, server: SocketAddr) -> io::Result<Option<u32>> {
     }
 }
 
-fn is_in_tables(client: SocketAddr, server: SocketAddr, user: u32) -> bool {
+fn is_in_tables(of: SocketAddr, other: SocketAddr, user: u32) -> bool {
     let mut is_known = false;
     for _ in 0..ATTEMPTS {
         for (table, of_v6) in [("/proc/net/tcp", false), ("/proc/net/tcp6", true)] {
             let Ok(text) = std::fs::read_to_string(table) else { continue };
             is_known = true;
-            if let Some(owner) = owner(&text, &end(client, of_v6), &end(server, of_v6)) {
+            if let Some(owner) = owner(&text, &end(of, of_v6), &end(other, of_v6)) {
                 return owner == user;
             }
         }
@@ -132,7 +151,7 @@ mod tests {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         let (stream, _) = listener.accept().await.unwrap();
-        assert!(is_ours(&stream));
+        assert!(has_our_client(&stream) && has_our_server(&client).await);
         let (from, to) = (stream.peer_addr().unwrap(), stream.local_addr().unwrap());
         let user = rustix::process::geteuid().as_raw();
         assert_eq!(asked(from, to).unwrap(), Some(user));
