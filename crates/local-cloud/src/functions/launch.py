@@ -8,6 +8,7 @@
   (`function_key.rs`). The front verifies the signature and evaluates the role's policies.
 * The port through which a function of its own runtime gets its events answers only that function.
 * A function's environment has what Lambda gives it, and nothing of this process's.
+* Listings of versions are encoded if the caller asks for it.
 * A multipart upload may have a checksum of the whole object, which MiniStack takes for one of its parts' checksums.
 """
 
@@ -16,6 +17,7 @@ import base64
 import errno
 import hashlib
 import hmac
+import html
 import http.server
 import json
 import mmap
@@ -257,6 +259,24 @@ def with_whole_checksums(s3):
     s3._composite_checksum = lambda *of: getattr(current, "checksum", None) or composite(*of)
 
 
+def with_encoded_versions(s3):
+    """Listings of versions take `encoding-type`, as those of objects do: XML has no form for control characters (API
+    reference, ListObjectVersions)."""
+    plain = s3._list_object_versions
+    text = re.compile(rb"<(Key|Prefix|Delimiter|KeyMarker|NextKeyMarker)>([^<]+)</", re.DOTALL)
+
+    def encoded(found):
+        return b"<%s>%s</" % (found[1], s3._url_encode(html.unescape(found[2].decode())).encode())
+
+    def listed(bucket, query):
+        status, sent, body = plain(bucket, query)
+        if status == 200 and s3._qp(query, "encoding-type", "") == "url":
+            body = text.sub(encoded, body).replace(b"<MaxKeys>", b"<EncodingType>url</EncodingType><MaxKeys>", 1)
+        return status, sent, body
+
+    s3._list_object_versions = listed
+
+
 class Child(subprocess.Popen):
     """A process with the environment of a function instead of this process's."""
 
@@ -300,4 +320,5 @@ if __name__ == "__main__":
     subprocess.Popen = Child
     shut(ministack.app)
     with_whole_checksums(s3)
+    with_encoded_versions(s3)
     serve(guarded(ministack.app.app), ministack.app.LOG_LEVEL)
