@@ -8,6 +8,7 @@
 //! exported in one.
 
 mod commit;
+mod folders;
 mod paths;
 pub mod repository;
 pub mod run;

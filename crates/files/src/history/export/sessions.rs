@@ -7,7 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use super::timeline::{Change, Content, What};
+use super::timeline::{Change, Content, Step, What};
 
 /// Seconds after which a session ends.
 const LONGEST: i64 = 3_600;
@@ -39,8 +39,24 @@ pub(crate) enum Op<'a> {
 }
 
 impl Session {
+    /// Whether the change takes the place of a folder of this session, or of a file as a folder. The order inside a commit
+    /// is not that of time, so these are two commits.
+    fn takes_place(&self, change: &Change) -> bool {
+        if matches!(change.what, What::Deleted(_)) {
+            return false;
+        }
+        let is_whole = |at: &usize| self.changes.get(*at).is_some_and(|deleted| deleted.step == Step::Whole);
+        let above = change.path.match_indices('/').filter_map(|(end, _)| self.deleted.get(&change.path[..end]));
+        let folder = format!("{}/", change.path);
+        let below = self.deleted.range(folder.clone()..).take_while(|(path, _)| path.starts_with(&folder));
+        above.chain(below.map(|(_, at)| at)).any(is_whole)
+    }
+
     /// Whether the change cannot be in this session: it would hide another.
     fn would_hide(&self, change: &Change) -> bool {
+        if self.takes_place(change) {
+            return true;
+        }
         let Some(before) = self.written.get(&change.path).and_then(|at| self.changes.get(*at)) else { return false };
         match (&before.what, &change.what) {
             // Many clients and mounts create an empty file first.
@@ -304,41 +320,59 @@ mod tests {
         /// The commits, applied one after the other, end with what the bucket has now, and every content was in one.
         #[test]
         fn commits_are_the_history(keys in history()) {
-            let all = changes(&keys);
-            let mut tree: BTreeMap<String, String> = BTreeMap::new();
-            let mut seen = BTreeSet::new();
-            for session in sessions(&all) {
-                for op in session.ops(1_000) {
-                    match op {
-                        Op::Delete(change) => {
-                            tree.remove(&change.path);
-                        }
-                        Op::Rename { from, to } => {
-                            let content = tree.remove(&from.path);
-                            prop_assert!(content.is_some(), "{:?}", from);
-                            tree.insert(to.path.clone(), content.unwrap());
-                        }
-                        Op::Write(change, content) => {
-                            tree.insert(change.path.clone(), content.etag.clone());
-                        }
+            is_the_history(&keys)?;
+        }
+
+        /// The same where most of it happens within the same few seconds.
+        #[test]
+        fn commits_are_the_history_within_a_second(keys in history(), few in 1_i64..4) {
+            let keys: Vec<Vec<VersionFacts>> = keys
+                .into_iter()
+                .map(|mut versions| {
+                    versions.iter_mut().for_each(|version| version.modified /= 3_000 / few);
+                    versions
+                })
+                .collect();
+            is_the_history(&keys)?;
+        }
+    }
+
+    fn is_the_history(keys: &[Vec<VersionFacts>]) -> Result<(), TestCaseError> {
+        let all = changes(keys);
+        let mut tree: BTreeMap<String, String> = BTreeMap::new();
+        let mut seen = BTreeSet::new();
+        for session in sessions(&all) {
+            for op in session.ops(1_000) {
+                match op {
+                    Op::Delete(change) => {
+                        tree.remove(&change.path);
                     }
-                    // Git has a file or a folder of one name.
-                    for path in tree.keys() {
-                        let folder = format!("{path}/");
-                        prop_assert!(!tree.keys().any(|other| other.starts_with(&folder)), "{:?}", tree);
+                    Op::Rename { from, to } => {
+                        let content = tree.remove(&from.path);
+                        prop_assert!(content.is_some(), "{:?}", from);
+                        tree.insert(to.path.clone(), content.unwrap());
+                    }
+                    Op::Write(change, content) => {
+                        tree.insert(change.path.clone(), content.etag.clone());
                     }
                 }
-                seen.extend(tree.values().cloned());
+                // Git has a file or a folder of one name.
+                for path in tree.keys() {
+                    let folder = format!("{path}/");
+                    prop_assert!(!tree.keys().any(|other| other.starts_with(&folder)), "{:?}", tree);
+                }
             }
-            for version in keys.iter().flatten().filter(|version| version.size > 0) {
-                prop_assert!(seen.contains(&version.etag), "{:?} is in no commit", version);
-            }
-            let now = keys.iter().filter_map(|versions| versions.first()).filter(|version| !version.deleted);
-            let mut now: Vec<String> = now.map(|version| version.etag.clone()).collect();
-            let mut last: Vec<String> = tree.into_values().collect();
-            now.sort();
-            last.sort();
-            prop_assert_eq!(now, last);
+            seen.extend(tree.values().cloned());
         }
+        for version in keys.iter().flatten().filter(|version| version.size > 0) {
+            prop_assert!(seen.contains(&version.etag), "{:?} is in no commit", version);
+        }
+        let now = keys.iter().filter_map(|versions| versions.first()).filter(|version| !version.deleted);
+        let mut now: Vec<String> = now.map(|version| version.etag.clone()).collect();
+        let mut last: Vec<String> = tree.into_values().collect();
+        now.sort();
+        last.sort();
+        prop_assert_eq!(now, last);
+        Ok(())
     }
 }

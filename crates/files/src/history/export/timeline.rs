@@ -4,12 +4,15 @@
 //! second, within a second what was written before what was deleted (a rename is a copy and then a deletion), and
 //! always the changes of one key in S3's order.
 //!
-//! `d` and `d/e` are both keys, but git has a file or a folder of one name. From the moment at which both have existed,
+//! `d` and `d/e` are both keys, but git has a file or a folder of one name. From the moment at which both exist at once,
 //! the object has another path (`d%2F`): a change of its own moves it away.
+
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use sftpctl_aws::VersionFacts;
 
+use super::folders::{Event, Folder, Side};
 use super::paths;
 
 /// What is in a version.
@@ -67,10 +70,12 @@ pub(crate) struct Recorded {
     pub(crate) deleted: bool,
 }
 
-/// Within a second: what makes way, what is written, what is deleted.
+/// Within a second: what makes way for a folder, what is written, what is deleted, and what takes the place of a folder;
+/// of these, what is deeper comes first.
 const MADE_WAY: u8 = 0;
 const WRITTEN: u8 = 1;
 const DELETED: u8 = 2;
+const IN_PLACE: u8 = u8::MAX;
 
 /// A key whose folder may still follow.
 struct Open {
@@ -78,7 +83,7 @@ struct Open {
     /// The newest first.
     versions: Vec<VersionFacts>,
     recorded: Option<Recorded>,
-    folder_since: Option<i64>,
+    folder: Folder,
 }
 
 /// Turns the keys of a listing into changes.
@@ -104,13 +109,12 @@ impl Timeline {
         while self.open.last().is_some_and(|open| !key.starts_with(&open.key)) {
             changes.extend(self.close());
         }
-        if let Some(first) = first_written(&versions) {
-            let is_below = |open: &&mut Open| key[open.key.len()..].starts_with('/');
-            for open in self.open.iter_mut().filter(is_below) {
-                open.folder_since = Some(open.folder_since.map_or(first, |since| since.min(first)));
-            }
+        let events: Vec<Event> = in_order(&versions).map(|(time, version)| (time, !is_absent(version))).collect();
+        let is_below = |open: &&mut Open| key[open.key.len()..].starts_with('/');
+        for open in self.open.iter_mut().filter(is_below) {
+            open.folder.add(&events);
         }
-        self.open.push(Open { key, versions, recorded, folder_since: None });
+        self.open.push(Open { key, versions, recorded, folder: Folder::of(events) });
         changes
     }
 
@@ -158,20 +162,17 @@ fn in_order(versions: &[VersionFacts]) -> impl Iterator<Item = (i64, &VersionFac
     })
 }
 
-fn first_written(versions: &[VersionFacts]) -> Option<i64> {
-    in_order(versions).find(|(_, version)| !is_absent(version)).map(|(time, _)| time)
-}
-
 /// All changes of a key, the oldest first.
 fn changes(path: &str, open: &Open) -> Vec<Change> {
-    let mut file = File { key: &open.key, path, changes: Vec::new(), content: None, is_aside: false };
+    let (folder_since, sides) = open.folder.settle();
+    let mut file = File { key: &open.key, path, changes: Vec::new(), content: None, is_aside: false, sides };
     for (time, version) in in_order(&open.versions) {
-        if let Some(since) = open.folder_since.filter(|since| time >= *since) {
+        if let Some(since) = folder_since.filter(|since| time >= *since) {
             file.step_aside(since);
         }
         file.becomes(time, version);
     }
-    if let Some(since) = open.folder_since {
+    if let Some(since) = folder_since {
         file.step_aside(since);
     }
     file.changes
@@ -185,6 +186,8 @@ struct File<'a> {
     /// What it has, and the version that it has it from.
     content: Option<(Content, String)>,
     is_aside: bool,
+    /// The order in the seconds in which something below it changes, too.
+    sides: BTreeMap<i64, Side>,
 }
 
 impl File<'_> {
@@ -198,9 +201,23 @@ impl File<'_> {
             (Some(before), Some(content)) if before == content && !content.etag.is_empty() => return,
             (_, Some(content)) => What::Written(content),
         };
-        let rank = if content.is_some() { WRITTEN } else { DELETED };
+        let rank = match self.sides.get(&time).filter(|_| !self.is_aside) {
+            Some(Side::Before | Side::Around) => MADE_WAY,
+            Some(Side::After) => self.in_place(),
+            None if content.is_some() => WRITTEN,
+            None => DELETED,
+        };
+        if content.is_none() && self.sides.get(&time) == Some(&Side::Around) {
+            self.sides.insert(time, Side::After);
+        }
         self.push(time, rank, Step::Whole, &version.id, self.is_aside, what);
         self.content = content.map(|content| (content, version.id.clone()));
+    }
+
+    /// The rank of what takes the place of a folder: after all that is deeper.
+    fn in_place(&self) -> u8 {
+        let depth = self.path.matches('/').count().min(usize::from(IN_PLACE - DELETED - 1));
+        IN_PLACE - u8::try_from(depth).unwrap_or_default()
     }
 
     fn step_aside(&mut self, time: i64) {
@@ -314,5 +331,25 @@ pub(crate) mod tests {
         assert_eq!(later, expected[2..]);
         let last = shown(&[&d, &between, &e], &[recorded(Step::MadeWay, 20), known]);
         assert_eq!(last, expected[4..]);
+    }
+
+    /// A file, a folder and a file again, within a second and over several.
+    #[test]
+    fn what_never_existed_at_once_keeps_its_name() {
+        for [made, gone, inside, left, again] in [[10, 10, 10, 10, 10], [10, 11, 11, 12, 12], [10, 11, 12, 13, 14]] {
+            let thing = [
+                version("h/thing", "3", again, Some("again")),
+                version("h/thing", "2", gone, None),
+                version("h/thing", "1", made, Some("file")),
+            ];
+            let inner = [version("h/thing/inner", "2", left, None), version("h/thing/inner", "1", inside, Some("in"))];
+            let shown: Vec<String> = shown(&[&thing, &inner], &[])
+                .into_iter()
+                .map(|change| change.split_once(' ').unwrap().1.to_owned())
+                .collect();
+            let in_a_second = ["thing/inner=in", "-thing/inner (in)", "thing=file", "-thing (file)", "thing=again"];
+            let later = ["thing=file", "-thing (file)", "thing/inner=in", "-thing/inner (in)", "thing=again"];
+            assert_eq!(shown, if made == again { in_a_second } else { later });
+        }
     }
 }
