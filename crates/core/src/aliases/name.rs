@@ -13,6 +13,8 @@ pub struct Pattern {
 pub enum NameError {
     #[error("`{0}` is not a host name: a label has 1 to 63 letters, digits and hyphens, and no hyphen at its ends")]
     NotAHostName(String),
+    #[error("`{name}` has leading zeros, which an organisation's ID never has: write {id}")]
+    LeadingZeros { name: String, id: String },
     #[error("`{name}` does not fit the pattern {pattern} of customers' aliases")]
     NotOfThePattern { name: String, pattern: String },
 }
@@ -39,6 +41,14 @@ impl Pattern {
     /// It is not a host name, or does not fit.
     pub fn full(&self, name: &str) -> Result<String, NameError> {
         let lower = name.trim().trim_end_matches('.').to_ascii_lowercase();
+        // A customer would have a host name beside the one that the ID gives.
+        let digits =
+            lower.strip_prefix('0').filter(|rest| !rest.is_empty() && rest.bytes().all(|b| b.is_ascii_digit()));
+        if let Some(digits) = digits {
+            let id = digits.trim_start_matches('0');
+            let id = if id.is_empty() { "0" } else { id }.to_owned();
+            return Err(NameError::LeadingZeros { name: lower, id });
+        }
         let is_full = lower.ends_with(&format!(".{}", self.zone));
         let full = if is_full { lower } else { self.with(&lower) };
         if !is_host_name(&full) {
@@ -110,6 +120,9 @@ mod tests {
         for wrong in ["", "a b", "-", "a.b", "acme-", "ä", "files.xx.net", "site-files-.xx.net", "a\n.xx.net"] {
             assert!(pattern.full(wrong).is_err(), "{wrong:?}");
         }
+        let error = pattern.full("0500011").unwrap_err();
+        assert_eq!(error, NameError::LeadingZeros { name: "0500011".into(), id: "500011".into() });
+        assert!(pattern.full("0500011a").is_ok() && pattern.full("007-acme").is_ok(), "labels, not numbers");
         assert!(pattern.full(&"a".repeat(60)).is_err(), "its label would have 71 characters");
         assert!(!pattern.fits("site-files-a.b.xx.net") && !pattern.fits("xx.net"));
     }

@@ -6,6 +6,7 @@ use crate::commands::input_file;
 use crate::error::CliError;
 use crate::exit::Exit;
 use sftpctl_core::aliases::name::{Pattern, in_file};
+use sftpctl_core::text::{counted, either};
 
 /// Faults that are shown of a file.
 const FAULTS: usize = 10;
@@ -18,6 +19,11 @@ pub(super) struct NameArgs {
     /// A file with a name on each line, or a CSV with the names in its first column
     #[arg(long, value_name = "FILE")]
     file: Option<PathBuf>,
+}
+
+/// `1 name is`, `2 names are`.
+fn are(names: u64) -> String {
+    format!("{} {}", counted(names, "name"), either(names, "is", "are"))
 }
 
 fn is_like_a_name(text: &str) -> bool {
@@ -56,7 +62,7 @@ impl NameArgs {
         }
         if !faults.is_empty() {
             let mut error =
-                CliError::new(Exit::Usage, format!("{} names are not valid; nothing was changed", faults.len()))
+                CliError::new(Exit::Usage, format!("{} not valid; nothing was changed", are(faults.len() as u64)))
                     .hint(format!("a name is an organisation's ID, a label, or a host name such as {pattern}"));
             faults.truncate(FAULTS);
             error.causes = faults;
