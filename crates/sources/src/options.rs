@@ -52,6 +52,8 @@ pub struct Options {
     pub dialect: Dialect,
     /// CSV: whether the first line names the columns. Default: the dialect's, with a fault if it does not look like it.
     pub header: Option<bool>,
+    /// CSV: whether a first line that is not known as names is taken for a record, as for a look at the source.
+    pub inspects: bool,
     /// JSON: where the array is inside an object, as a JSON pointer (RFC 6901).
     pub pointer: Option<String>,
     /// JSON: names of columns that the first records may lack.

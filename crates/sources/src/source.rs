@@ -29,6 +29,11 @@ pub trait Source: Send {
         false
     }
 
+    /// Whether a first line without names was taken for a record, although nobody said that there is no header.
+    fn has_no_header(&self) -> bool {
+        false
+    }
+
     /// About how many records there are, if that is known.
     fn expected(&self) -> Option<u64> {
         None

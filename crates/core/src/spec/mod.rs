@@ -30,7 +30,7 @@ const WORDS: Words = Words {
 /// Reads an environment file. `path` is only for messages.
 ///
 /// # Errors
-/// All faults of values, in the order of the file; a fault of YAML structure is reported alone.
+/// All faults of values, in the order of the file; faults of YAML structure, such as unknown settings, without those.
 pub fn load(source: &str, path: &str) -> Result<Environment, Faults> {
     let raw = yaml::parse(source, path, &WORDS)?;
     let faults = checks::check(&raw, source);

@@ -27,9 +27,36 @@ impl<'a> Checker<'a> {
         Self { source, faults: Vec::new() }
     }
 
+    /// With faults that were found before. What is said about a setting with one of them only follows from it.
+    pub fn with(source: &'a str, found: Vec<Fault>) -> Self {
+        Self { source, faults: found }
+    }
+
+    /// Whether a fault was found in the setting of a value before: from the line without indentation that it begins with
+    /// up to the next one.
+    pub fn has_fault_in<T>(&self, value: &Spanned<T>) -> bool {
+        let (at, _) = place(value);
+        let (mut start, mut end, mut line) = (0, self.source.len(), 0);
+        for text in self.source.split_inclusive('\n') {
+            let begins = text.starts_with(|c: char| !c.is_whitespace() && !"#}]".contains(c));
+            if begins && line <= at {
+                start = line;
+            } else if begins {
+                end = end.min(line);
+            }
+            line += text.len();
+        }
+        self.faults.iter().any(|fault| (start..end).contains(&fault.start))
+    }
+
     /// The faults, in the order in which they were found.
     pub fn into_faults(self) -> Vec<Fault> {
         self.faults
+    }
+
+    /// A fault of the file as a whole.
+    pub fn add(&mut self, fault: Fault) {
+        self.faults.push(fault);
     }
 
     /// A fault of a value.

@@ -6,7 +6,8 @@ mod fault;
 mod parse;
 mod pasted;
 mod secrets;
+mod skip;
 
 pub use checker::{Checker, place};
 pub use fault::{Fault, Faults};
-pub use parse::{Words, parse};
+pub use parse::{Words, parse, parse_most};

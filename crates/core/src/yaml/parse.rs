@@ -5,6 +5,7 @@ use serde_saphyr::Options;
 
 use super::fault::{Fault, Faults};
 use super::pasted;
+use super::skip::without_setting;
 use crate::text::nearest;
 
 /// What the messages call a kind of file.
@@ -27,14 +28,56 @@ pub struct Words {
 /// Reads a file into serde types with positions ([`Spanned`](serde_saphyr::Spanned)). `path` is only for messages.
 ///
 /// # Errors
-/// Pasted characters, all of them; or the parser's fault, which reports its first only.
+/// Pasted characters, all of them; or the parser's faults: every setting that is unknown, given twice or of another type,
+/// up to a fault after which the rest cannot be read.
 pub fn parse<T: DeserializeOwned>(source: &str, path: &str, words: &Words) -> Result<T, Faults> {
+    match parse_most(source, path, words)? {
+        (read, faults) if faults.is_empty() => Ok(read),
+        (_, faults) => Err(Faults::new(source, path, words, faults)),
+    }
+}
+
+/// As [`parse`], but what could be read without the settings at fault is returned with these faults.
+///
+/// # Errors
+/// As of [`parse`], if something cannot be read at all.
+pub fn parse_most<T: DeserializeOwned>(source: &str, path: &str, words: &Words) -> Result<(T, Vec<Fault>), Faults> {
     let pasted = pasted::faults(source);
     if !pasted.is_empty() {
         return Err(Faults::new(source, path, words, pasted));
     }
-    serde_saphyr::from_str_with_options(source, options())
-        .map_err(|error| Faults::new(source, path, words, vec![structure(source, &error, words)]))
+    let (mut faults, mut text) = (Vec::<Fault>::new(), source.to_owned());
+    loop {
+        let error = match serde_saphyr::from_str_with_options(&text, options()) {
+            Ok(read) => return Ok((read, faults)),
+            Err(error) => error,
+        };
+        let fault = structure((source, &text), &error, words);
+        let rest = if is_of_one_setting(&error) { without_setting(&text, fault.start) } else { None };
+        // After the first, only faults that cannot follow from a setting that was left out.
+        if faults.is_empty() || rest.is_some() {
+            faults.push(fault);
+        }
+        match rest.filter(|_| faults.len() < MOST) {
+            Some(rest) => text = rest,
+            None => return Err(Faults::new(source, path, words, faults)),
+        }
+    }
+}
+
+/// Settings that are left out of a file at most.
+const MOST: usize = 50;
+
+/// Whether the parser refuses one setting, without which the rest can be read.
+fn is_of_one_setting(error: &serde_saphyr::Error) -> bool {
+    let error = error.without_snippet();
+    if matches!(error, serde_saphyr::Error::SerdeUnknownField { .. }) {
+        return true;
+    }
+    let message = error.to_string();
+    ["invalid type", "invalid value", "invalid boolean", "invalid u", "invalid i", "duplicate mapping key"]
+        .iter()
+        .any(|begin| message.starts_with(begin))
 }
 
 fn options() -> Options {
@@ -45,13 +88,14 @@ fn options() -> Options {
 }
 
 /// The parser's fault in our form: what is wrong first, and the nearest key for an unknown one.
-fn structure(source: &str, error: &serde_saphyr::Error, words: &Words) -> Fault {
+/// `text` is the source without the settings that were left out before.
+fn structure((source, text): (&str, &str), error: &serde_saphyr::Error, words: &Words) -> Fault {
     let whole = error.to_string();
     let message = error.without_snippet().to_string();
     let message = message.split(" at line ").next().unwrap_or(&whole).lines().next().unwrap_or(&whole).to_owned();
     let (line, column) = error.location().map_or((1, 1), |l| (l.line() as usize, l.column() as usize));
-    let start = offset(source, line, column);
-    let rest = &source[start..];
+    let start = offset(text, line, column);
+    let rest = &text[start..];
     let length = rest.find(|c: char| c.is_whitespace() || matches!(c, ':' | ',' | '}' | ']')).unwrap_or(rest.len());
     let mut fault = Fault::new(source, start, start + length, message.clone());
     let quoted = message.split('`').nth(1).unwrap_or_default();

@@ -32,6 +32,8 @@ pub struct Csv {
     expected: Option<u64>,
     /// The first record of a file without a header.
     first: Option<Tokens>,
+    /// Whether that is only what it looks like.
+    has_no_header: bool,
     faults: Faults,
 }
 
@@ -54,15 +56,16 @@ impl Csv {
 
     fn begin(input: Input, options: &Options) -> Result<Self, RowsError> {
         let form = form::of(&input.sample, options).map_err(|(why, hint)| refused(&input.name, why, hint))?;
-        let has_header = options.header.unwrap_or_else(|| form::has_header(options.dialect));
+        let may_have_header = options.header.unwrap_or_else(|| form::has_header(options.dialect));
         let lines = input.lines();
         let mut csv = Self {
             tokens: Tokenizer::new(input.reader, form),
             columns: Vec::new(),
             encoding: if input.has_mark { Encoding::Utf8 } else { options.encoding },
             name: input.name,
-            expected: lines.map(|lines| lines.saturating_sub(u64::from(has_header))),
+            expected: None,
             first: None,
+            has_no_header: false,
             faults: Faults::default(),
         };
         let mut first = Tokens::default();
@@ -81,6 +84,9 @@ impl Csv {
                 "name a file with a line for each account",
             ));
         }
+        csv.has_no_header = may_have_header && options.header.is_none() && csv.is_record(&first, options);
+        let has_header = may_have_header && !csv.has_no_header;
+        csv.expected = lines.map(|lines| lines.saturating_sub(u64::from(has_header)));
         if has_header {
             csv.columns = csv.header(&first, options)?;
         } else {
@@ -97,6 +103,26 @@ impl Csv {
             hint: None,
             is_usage: false,
         })
+    }
+
+    /// Whether a first line is taken for a record: it has no names that are known as such, and the mapping names columns by
+    /// their numbers; or the source is only looked at, and a value of several is a number, an address, a path or a hash.
+    fn is_record(&self, tokens: &Tokens, options: &Options) -> bool {
+        let is_number = |name: &String| name.parse::<usize>().is_ok_and(|number| (1..=tokens.len()).contains(&number));
+        let has_numbers = !options.mapped.is_empty() && options.mapped.iter().all(is_number);
+        if !options.inspects && !has_numbers {
+            return false;
+        }
+        let decoded = tokens.fields().map(|field| self.encoding.decode(field.unwrap_or_default()));
+        // What cannot be read is a fault in any case.
+        let Some(fields) = decoded.map(|field| field.map(|field| field.text)).collect::<Option<Vec<String>>>() else {
+            return false;
+        };
+        let looks_like_data = |field: &String| hashes::is_one(field) || header::looks_like_data(field);
+        let names: Vec<String> = fields.iter().map(|field| field.trim().to_owned()).collect();
+        let has_data = fields.iter().any(looks_like_data);
+        let is_likely = has_numbers || has_data && fields.len() > 1;
+        is_likely && (has_data || !header::are_names(&names, &options.mapped))
     }
 
     /// The names of the columns, without the spaces around them. An empty one has the number of its column.
@@ -228,6 +254,16 @@ impl Source for Csv {
 
     fn expected(&self) -> Option<u64> {
         self.expected
+    }
+
+    fn has_no_header(&self) -> bool {
+        self.has_no_header
+    }
+
+    fn remarks(&self) -> Vec<String> {
+        let remark = "the first line has no names of columns, and was read as an account; if it has them, write `source: { \
+                      header: true }` in the mapping file";
+        self.has_no_header.then(|| remark.to_owned()).into_iter().collect()
     }
 }
 

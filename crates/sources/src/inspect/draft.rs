@@ -6,6 +6,7 @@ use super::column::Column;
 use crate::encoding::Encoding;
 use crate::mapping::{ATTRIBUTES, plain_name};
 use crate::options::{Dialect, Kind, Options};
+use sftpctl_core::text::counted;
 
 /// The text of a mapping file for these columns, each with its values if they are few.
 pub(super) fn mapping(columns: &[(Column, Vec<(String, u64)>)], kind: Kind, options: &Options) -> String {
@@ -127,12 +128,12 @@ fn described(column: &Column) -> String {
         (count, true) => parts.push(format!("more than {count} different values")),
     }
     match column.lengths {
-        Some((shortest, longest)) if shortest == longest => parts.push(format!("{shortest} characters")),
+        Some((shortest, longest)) if shortest == longest => parts.push(counted(shortest as u64, "character")),
         Some((shortest, longest)) => parts.push(format!("{shortest} to {longest} characters")),
         None => {}
     }
     if column.nulls + column.empties > 0 {
-        parts.push(format!("{} records without one", column.nulls + column.empties));
+        parts.push(format!("{} without one", counted(column.nulls + column.empties, "record")));
     }
     parts.extend(column.hashes.iter().map(|(kind, count)| format!("{kind} × {count}")));
     if !column.samples.is_empty() {

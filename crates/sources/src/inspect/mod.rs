@@ -60,7 +60,8 @@ pub async fn inspect(
         }
     }
     let found: Vec<(Column, Vec<(String, u64)>)> = counters.into_iter().map(Counter::finish).collect();
-    let mapping = draft::mapping(&found, kind, options);
+    let header = if source.has_no_header() { Some(false) } else { options.header };
+    let mapping = draft::mapping(&found, kind, &Options { header, ..options.clone() });
     let columns = found.into_iter().map(|(column, _)| column).collect();
     Ok(Inspection { records, is_complete, columns, mapping, remarks: source.remarks() })
 }

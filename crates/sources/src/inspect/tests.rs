@@ -105,3 +105,30 @@ proptest::proptest! {
         }
     }
 }
+
+/// Its columns have numbers, and the first mapping says so; an import by numbers needs no word about a header.
+#[tokio::test]
+async fn a_file_without_a_header_is_looked_at_and_read_by_numbers() {
+    let text = customers();
+    let (_, records) = text.split_once('\n').unwrap();
+    let options = Options { inspects: true, ..Options::default() };
+    let found = tokio::task::spawn_blocking({
+        let (records, options) = (records.to_owned(), options.clone());
+        move || inspected(&records, &options)
+    });
+    let found = found.await.unwrap();
+    assert_eq!(found.records, 101);
+    assert!(found.remarks.iter().any(|remark| remark.contains("header: true")), "{:?}", found.remarks);
+    assert!(found.mapping.contains("source: { header: false }"), "{}", found.mapping);
+    let file = loaded(&found);
+    assert_eq!(file.mapping.password.unwrap().column.as_deref(), Some("3"));
+    let by_numbers = mapping_file::load("version: 1\norgid: 1\nusername: 2\n", "m.yaml", Kind::Csv).unwrap();
+    let csv = |records: &str| Csv::read(Cursor::new(records.to_owned()), "f.csv", &by_numbers.options);
+    let mut csv_of_records = csv(records).unwrap();
+    assert_eq!(csv_of_records.columns().len(), 7);
+    assert_eq!(csv_of_records.next().await.unwrap().len(), 101);
+    // Names of columns are still names, and other first lines are still refused.
+    assert_eq!(csv(&text).unwrap().columns()[1], "login");
+    let by_name = mapping_file::load("version: 1\norgid: nr\nusername: 2\n", "m.yaml", Kind::Csv).unwrap();
+    assert!(Csv::read(Cursor::new(records.to_owned()), "f.csv", &by_name.options).is_err());
+}

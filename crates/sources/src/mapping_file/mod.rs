@@ -43,14 +43,11 @@ struct Named {
 /// Reads a mapping file for a kind of source. `path` is only for messages.
 ///
 /// # Errors
-/// All faults of values, in the order of the file; a fault of YAML structure is reported alone.
+/// All faults, in the order of the file, up to one of the YAML itself, after which the rest cannot be read.
 pub fn load(text: &str, path: &str, kind: Kind) -> Result<MappingFile, Faults> {
-    let file: File = yaml::parse(text, path, &WORDS)?;
-    let mut checker = Checker::new(text);
-    if file.version.value != 1 {
-        checker.fault(&file.version, format!("unknown format version {}", file.version.value)).hint =
-            Some("this sftpctl reads version 1; upgrade sftpctl for a newer file".into());
-    }
+    let (file, found): (File, _) = yaml::parse_most(text, path, &WORDS)?;
+    let mut checker = Checker::with(text, found);
+    version(&mut checker, text, file.version.as_ref());
     let (mut options, double_encoded) = options(&mut checker, &file.source, kind);
     let mut mapping = Mapping { double_encoded, ..Mapping::default() };
     let mut columns = Vec::new();
@@ -73,6 +70,28 @@ pub fn load(text: &str, path: &str, kind: Kind) -> Result<MappingFile, Faults> {
     }
     options.mapped = columns.iter().map(|named: &Named| named.column.clone()).collect();
     Ok(MappingFile { mapping, options, text: text.to_owned(), path: path.to_owned(), columns })
+}
+
+/// Checks the version of the format.
+fn version(checker: &mut Checker<'_>, text: &str, version: Option<&Spanned<u32>>) {
+    match version {
+        Some(version) if version.value != 1 => {
+            checker.fault(version, format!("unknown format version {}", version.value)).hint =
+                Some("this sftpctl reads version 1; upgrade sftpctl for a newer file".into());
+        }
+        Some(_) => {}
+        None => {
+            let first = text.lines().next().map_or(0, str::len);
+            let is_blank = text.lines().all(|line| line.trim_start().is_empty() || line.trim_start().starts_with('#'));
+            let (start, message, hint) = match is_blank {
+                true => (first, "this file has no settings", format!("{} shows what belongs here", WORDS.example)),
+                false => (0, "the setting `version` is missing", format!("`{}` describes every setting", WORDS.schema)),
+            };
+            let mut fault = yaml::Fault::new(text, start, first, message);
+            fault.hint = Some(hint);
+            checker.add(fault);
+        }
+    }
 }
 
 impl MappingFile {
@@ -153,6 +172,7 @@ fn options(checker: &mut Checker<'_>, raw: &raw::Source, kind: Kind) -> (Options
         query: text(&raw.query),
         key: text(&raw.key),
         mapped: Vec::new(),
+        inspects: false,
     };
     if let Some(quote) = &raw.quote
         && options.quote.is_some()
@@ -193,6 +213,7 @@ fn rule(checker: &mut Checker<'_>, attribute: &'static str, setting: &Spanned<Se
         Setting::Rule(raw) => raw,
     };
     match (&raw.column, &raw.value) {
+        (None, None) if checker.has_fault_in(setting) => {}
         (None, None) => {
             checker.fault(setting, format!("`{attribute}` has neither a column nor a value")).hint =
                 Some(format!("write `{attribute}: COLUMN`, or `{attribute}: {{ value: TEXT }}`"));

@@ -16,7 +16,7 @@ use serde_saphyr::Spanned;
 pub(super) struct File {
     /// Version of this format.
     #[schemars(with = "u32", range(min = 1, max = 1))]
-    pub(super) version: Spanned<u32>,
+    pub(super) version: Option<Spanned<u32>>,
     /// How the source is read.
     #[serde(default)]
     pub(super) source: Source,

@@ -99,6 +99,15 @@ fn every_fault_is_in_its_place() {
     }
     let all = faults("version: 1\nsource: { encoding: x, quote: xx }\norgid: {}\nstatus: { value: on }\n", Kind::Csv);
     assert_eq!(all.iter().map(|fault| fault.line).collect::<Vec<_>>(), [2, 2, 3, 4], "{all:?}");
+    // Settings that are unknown, given twice or of another type hide none of the others.
+    let all = faults(
+        "version: 1\nusernam: login\norgid: { colum: x }\nstatus: { value: on, valus: 1 }\nnote: a\nnote: b\n\
+         home: { column: a, split: ',' }\nsource: { header: perhaps, quote: xx }\n",
+        Kind::Csv,
+    );
+    assert_eq!(all.iter().map(|fault| fault.line).collect::<Vec<_>>(), [2, 3, 4, 4, 6, 7, 8, 8], "{all:?}");
+    let all = faults("verson: 1\norgid: { colum: x }", Kind::Csv);
+    assert_eq!(all.iter().map(|fault| fault.line).collect::<Vec<_>>(), [1, 1, 2], "{all:?}");
     for (encoding, is_refused) in [("utf-8", true), ("latin1", true), ("cp1252", false)] {
         let found =
             faults(&format!("version: 1\nsource: {{ encoding: {encoding} }}\nstatus: {{ value: on }}"), Kind::Mysql);

@@ -152,7 +152,7 @@ impl SourceArgs {
     pub(super) async fn inspect(&self, secrets: Secrets<'_>, printer: Printer) -> Result<Exit, CliError> {
         let file = self.mapping_file(printer)?;
         let (options, mapping) = file.map(|file| (file.options, file.mapping)).unzip();
-        let options = options.unwrap_or_default();
+        let options = Options { inspects: true, ..options.unwrap_or_default() };
         let mut source = self.source(&options, mapping, secrets).await?;
         let found = inspect(source.as_mut(), INSPECTED, self.from.kind, &options).await.map_err(unreadable)?;
         printer.note(|| columns(&found));
@@ -266,7 +266,10 @@ fn describe(column: &Column) -> String {
         }
     }
     if let Some((least, most)) = lengths {
-        words.push_str(&format!(", {least} to {most} characters"));
+        match least == most {
+            true => words.push_str(&format!(", {}", counted(*most as u64, "character"))),
+            false => words.push_str(&format!(", {least} to {most} characters")),
+        }
     }
     let found = hashes.iter().map(|(kind, count)| format!("{kind} × {}", grouped(*count)));
     let found: Vec<String> = found.chain(samples.iter().cloned()).collect();
