@@ -8,6 +8,7 @@ use crate::exit::Exit;
 use crate::report::{Printer, streams};
 use sftpctl_core::spec::model::Environment;
 use sftpctl_core::spec::{self, Fault};
+use sftpctl_core::text::counted;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  sftpctl validate --env 99\n  sftpctl validate --env-file my.yaml --output json")]
@@ -52,9 +53,10 @@ pub(super) fn run(args: &Args, printer: Printer) -> Result<Exit, CliError> {
 fn valid(path: &str, environment: &Environment) -> String {
     let servers = environment.regions.values().filter(|region| region.server).count();
     format!(
-        "{path}: environment {} is valid: {} regions, {servers} servers, {} clusters",
+        "{path}: environment {} is valid: {}, {}, {}",
         environment.name,
-        environment.regions.len(),
-        environment.clusters.len()
+        counted(environment.regions.len() as u64, "region"),
+        counted(servers as u64, "server"),
+        counted(environment.clusters.len() as u64, "cluster")
     )
 }

@@ -11,6 +11,7 @@ use sftpctl_files::history::restore::run::{Restored, Summary};
 use sftpctl_files::history::selection::Selection;
 
 use super::import::grouped;
+use sftpctl_core::text::{counted, either};
 
 /// A version for programs.
 #[derive(Serialize)]
@@ -198,7 +199,7 @@ fn more(text: &mut Text, word: &str, count: u64) {
 
 /// The result of a restoration, for people.
 pub fn restored(done: &Restored, selection: &Selection) -> Text {
-    let mut text = Text::from(format!("{} files restored, {} removed", grouped(done.copied), grouped(done.removed)));
+    let mut text = Text::from(format!("{} restored, {} removed", counted(done.copied, "file"), grouped(done.removed)));
     for key in done.overtaken.iter().take(FEW) {
         text.line(format!("kept: {}: it was changed meanwhile", visible(selection.path_of(key))));
     }
@@ -262,20 +263,37 @@ impl<'a> ExportView<'a> {
 
 /// The result of an export, for people.
 pub fn exported(done: &Done, repository: &Path) -> Text {
-    let (commits, changes) = (grouped(done.progress.commits), grouped(done.progress.exported));
-    let mut text = Text::from(format!("{commits} commits with {changes} changes added to {}", repository.display()));
-    text.line(format!("{} versions are in the bucket", grouped(done.progress.listed)));
+    let (commits, changes) = (counted(done.progress.commits, "commit"), counted(done.progress.exported, "change"));
+    let mut text = Text::from(format!("{commits} with {changes} added to {}", repository.display()));
+    let are = either(done.progress.listed, "is", "are");
+    text.line(format!("{} {are} in the bucket", counted(done.progress.listed, "version")));
     let samples: Vec<String> = done.samples.iter().map(|key| visible(key).into_owned()).collect();
-    for (count, words) in [
-        (done.resumed, "commits were there from a run that was killed".to_owned()),
-        (done.open, "changes belong to sessions that may go on; a later run exports them".to_owned()),
-        (done.pointers, "large files are pointers to their versions".to_owned()),
-        (done.expired, "files have lost their last exported version in the bucket, by a rule or a deletion".to_owned()),
-        (done.vanished, "files have no version left in the bucket, and stay in the repository".to_owned()),
-        (done.escaped, format!("files have another path than their key: {}", samples.join(", "))),
+    for (count, one, many) in [
+        (done.resumed, "commit was there from a run that was killed", "commits were there from a run that was killed"),
+        (
+            done.open,
+            "change belongs to a session that may go on; a later run exports it",
+            "changes belong to sessions that may go on; a later run exports them",
+        ),
+        (done.pointers, "large file is a pointer to its version", "large files are pointers to their versions"),
+        (
+            done.expired,
+            "file has lost its last exported version in the bucket, by a rule or a deletion",
+            "files have lost their last exported version in the bucket, by a rule or a deletion",
+        ),
+        (
+            done.vanished,
+            "file has no version left in the bucket, and stays in the repository",
+            "files have no version left in the bucket, and stay in the repository",
+        ),
+        (
+            done.escaped,
+            &*format!("file has another path than its key: {}", samples.join(", ")),
+            &*format!("files have another path than their key: {}", samples.join(", ")),
+        ),
     ] {
         if count > 0 {
-            text.line(format!("{:>12}  {words}", grouped(count)));
+            text.line(format!("{:>12}  {}", grouped(count), either(count, one, many)));
         }
     }
     text.line(match &done.commit {

@@ -11,6 +11,7 @@ use super::Printer;
 use super::import::grouped;
 use super::import::progress::{Shown, Stage};
 use super::streams;
+use sftpctl_core::text::{counted, either};
 
 /// Files that are named for people; programs get all.
 const NAMED: usize = 100;
@@ -142,7 +143,7 @@ impl PullShown {
         self.shown.stage(stage, |rate, _| {
             let rate = rate.map_or_else(String::new, |rate| format!(", {} a second", grouped(rate)));
             let (done, size) = (grouped(done), mebibytes(bytes));
-            format!("pulling: {done} files of {} objects listed so far{rate}, {size}", grouped(listed))
+            format!("pulling: {done} of {} listed so far{rate}, {size}", counted(listed, "object"))
         });
     }
 }
@@ -207,23 +208,37 @@ impl<'a> PullView<'a> {
 /// The result of a pull, for people.
 pub fn summary(done: &Summary, is_dry: bool) -> Text {
     let Summary { unfinished, young, known, wanted, fetched, bytes, hooked, quarantined, gone, left, .. } = *done;
+    let before = format!("{} {} pulled", grouped(known), either(known, "was", "were"));
     let mut text = match is_dry {
-        true => Text::from(format!("{} files would be pulled, {} were pulled before", grouped(wanted), grouped(known))),
-        false => {
-            let (files, size, known) = (grouped(fetched), mebibytes(bytes), grouped(known));
-            Text::from(format!("{files} files pulled ({size}), {known} were pulled before"))
-        }
+        true => Text::from(format!("{} would be pulled, {before} before", counted(wanted, "file"))),
+        false => Text::from(format!("{} pulled ({}), {before} before", counted(fetched, "file"), mebibytes(bytes))),
     };
-    for (count, words) in [
-        (unfinished, "uploads are not finished, by their names; left for a later run"),
-        (young, "are new; left until a message or the next listing tells that they are whole"),
-        (gone, "were deleted from S3 meanwhile"),
-        (hooked, "handed over to the hook"),
-        (quarantined, "moved into the quarantine, since the hook failed"),
-        (left, "left or in quarantine; rerun the same command when the reason is gone"),
+    for (count, one, many) in [
+        (
+            unfinished,
+            "upload is not finished, by its name; left for a later run",
+            "uploads are not finished, by their names; left for a later run",
+        ),
+        (
+            young,
+            "is new; left until a message or the next listing tells that it is whole",
+            "are new; left until a message or the next listing tells that they are whole",
+        ),
+        (gone, "was deleted from S3 meanwhile", "were deleted from S3 meanwhile"),
+        (hooked, "handed over to the hook", "handed over to the hook"),
+        (
+            quarantined,
+            "moved into the quarantine, since the hook failed",
+            "moved into the quarantine, since the hook failed",
+        ),
+        (
+            left,
+            "left or in quarantine; rerun the same command when the reason is gone",
+            "left or in quarantine; rerun the same command when the reason is gone",
+        ),
     ] {
         if count > 0 {
-            text.line(format!("{} {words}", grouped(count)));
+            text.line(format!("{} {}", grouped(count), either(count, one, many)));
         }
     }
     if is_dry {

@@ -11,8 +11,8 @@ use crate::commands::permissions::Permissions;
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::report::history::{ExportView, exported};
-use crate::report::import::grouped;
 use crate::report::{Printer, streams};
+use sftpctl_core::text::counted;
 use sftpctl_engine::execute::stop::Stop;
 use sftpctl_files::history::export::run::{Options, Progress, Watch, run as export};
 use sftpctl_files::history::selection::Selection;
@@ -92,8 +92,8 @@ impl Watch for Shown {
         }
         *last = Instant::now();
         let Progress { listed, exported, commits } = progress;
-        let (listed, exported, commits) = (grouped(listed), grouped(exported), grouped(commits));
-        self.printer.note(|| format!("{listed} versions listed, {exported} changes exported in {commits} commits"));
+        let (listed, exported) = (counted(listed, "version"), counted(exported, "change"));
+        self.printer.note(|| format!("{listed} listed, {exported} exported in {}", counted(commits, "commit")));
     }
 
     fn stop(&self) -> bool {

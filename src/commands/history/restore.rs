@@ -9,8 +9,8 @@ use crate::commands::prompt::confirm;
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::report::history::{RestoreView, planned, restored};
-use crate::report::import::grouped;
 use crate::report::{Printer, streams};
+use sftpctl_core::text::counted;
 use sftpctl_engine::execute::stop::Stop;
 use sftpctl_files::history::restore::run::{Restored, SINGLE_COPY, plan, run as restore};
 use sftpctl_files::history::show::{Which, find};
@@ -57,8 +57,9 @@ pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> 
         && *time < values::before_now(i64::from(days) * DAY)
     {
         let gone = format!(
-            "S3 deletes versions {days} days after they were replaced (`files.keep_old_versions_days`), so that files of \
-             then may have none left"
+            "S3 deletes versions {} after they were replaced (`files.keep_old_versions_days`), so that files of \
+             then may have none left",
+            counted(days.into(), "day")
         );
         if args.exact {
             let hint = "pass a time within these days, or leave --exact out: files without a version of then are kept";
@@ -90,8 +91,8 @@ pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> 
         return Ok(Exit::Ok);
     }
     if !args.yes.yes {
-        let (changes, bucket) = (grouped(summary.changes()), &selection.bucket);
-        confirm(&format!("Change {changes} files in {bucket}? Their versions are kept. [y/N]")).await?;
+        let (changes, bucket) = (counted(summary.changes(), "file"), &selection.bucket);
+        confirm(&format!("Change {changes} in {bucket}? Their versions are kept. [y/N]")).await?;
     }
     let stop = Stop::on_signals(|| streams::progress("stopping; the copies in flight are finished"), stop_now);
     let done = restore(&bucket, plan, SINGLE_COPY, &|| stop.requested()).await;

@@ -20,6 +20,7 @@ use crate::report::{Printer, streams};
 use sftpctl_accounts::{AccountError, Accounts};
 use sftpctl_aws::Aws;
 use sftpctl_core::spec::model::Environment;
+use sftpctl_core::text::counted;
 use sftpctl_engine::execute::stop::Stop;
 use sftpctl_files::homes::copy::{Copied, Options};
 use sftpctl_files::homes::journal::Journal;
@@ -107,14 +108,19 @@ struct Run<'a> {
     printer: Printer,
 }
 
+/// What a copy has not brought into S3, and what it has not removed there.
+fn left_and_gone(left: u64, gone: u64) -> String {
+    format!("{} left, {} gone", counted(left, "entry"), counted(gone, "object"))
+}
+
 /// Cuts over the homes one after the other.
 pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> {
     let pace = args.how.pace()?;
     let (environment, aws) = args.selection.aws.connect(Permissions::MovesHomes, printer).await?;
     let homes = args.selection.homes(&environment)?;
     if !args.yes.yes {
-        let (count, name) = (homes.len(), &environment.name);
-        confirm(&format!("Cut over {count} homes of environment {name}? [y/N]")).await?;
+        let (count, name) = (counted(homes.len() as u64, "home"), &environment.name);
+        confirm(&format!("Cut over {count} of environment {name}? [y/N]")).await?;
     }
     let stop = Stop::on_signals(|| streams::progress("stopping before the next home"), stop_now);
     let run = Run { args: &args, environment: &environment, aws: &aws, stop, printer };
@@ -275,7 +281,7 @@ impl Run<'_> {
         }
         let result = self.copy(home, path).await?;
         if !result.is_complete() {
-            return Ok(Some(format!("{} entries are left, and {} objects gone", result.pass.left, result.pass.gone)));
+            return Ok(Some(left_and_gone(result.pass.left, result.pass.gone)));
         }
         home.note(Step::Copied, String::new())?;
         let result = self.verify(home, path).await?;
@@ -283,7 +289,10 @@ impl Run<'_> {
             let changed = result.changed.unwrap_or_default();
             let why = match result.differences.is_empty() {
                 false => "objects in S3 differ from the home".to_owned(),
-                true => format!("{changed} entries of the home have changed since the last copy: it is not frozen"),
+                true => format!(
+                    "the home has changed since the last copy ({}): it is not frozen",
+                    counted(changed, "entry")
+                ),
             };
             return Ok(Some(why));
         };
@@ -309,8 +318,7 @@ impl Run<'_> {
             }
             if !result.is_complete() {
                 let Pass { left, gone, .. } = result.pass;
-                let what = format!("{left} entries of {} are not in S3, and {gone} objects gone", folder.display());
-                notes.push(what);
+                notes.push(format!("{}: {}", folder.display(), left_and_gone(left, gone)));
                 notes.extend(result.left.iter().take(SHOWN).map(|left| format!("{}: {}", left.path, left.why.words())));
             }
             if notes.is_empty() {

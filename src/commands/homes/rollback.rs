@@ -14,6 +14,7 @@ use crate::report::homes::moved::{MovedView, notes};
 use crate::report::import::progress::Shown;
 use crate::report::{Printer, streams};
 use sftpctl_aws::Aws;
+use sftpctl_core::text::counted;
 use sftpctl_engine::execute::stop::Stop;
 use sftpctl_files::homes::journal::Journal;
 use sftpctl_files::homes::put_back::Folder;
@@ -47,8 +48,8 @@ pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> 
     let (environment, aws) = args.selection.aws.connect(Permissions::MovesHomes, printer).await?;
     let homes = args.selection.homes(&environment)?;
     if !args.yes.yes {
-        let (count, name) = (homes.len(), &environment.name);
-        confirm(&format!("Roll {count} homes of environment {name} back to the old server? [y/N]")).await?;
+        let (count, name) = (counted(homes.len() as u64, "home"), &environment.name);
+        confirm(&format!("Roll {count} of environment {name} back to the old server? [y/N]")).await?;
     }
     let stop = Stop::on_signals(|| streams::progress("stopping; the calls in flight are finished"), stop_now);
     let mut exit = Exit::Ok;
@@ -78,7 +79,8 @@ pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> 
         }
         // What another attempt may bring back must be there before the folder is in use again.
         if all.failed > 0 && in_place == InPlace::Link {
-            let why = format!("{} objects failed, and customers go on in S3; rerun the same command", all.failed);
+            let why =
+                format!("{} failed, and customers go on in S3; rerun the same command", counted(all.failed, "object"));
             let view = MovedView { failure: Some(&why), notes: &notes(&all), org_id: home.org_id, what: WHAT };
             printer.emit("homes-rollback/1", &view, || view.text());
             set_account(&aws, &environment, home.org_id, false).await?;

@@ -9,6 +9,7 @@ use crate::report::Printer;
 use crate::report::homes::size;
 use crate::report::import::grouped;
 use sftpctl_core::shown::Text;
+use sftpctl_core::text::counted;
 use sftpctl_files::homes::journal::look;
 use sftpctl_files::homes::record::{Line, Manifest, Pass, Verified};
 
@@ -98,7 +99,7 @@ impl HomeView {
             None => ", not verified".to_owned(),
         };
         let step = self.steps.last().map_or_else(String::new, |last| format!(", {} {}", last.step, last.at));
-        let (objects, bytes) = (grouped(self.objects), size(self.bytes));
-        format!("home {org_id} in {bucket}: {objects} objects, {bytes}{pass}{verified}{step}")
+        let (objects, bytes) = (counted(self.objects, "object"), size(self.bytes));
+        format!("home {org_id} in {bucket}: {objects}, {bytes}{pass}{verified}{step}")
     }
 }

@@ -16,6 +16,7 @@ use sftpctl_files::homes::watch::{Fate, Progress, Watch};
 use super::size;
 use crate::report::import::grouped;
 use crate::report::report_file::ReportFile;
+use sftpctl_core::text::{counted, either};
 
 /// The columns of the file with what is not stored.
 pub const COLUMNS: &[&str] = &["home", "path", "fate", "why", "detail"];
@@ -56,8 +57,8 @@ impl<'a> CopyView<'a> {
 pub fn copied(org_id: i64, copied: &Copied) -> Text {
     let Pass { entries, stored, unchanged, skipped, left, bytes, gone, .. } = copied.pass;
     let mut text = Text::from(format!(
-        "home {org_id}: {} entries: {} stored ({} sent), {} unchanged, {} skipped, {} left",
-        grouped(entries),
+        "home {org_id}: {}: {} stored ({} sent), {} unchanged, {} skipped, {} left",
+        counted(entries, "entry"),
         grouped(stored),
         size(bytes),
         grouped(unchanged),
@@ -73,8 +74,9 @@ pub fn copied(org_id: i64, copied: &Copied) -> Text {
     }
     if gone > 0 {
         text.line(format!(
-            "  {} objects have no entry in the home any more; pass --gone delete or --gone keep",
-            grouped(gone)
+            "  {} {} no entry in the home any more; pass --gone delete or --gone keep",
+            counted(gone, "object"),
+            either(gone, "has", "have")
         ));
         copied.gone.iter().take(SHOWN).for_each(|path| text.line(format!("    {path}")));
     }
@@ -190,19 +192,26 @@ impl<'a> VerifyView<'a> {
 
 /// A comparison for people.
 pub fn compared(org_id: i64, of: &Comparison) -> Text {
-    let mut text = Text::from(format!("home {org_id}: {} objects compared, {}", grouped(of.objects), size(of.bytes)));
+    let mut text = Text::from(format!("home {org_id}: {} compared, {}", counted(of.objects, "object"), size(of.bytes)));
     for (difference, count) in &of.differences {
         text.line(format!("  {} {}", grouped(*count), difference.words()));
         let samples = of.samples.iter().filter(|(_, sample)| sample == difference).take(SHOWN);
         samples.for_each(|(path, _)| text.line(format!("    {path}")));
     }
-    for (count, words) in [
-        (of.left, "entries were left by the last copy"),
-        (of.gone, "objects have no entry in the home any more"),
-        (of.changed.unwrap_or_default(), "entries are new, gone, or have changed since they were copied"),
+    for (count, what, [one, many]) in [
+        (of.left, "entry", ["was left by the last copy", "were left by the last copy"]),
+        (of.gone, "object", ["has no entry in the home any more", "have no entry in the home any more"]),
+        (
+            of.changed.unwrap_or_default(),
+            "entry",
+            [
+                "is new, gone, or has changed since it was copied",
+                "are new, gone, or have changed since they were copied",
+            ],
+        ),
     ] {
         if count > 0 {
-            text.line(format!("  {} {words}", grouped(count)));
+            text.line(format!("  {} {}", counted(count, what), either(count, one, many)));
         }
     }
     of.changed_samples.iter().take(SHOWN).for_each(|path| text.line(format!("    {path}")));

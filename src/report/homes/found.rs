@@ -11,6 +11,7 @@ use sftpctl_files::homes::totals::{Count, PRICES, Totals};
 use super::size;
 use crate::report::import::grouped;
 use crate::report::span::span;
+use sftpctl_core::text::counted;
 
 /// Users whose quotas are shown to people.
 const QUOTAS: usize = 10;
@@ -138,9 +139,9 @@ pub fn found(totals: &Totals, rates: Rates) -> Text {
     let kinds: Vec<String> =
         totals.by_kind.iter().map(|(kind, count)| format!("{} {}", grouped(*count), kind.as_str())).collect();
     let mut text = Text::from(format!(
-        "{} entries in {} homes ({}), {} in files",
-        grouped(totals.entries),
-        grouped(totals.homes),
+        "{} in {} ({}), {} in files",
+        counted(totals.entries, "entry"),
+        counted(totals.homes, "home"),
         kinds.join(", "),
         size(totals.bytes)
     ));
@@ -156,7 +157,7 @@ pub fn found(totals: &Totals, rates: Rates) -> Text {
     }
     let more = totals.quotas.len().saturating_sub(QUOTAS);
     if more > 0 {
-        text.line(format!("quota: {more} more users have one; --output json has all"));
+        text.line(format!("quota: more than these have one ({more}); --output json has all"));
     }
     if totals.quotas_are_unknown {
         text.line("quota: unknown, since there is no program `quota`");

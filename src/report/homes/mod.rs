@@ -10,7 +10,7 @@ pub mod progress;
 pub fn size(bytes: u64) -> String {
     const UNITS: [&str; 5] = ["KiB", "MiB", "GiB", "TiB", "PiB"];
     if bytes < 1024 {
-        return format!("{bytes} bytes");
+        return format!("{bytes} {}", sftpctl_core::text::either(bytes, "byte", "bytes"));
     }
     let mut unit = 0;
     let mut whole = bytes;

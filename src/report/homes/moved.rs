@@ -5,7 +5,7 @@ use sftpctl_core::shown::Text;
 use sftpctl_files::homes::returned::Returned;
 
 use super::size;
-use crate::report::import::grouped;
+use sftpctl_core::text::{counted, either};
 
 /// Reasons that are shown.
 const SHOWN: usize = 5;
@@ -39,12 +39,13 @@ impl MovedView<'_> {
 /// What was brought back, a line each.
 pub fn notes(returned: &Returned) -> Vec<String> {
     let Returned { returned: count, bytes, left, left_count, deleted, .. } = returned;
-    let mut notes = vec![format!("{} objects brought back, {}", grouped(*count), size(*bytes))];
+    let mut notes = vec![format!("{} brought back, {}", counted(*count, "object"), size(*bytes))];
     if *deleted > 0 {
-        notes.push(format!("{} files were deleted in S3 since, and are kept on the disk", grouped(*deleted)));
+        let words = either(*deleted, "was deleted in S3 since, and is", "were deleted in S3 since, and are");
+        notes.push(format!("{} {words} kept on the disk", counted(*deleted, "file")));
     }
     if *left_count > 0 {
-        notes.push(format!("{} objects could not be brought back:", grouped(*left_count)));
+        notes.push(format!("{} could not be brought back:", counted(*left_count, "object")));
         notes.extend(left.iter().take(SHOWN).map(|(key, why)| format!("{key}: {why}")));
     }
     notes

@@ -6,6 +6,7 @@ use super::size;
 use crate::report::import::grouped;
 use crate::report::import::progress::{Shown, Stage};
 use crate::report::span::span;
+use sftpctl_core::text::counted;
 
 impl Watch for Shown {
     fn progress(&self, progress: Progress) {
@@ -33,15 +34,15 @@ fn words(progress: Progress, rate: Option<u64>, left: Option<u64>) -> String {
     let rate = rate.map_or_else(String::new, |rate| format!(", {} a second", grouped(rate)));
     let left = left.map_or_else(String::new, |left| format!(", {} left", span(left)));
     match progress {
-        Progress::Reading { entries } => format!("reading: {} entries", grouped(entries)),
+        Progress::Reading { entries } => format!("reading: {}", counted(entries, "entry")),
         Progress::Copying { done, found, bytes } => {
-            format!("copying: {} of {} entries so far{rate}, {} sent", grouped(done), grouped(found), size(bytes))
+            format!("copying: {} of {} so far{rate}, {} sent", grouped(done), counted(found, "entry"), size(bytes))
         }
         Progress::Verifying { done, of } => {
-            format!("verifying: {} of {} objects{rate}{left}", grouped(done), grouped(of))
+            format!("verifying: {} of {}{rate}{left}", grouped(done), counted(of, "object"))
         }
         Progress::Returning { done, bytes } => {
-            format!("bringing back: {} objects{rate}, {}", grouped(done), size(bytes))
+            format!("bringing back: {}{rate}, {}", counted(done, "object"), size(bytes))
         }
     }
 }

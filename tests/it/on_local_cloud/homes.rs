@@ -388,7 +388,7 @@ fn a_home_is_cut_over_and_rolled_back() {
     assert!(refused["failure"].as_str().unwrap().contains(&expected), "{refused}");
     drop(busy);
     let undecided = customer.json(3, "cutover", &CUTOVER);
-    assert!(undecided["failure"].as_str().unwrap().contains("entries are left"), "{undecided}");
+    assert!(undecided["failure"].as_str().unwrap().contains("left, 0 objects gone"), "{undecided}");
     assert!(!customer.is_link() && !customer.path("frozen-17578").exists());
     assert!(customer.json(3, "rollback", &ROLLBACK)["error"].as_str().unwrap().contains("was not cut over"));
     let before: BTreeMap<_, _> =
@@ -423,7 +423,7 @@ fn a_home_is_cut_over_and_rolled_back() {
         let expected = format!("{key}: no file can have this name");
         assert!(notes.contains(&expected), "what cannot come back is said: {back:#}");
     }
-    assert!(notes.contains("1 files were deleted in S3 since"), "{back:#}");
+    assert!(notes.contains("1 file was deleted in S3 since"), "{back:#}");
     assert!(!customer.is_link() && !customer.path("frozen-17578").exists());
     assert!(!customer.site.admits(port, &customer.login), "the account is disabled");
     let after = nasty::tree(&customer.home);
@@ -486,5 +486,5 @@ fn a_home_without_an_account_does_not_stop_the_others() {
         customer.site.ends_with(3, &["homes", "copy", "--env", "99", "--local", "--root", "home", "--orgid", "17577"]);
     assert!(alone.contains("or pass --cluster"), "{alone}");
     let listed = [&all[..], &["--cluster", "99-5"]].concat();
-    assert!(customer.site.ok(&listed).contains("home 17577: 1 entries: 1 stored"));
+    assert!(customer.site.ok(&listed).contains("home 17577: 1 entry: 1 stored"));
 }

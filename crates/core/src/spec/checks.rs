@@ -14,6 +14,7 @@ use crate::aliases::name::Pattern;
 use crate::check;
 use crate::kind::Kind;
 use crate::spec::state_place::StatePlace;
+use crate::text::counted;
 use crate::user_policies;
 use crate::yaml::{Checker, Fault};
 
@@ -79,7 +80,10 @@ impl Regions for Checker<'_> {
 fn bucket_fault(name: &str) -> Option<String> {
     let edge = |c: Option<char>| c.is_some_and(|c| c.is_ascii_lowercase() || c.is_ascii_digit());
     if name.len() < 3 || name.len() > 63 {
-        return Some(format!("the bucket name `{name}` has {} characters; S3 allows 3 to 63", name.len()));
+        return Some(format!(
+            "the bucket name `{name}` has {}; S3 allows 3 to 63",
+            counted(name.len() as u64, "character")
+        ));
     }
     if let Some(bad) = name.chars().find(|c| !(c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '.')))
     {
@@ -125,9 +129,9 @@ fn basics(checker: &mut Checker<'_>, file: &File) {
         "letters, digits and hyphens, at most 20, with a letter or digit at both ends",
     );
     let message = format!(
-        "invalid AWS account `{}`: expected 12 digits, got {} characters",
+        "invalid AWS account `{}`: expected 12 digits, got {}",
         file.account.value,
-        file.account.value.len()
+        counted(file.account.value.len() as u64, "character")
     );
     checker.matches(&file.account, "^[0-9]{12}$", message, "twelve digits, in quotes");
     checker.region(&file.home_region);
@@ -391,8 +395,9 @@ fn settings(checker: &mut Checker<'_>, file: &File) {
     }
     if let Some(days) = file.logs.retention_days.as_ref().filter(|days| !RETENTION.contains(&days.value)) {
         let near = RETENTION.iter().min_by_key(|known| known.abs_diff(days.value));
-        checker.fault(days, format!("unsupported retention of {} days in CloudWatch Logs", days.value)).hint =
-            near.map(|near| format!("the nearest value that it allows is {near}"));
+        checker
+            .fault(days, format!("unsupported retention of {} in CloudWatch Logs", counted(days.value.into(), "day")))
+            .hint = near.map(|near| format!("the nearest value that it allows is {near}"));
     }
     if let Some(days) = file.files.keep_old_versions_days.as_ref().filter(|days| !(1..=36_500).contains(&days.value)) {
         checker.fault(days, "old versions must be kept for 1 to 36500 days");

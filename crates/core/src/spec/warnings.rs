@@ -3,6 +3,7 @@
 use super::checks::POLICIES;
 use super::model::Environment;
 use crate::spec::names;
+use crate::text::counted;
 use crate::text::nearest;
 use crate::user_policies::{ATTACHED, parts};
 
@@ -36,8 +37,9 @@ pub(super) fn all(environment: &Environment) -> Vec<String> {
     }
     if let Some(days) = environment.files.keep_old_versions_days {
         warnings.push(format!(
-            "S3 deletes a version of a customer's file {days} days after it was replaced or deleted \
-             (`files.keep_old_versions_days`): it cannot be restored after that, and `sftpctl history` no longer knows it"
+            "S3 deletes a version of a customer's file {} after it was replaced or deleted \
+             (`files.keep_old_versions_days`): it cannot be restored after that, and `sftpctl history` no longer knows it",
+            counted(days.into(), "day")
         ));
     }
     let buckets: Vec<_> =

@@ -8,6 +8,7 @@ use sftpctl_core::check::{Check, Definition, Status};
 
 use super::subject::Subject;
 use crate::wait;
+use sftpctl_core::text::counted;
 
 /// Seconds that credentials should last: a first deployment takes up to half an hour.
 const LASTING: i64 = 3_600;
@@ -65,13 +66,19 @@ fn credentials(introduction: &Introduction, expiry: Option<i64>, now: i64) -> Ch
     };
     match expiry.map(|expiry| expiry - now) {
         None => Check::ok(of, None, caller.arn.clone()),
-        Some(left) if left >= LASTING => {
-            Check::ok(of, None, format!("{}, for another {} minutes", caller.arn, left / 60))
-        }
+        Some(left) if left >= LASTING => Check::ok(
+            of,
+            None,
+            format!("{}, for {} more", caller.arn, counted((left / 60).max(0).cast_unsigned(), "minute")),
+        ),
         Some(left) => {
             let left = (left / 60).max(0);
-            Check::warning(of, None, format!("{} for another {left} minutes only", caller.arn))
-                .hint("sign in again before a long deployment (for SSO: `aws sso login`)")
+            Check::warning(
+                of,
+                None,
+                format!("{} for only {} more", caller.arn, counted(left.cast_unsigned(), "minute")),
+            )
+            .hint("sign in again before a long deployment (for SSO: `aws sso login`)")
         }
     }
 }

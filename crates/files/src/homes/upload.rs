@@ -31,6 +31,7 @@ use super::verify::read_back;
 use super::walk::{Home, facts};
 use super::watch::Watch;
 use crate::checksum;
+use sftpctl_core::text::counted;
 
 /// Bytes of a permit for memory.
 const UNIT: u64 = 16 << 10;
@@ -321,7 +322,7 @@ impl Uploader {
             return self.stored(wanted, (size, crc), Put { etag: found.etag, version: found.version });
         }
         let at = jiff::Timestamp::from_second(found.modified).map(|at| at.to_string()).unwrap_or_default();
-        let detail = format!("an object of {} bytes was written at {at} by someone else", found.size);
+        let detail = format!("an object of {} was written at {at} by someone else", counted(found.size, "byte"));
         Ok(Outcome::Left(Concern::Conflict, detail))
     }
 }

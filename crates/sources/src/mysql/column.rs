@@ -9,6 +9,7 @@ use sftpctl_core::shown::visible;
 use super::options::Latin1;
 use super::text::{declared_latin1, decode};
 use crate::source::{Record, Value};
+use sftpctl_core::text::{counted, either};
 
 /// Bytes of a SHA-224 digest.
 const SHA224: usize = 28;
@@ -182,9 +183,9 @@ impl Column {
                 column: self.name.clone(),
                 value: String::new(),
                 why: format!(
-                    "the column is binary, and its {} bytes are not printable ASCII{wanted}; select the text that is meant \
+                    "the column is binary, and its value of {} is not printable ASCII{wanted}; select the text that is meant \
                      in a query, such as HEX({})",
-                    bytes.len(),
+                    counted(bytes.len() as u64, "byte"),
                     visible(&self.name)
                 ),
             });
@@ -197,19 +198,19 @@ impl Column {
         let name = visible(&self.name);
         let mut remarks = Vec::new();
         if self.digests > 0 {
-            let digests = self.digests;
-            remarks
-                .push(format!("`{name}` has raw bytes: {digests} digests of 28 bytes were taken as SHA-224 in Base64"));
+            let (digests, were) = (counted(self.digests, "digest"), either(self.digests, "was", "were"));
+            remarks.push(format!("`{name}` has raw bytes: {digests} of 28 bytes {were} taken as SHA-224 in Base64"));
         }
         if self.is_wanted && self.zoneless > 0 {
             remarks.push(format!("`{name}` is a DATETIME, which has no time zone: its times were taken as UTC"));
         }
         if let (true, Some(width)) = (self.is_secret, self.width) {
             if self.cut > 0 {
-                let cut = self.cut;
                 remarks.push(format!(
-                    "`{name}` has room for {width} characters, and {cut} values fill it: no hash has this length, so they \
-                     were probably cut when they were stored, and no password will match them"
+                    "`{name}` has room for {width} characters, and {} {} it: no hash has this length, so it was probably \
+                     cut when it was stored, and no password will match",
+                    counted(self.cut, "value"),
+                    either(self.cut, "fills", "fill")
                 ));
             } else if width < SHA224_BASE64 {
                 remarks.push(format!(
@@ -281,7 +282,7 @@ mod tests {
         digest[27] = 0;
         let mut hashes = secret(bytes(true), None);
         assert_eq!(value(&mut hashes, &digest).0, text(&STANDARD.encode(digest)));
-        assert!(hashes.remarks()[0].contains("1 digests"));
+        assert!(hashes.remarks()[0].contains("1 digest of 28 bytes was taken"));
         let (_, record) = value(&mut hashes, &[0xff; 16]);
         assert!(record.refusal.is_some_and(|refused| refused.why.contains("28 bytes") && refused.value.is_empty()));
         // A column that no attribute comes from is no reason to refuse a row.
@@ -295,7 +296,7 @@ mod tests {
         let mut cut = secret(kind, Some(36));
         value(&mut cut, &[b'a'; 36]);
         value(&mut cut, &[b'a'; 35]);
-        assert!(cut.remarks()[0].contains("36 characters, and 1 values fill it"));
+        assert!(cut.remarks()[0].contains("36 characters, and 1 value fills it"));
         let mut narrow = secret(kind, Some(32));
         value(&mut narrow, &[b'a'; 32]);
         assert!(narrow.remarks()[0].contains("has 40"));

@@ -14,6 +14,7 @@ use super::describe::Described;
 use super::errors::failed;
 use super::key::Key;
 use crate::source::{Record, Value};
+use sftpctl_core::text::{counted, either};
 
 /// What is still to be read.
 enum Cursor {
@@ -73,7 +74,7 @@ impl Reader {
 
     fn stopped(&self) -> String {
         let (read, expected) = (self.read, self.expected);
-        format!("reading stopped after {read} of {expected} rows, from which nothing was concluded")
+        format!("reading stopped after {read} of {}, from which nothing was concluded", counted(expected, "row"))
     }
 
     /// The next records; none at the end.
@@ -92,8 +93,10 @@ impl Reader {
         if matches!(cursor, Cursor::Ended) && self.read != self.expected {
             return Err(failed(
                 format!(
-                    "{} rows were read, and the same snapshot has {}; nothing was concluded from them",
-                    self.read, self.expected
+                    "{} {} read, and the same snapshot has {}; nothing was concluded from them",
+                    counted(self.read, "row"),
+                    either(self.read, "was", "were"),
+                    self.expected
                 ),
                 "stop what changes the table if its engine has no snapshots; name a key that no two rows share and that is \
                  never NULL, or none; a query must give the same rows each time; then rerun",

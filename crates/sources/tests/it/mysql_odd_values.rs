@@ -87,7 +87,7 @@ async fn binary_hashes_are_text_or_digests() {
     let hashes: Vec<_> = records.iter().map(|record| short(&record.values[2])).collect();
     let digest = server().sql("SELECT TO_BASE64(UNHEX(SHA2('x', 224)))");
     assert_eq!(hashes, ["lcf7ypKsUIOv2mKlZKPQFPw7cskUDjy5nqa/Eg==", digest.trim(), "NULL"]);
-    assert!(source.remarks().iter().any(|remark| remark.contains("1 digests of 28 bytes")), "{:?}", source.remarks());
+    assert!(source.remarks().iter().any(|remark| remark.contains("1 digest of 28 bytes")), "{:?}", source.remarks());
     let refusal = records[2].refusal.as_ref().unwrap();
     assert!(refusal.why.contains("16 bytes") && refusal.column == "secret", "{refusal:?}");
 
@@ -104,7 +104,7 @@ async fn collations_and_narrow_columns_are_told() {
     let database = server().database("collations", statements);
     for (name, told) in [
         ("loose", &["`Jan`, `JAN` and `jan`", "a space at its end", "`hash` has room for 32 characters"][..]),
-        ("cut", &["a space at its end", "room for 36 characters, and 1 values fill it"]),
+        ("cut", &["a space at its end", "room for 36 characters, and 1 value fills it"]),
         ("strict", &[]),
     ] {
         let mut source = connect(database, &table(name)).await;

@@ -138,7 +138,7 @@ async fn connection_lost_in_mid_stream_is_an_error() {
     kill(database);
     let (read, error) = error_after_all(&mut source).await;
     assert!(read < 99_000, "{read} rows after the cut");
-    assert!(error.message.contains("of 100000 rows, from which nothing was concluded"), "{error}");
+    assert!(error.message.contains("of 100,000 rows, from which nothing was concluded"), "{error}");
 }
 
 #[tokio::test]

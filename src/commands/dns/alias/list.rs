@@ -7,6 +7,7 @@ use crate::exit::Exit;
 use crate::report::Printer;
 use crate::report::aliases::AliasView;
 use sftpctl_core::aliases::zone::Found;
+use sftpctl_core::text::counted;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  \
@@ -40,6 +41,6 @@ pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> 
         printer.emit("alias/1", &view, || view.row());
         count += 1;
     }
-    printer.note(|| format!("{count} aliases"));
+    printer.note(|| counted(count, "alias"));
     Ok(Exit::Ok)
 }
