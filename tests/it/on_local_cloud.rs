@@ -37,5 +37,6 @@ mod ssh_audit;
 mod state;
 mod stopped;
 pub(crate) mod terminal;
+mod users_audit;
 mod users_import;
 mod via_s3;

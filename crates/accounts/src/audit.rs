@@ -1,6 +1,6 @@
 //! What is wrong, or soon will be, with the accounts of a table. Reads every item once, with flat memory.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::io;
 
 use serde::{Deserialize, Serialize};
@@ -10,10 +10,11 @@ use sftp_authorizer::{Account, Attribute, Item};
 use sftpctl_aws::AwsError;
 use sftpctl_core::spec::model::Environment;
 use sftpctl_core::spec::names;
-use sftpctl_core::text::either;
+use sftpctl_core::text::{counted, either};
 
-use super::folders::{self, Folder};
+use super::folders::{Folder, Manner, Shared};
 use super::key::{REMOVED, RESERVED_BY, RESERVES, is_reservation};
+use super::logins::Logins;
 use super::spill::{PARTS, Spill};
 use super::store::{Accounts, usernames};
 
@@ -56,6 +57,8 @@ pub enum Kind {
     NoServer,
     /// The account has expired.
     Expired,
+    /// The servers' logs have no log-in.
+    NoLogin,
     /// No reservation prevents a second account with the name.
     NotReserved,
     /// The hash of the password is fast to attack.
@@ -66,7 +69,7 @@ pub enum Kind {
 
 impl Kind {
     /// The kinds, the gravest first.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Malformed,
         Self::Duplicate,
         Self::BlockedName,
@@ -78,6 +81,7 @@ impl Kind {
         Self::SharedFolder,
         Self::NoServer,
         Self::Expired,
+        Self::NoLogin,
         Self::NotReserved,
         Self::LegacyHash,
         Self::StaleReservation,
@@ -108,6 +112,7 @@ impl Kind {
                 ["account limited to regions without a server", "accounts limited to regions without a server"]
             }
             Self::Expired => ["expired account", "expired accounts"],
+            Self::NoLogin => ["account without a log-in", "accounts without a log-in"],
             Self::NotReserved => ["name that is not reserved", "names that are not reserved"],
             Self::LegacyHash => ["hash that is not hardened", "hashes that are not hardened"],
             Self::StaleReservation => ["reservation without an account", "reservations without an account"],
@@ -153,9 +158,13 @@ struct Named {
     org_id: String,
     /// Whether it is a reservation, not an account.
     reserves: bool,
+    /// Whether it is neither disabled nor expired nor malformed.
+    #[serde(default)]
+    is_open: bool,
 }
 
-/// Reads the whole table, and calls `found` with each finding. `now` is in seconds since 1970.
+/// Reads the whole table, and calls `found` with each finding. `now` is in seconds since 1970. With `logins`, accounts
+/// that could log in and did not are found.
 ///
 /// # Errors
 /// The table, or a temporary file, cannot be read.
@@ -163,6 +172,7 @@ pub async fn audit(
     accounts: &Accounts,
     environment: &Environment,
     now: i64,
+    mut logins: Option<Logins>,
     found: &mut (dyn FnMut(Finding) + Send),
 ) -> Result<Sums, AuditError> {
     let buckets = environment.clusters.keys().map(|cluster| names::upload_bucket(environment, cluster)).collect();
@@ -187,23 +197,32 @@ pub async fn audit(
     }
     for part in 0..PARTS {
         let mut names: BTreeMap<String, (Vec<String>, Vec<String>)> = BTreeMap::new();
+        let seen = match &mut logins {
+            Some(logins) => Some((logins.days, logins.names.read(part)?.collect::<io::Result<HashSet<String>>>()?)),
+            None => None,
+        };
         for record in named.read(part)? {
-            let Named { name, org_id, reserves } = record?;
+            let Named { name, org_id, reserves, is_open } = record?;
+            if let Some((days, _)) = seen.as_ref().filter(|(_, seen)| is_open && !seen.contains(&name)) {
+                let days = counted(u64::from(*days), "day");
+                let what = format!("the servers' logs of the last {days} have no log-in");
+                audit.find(Kind::NoLogin, &name, &org_id, what);
+            }
             let (owners, reserved) = names.entry(name).or_default();
             if reserves { reserved.push(org_id) } else { owners.push(org_id) }
         }
         for (name, (owners, reserved)) in names {
             audit.name(&name, &owners, &reserved);
         }
-        let all = homes.read(part)?.collect::<io::Result<Vec<_>>>()?;
-        folders::shared(
-            &all,
-            |_, _| true,
-            |folder, rival| {
-                audit.find(Kind::SharedFolder, &folder.of, &folder.org_id.to_string(), rival.words(folder));
-                io::Result::Ok(())
-            },
-        )?;
+        let mut shared = Shared::new();
+        for folder in homes.read(part)? {
+            shared.add(folder?)?;
+        }
+        let manner = |_: &String| Manner { is_asked: true, ignores_left: false, is_left: false };
+        shared.find(manner, |folder, rival| {
+            audit.find(Kind::SharedFolder, &folder.of, &folder.org_id.to_string(), rival.words(folder));
+            Ok(())
+        })?;
     }
     Ok(audit.sums)
 }
@@ -245,6 +264,7 @@ impl Audit<'_> {
                 name: text(RESERVES)?,
                 org_id: text(RESERVED_BY).unwrap_or_default(),
                 reserves: true,
+                is_open: false,
             });
         }
         let shown = |name: &str| text(name).unwrap_or_else(|| "?".to_owned());
@@ -254,11 +274,15 @@ impl Audit<'_> {
             return None;
         }
         self.sums.accounts += 1;
+        let mut is_open = false;
         match Account::from_item(item) {
-            Ok(account) => self.account(&account),
+            Ok(account) => {
+                is_open = !account.disabled && !account.expires.as_ref().is_some_and(|expiry| expiry.is_over(self.now));
+                self.account(&account);
+            }
             Err(error) => self.find(Kind::Malformed, &username, &org_id, error.to_string()),
         }
-        Some(Named { name: text(USERNAME)?, org_id, reserves: false })
+        Some(Named { name: text(USERNAME)?, org_id, reserves: false, is_open })
     }
 
     fn account(&mut self, account: &Account) {

@@ -1,10 +1,17 @@
 //! Home folders that several organisations would share, or of which one is inside another's: each customer sees the
-//! files of the other. Pure.
+//! files of the other.
+//!
+//! Folders are sorted, so that one follows those that it is in. Whether it meets another one is then known from these, and
+//! from what follows it immediately: a million folders in one take no more memory than one.
 
-use std::collections::BTreeMap;
+use std::cmp::Ordering;
+use std::io;
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use sftp_authorizer::home::Home;
+
+use crate::sorter::Sorter;
 
 /// An organisation's folder.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -29,7 +36,7 @@ impl<T> Folder<T> {
     }
 
     /// `organisation 7 has the folder /b/7, too`, about this folder of another one.
-    pub(crate) fn words(&self, own: &Self) -> String {
+    pub(crate) fn words<U>(&self, own: &Folder<U>) -> String {
         let Self { org_id, path, .. } = self;
         if *path == own.path {
             format!("organisation {org_id} has the folder /{path}, too: each sees the files of the other")
@@ -39,47 +46,150 @@ impl<T> Folder<T> {
             format!("the folder /{path} of organisation {org_id} is inside it, whose files it sees")
         }
     }
+
+    /// Whether a folder is this one, or inside it.
+    fn is_above(&self, path: &str) -> bool {
+        path.strip_prefix(&self.path).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    }
+
+    fn bare(&self) -> Folder<()> {
+        Folder { path: self.path.clone(), org_id: self.org_id, of: () }
+    }
 }
 
-/// Calls `found` once for each folder that another organisation's meets, with that one. All of a group are given;
-/// `counts` says whether a folder of another organisation counts for the first.
-pub(crate) fn shared<T, E>(
-    folders: &[Folder<T>],
-    counts: impl Fn(&Folder<T>, &Folder<T>) -> bool,
-    mut found: impl FnMut(&Folder<T>, &Folder<T>) -> Result<(), E>,
-) -> Result<(), E> {
-    let mut by_path: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
-    for (index, folder) in folders.iter().enumerate() {
-        by_path.entry(&folder.path).or_default().push(index);
+/// Folders sort so that one is followed by all that are inside it; those of one organisation are together.
+impl<T> Ord for Folder<T> {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.path.split('/').cmp(other.path.split('/')).then(self.org_id.cmp(&other.org_id))
     }
-    // For each folder the first that it meets.
-    let mut rivals: BTreeMap<usize, &Folder<T>> = BTreeMap::new();
-    let other = |among: &[usize], own: &Folder<T>| {
-        let others = among.iter().filter_map(|index| folders.get(*index));
-        others.into_iter().find(|folder| folder.org_id != own.org_id && counts(own, folder))
-    };
-    for (path, owners) in &by_path {
-        let ends = path.match_indices('/').map(|(at, _)| at).chain([path.len()]);
-        for above in ends.filter_map(|end| by_path.get(path.get(..end)?)) {
-            for (own, among) in [(owners, above), (above, owners)] {
-                for index in own {
-                    let Some(folder) = folders.get(*index).filter(|_| !rivals.contains_key(index)) else { continue };
-                    rivals.extend(other(among, folder).map(|rival| (*index, rival)));
+}
+
+impl<T> PartialOrd for Folder<T> {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl<T> PartialEq for Folder<T> {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other) == Ordering::Equal
+    }
+}
+
+impl<T> Eq for Folder<T> {}
+
+/// How a folder counts for others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Manner {
+    /// Whether anybody asks which folder it meets.
+    pub(crate) is_asked: bool,
+    /// Whether it does not meet those that are left.
+    pub(crate) ignores_left: bool,
+    /// Whether its account leaves it.
+    pub(crate) is_left: bool,
+}
+
+/// A folder that the present one is in, or the present one.
+struct Level<T> {
+    path: Folder<()>,
+    /// Two organisations that have it, of those that leave it and of the others.
+    owners: [Vec<Folder<()>>; 2],
+    /// Folders that have met none: all are of one organisation, or ignore those that are left.
+    open: Vec<Folder<T>>,
+}
+
+/// Finds the folders that another organisation's meets.
+pub(crate) struct Shared<T> {
+    folders: Sorter<Folder<T>>,
+}
+
+impl<T: Serialize + DeserializeOwned + 'static> Shared<T> {
+    pub(crate) fn new() -> Self {
+        Self { folders: Sorter::new() }
+    }
+
+    #[cfg(test)]
+    fn with_runs_of(run: usize) -> Self {
+        Self { folders: Sorter::with_runs_of(run) }
+    }
+
+    /// Adds a folder. All of a group are compared.
+    pub(crate) fn add(&mut self, folder: Folder<T>) -> io::Result<()> {
+        self.folders.push(folder)
+    }
+
+    /// Calls `found` once for each folder that another organisation's meets, with one that it meets.
+    pub(crate) fn find(
+        self,
+        manner: impl Fn(&T) -> Manner,
+        mut found: impl FnMut(&Folder<T>, &Folder<()>) -> io::Result<()>,
+    ) -> io::Result<()> {
+        let mut levels: Vec<Level<T>> = Vec::new();
+        for folder in self.folders.sorted()? {
+            let folder = folder?;
+            let Manner { is_asked, ignores_left, is_left } = manner(&folder.of);
+            levels.truncate(levels.iter().take_while(|level| level.path.is_above(&folder.path)).count());
+            // It is what those above it meet.
+            for level in &mut levels {
+                let mut open = Vec::new();
+                for own in level.open.drain(..) {
+                    if own.org_id != folder.org_id && !(is_left && manner(&own.of).ignores_left) {
+                        found(&own, &folder.bare())?;
+                    } else {
+                        open.push(own);
+                    }
                 }
+                level.open = open;
+            }
+            let counts = levels.iter().flat_map(|level| {
+                let [staying, leaving] = &level.owners;
+                staying.iter().chain(leaving.iter().filter(|_| !ignores_left))
+            });
+            let rival = counts.into_iter().find(|owner| owner.org_id != folder.org_id).cloned();
+            if levels.last().is_none_or(|level| level.path.path != folder.path) {
+                levels.push(Level { path: folder.bare(), owners: [Vec::new(), Vec::new()], open: Vec::new() });
+            }
+            let Some(level) = levels.last_mut() else { continue };
+            let [staying, leaving] = &mut level.owners;
+            let owners = if is_left { leaving } else { staying };
+            if owners.len() < 2 && owners.iter().all(|owner| owner.org_id != folder.org_id) {
+                owners.push(folder.bare());
+            }
+            match rival {
+                Some(rival) if is_asked => found(&folder, &rival)?,
+                None if is_asked => level.open.push(folder),
+                _ => {}
             }
         }
+        Ok(())
     }
-    for (index, rival) in rivals {
-        if let Some(folder) = folders.get(index) {
-            found(folder, rival)?;
-        }
-    }
-    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Organisations and their rivals.
+    fn met<T: Serialize + DeserializeOwned + Clone + 'static>(
+        folders: &[Folder<T>],
+        run: usize,
+        manner: impl Fn(&T) -> Manner,
+    ) -> Vec<(i64, i64)> {
+        let mut shared = Shared::with_runs_of(run);
+        folders.iter().for_each(|folder| shared.add(folder.clone()).unwrap());
+        let mut all = Vec::new();
+        shared
+            .find(manner, |folder, rival| {
+                all.push((folder.org_id, rival.org_id));
+                assert_eq!(folder.group(), rival.group());
+                Ok(())
+            })
+            .unwrap();
+        all.sort_unstable();
+        all
+    }
+
+    const PLAIN: Manner = Manner { is_asked: true, ignores_left: false, is_left: false };
 
     #[test]
     fn folders_that_meet_are_found_on_both_sides() {
@@ -89,25 +199,66 @@ mod tests {
             (3, "/bkt/y"),
             (4, "/bkt/y/in/deep"),
             (5, "/bkt/ya"),
+            (5, "/bkt/y-"),
             (6, "/cup/x"),
             (7, "/bkt/own"),
             (7, "/bkt/own/in"),
         ];
         let folders: Vec<Folder<()>> =
             homes.iter().map(|(org_id, path)| Folder::new(&Home::parse(path).unwrap(), *org_id, ())).collect();
-        let mut all = Vec::new();
-        shared::<_, ()>(
-            &folders,
-            |_, _| true,
-            |folder, rival| {
-                all.push((folder.org_id, rival.org_id));
-                assert_eq!(folder.group(), rival.group());
-                Ok(())
-            },
-        )
-        .unwrap();
-        assert_eq!(all, [(1, 2), (2, 1), (3, 4), (4, 3)]);
+        for run in [1, 3, 100] {
+            assert_eq!(met(&folders, run, |()| PLAIN), [(1, 2), (2, 1), (3, 4), (4, 3)]);
+        }
         assert!(folders[3].words(&folders[2]).contains("/bkt/y/in/deep of organisation 4 is inside it"));
         assert!(folders[2].words(&folders[3]).contains("is inside /bkt/y of organisation 3"));
+    }
+
+    /// Compared with a search of every pair, in every manner.
+    #[test]
+    fn every_pair_that_meets_is_found_once() {
+        let paths = ["a/x", "a/x/y", "a/x/y/z", "a/x/z", "a/x-", "a/y"];
+        let mut random = fastrand::Rng::with_seed(7);
+        for _ in 0..2_000 {
+            let folders: Vec<Folder<(bool, bool, bool)>> = (0..random.usize(1..8))
+                .map(|_| {
+                    let of = (random.bool(), random.bool(), random.bool());
+                    let path = paths[random.usize(..paths.len())].to_owned();
+                    Folder { path, org_id: random.i64(1..4), of }
+                })
+                .collect();
+            let manner = |of: &(bool, bool, bool)| Manner { is_asked: of.0, ignores_left: of.1, is_left: of.2 };
+            let meets = |own: &Folder<(bool, bool, bool)>, rival: &Folder<(bool, bool, bool)>| {
+                own.org_id != rival.org_id
+                    && (own.is_above(&rival.path) || rival.is_above(&own.path))
+                    && !(manner(&own.of).ignores_left && manner(&rival.of).is_left)
+            };
+            let asked = folders.iter().filter(|own| own.of.0 && folders.iter().any(|rival| meets(own, rival)));
+            let mut expected: Vec<i64> = asked.map(|own| own.org_id).collect();
+            expected.sort_unstable();
+            let found: Vec<i64> = met(&folders, 3, manner).into_iter().map(|(own, _)| own).collect();
+            assert_eq!(found, expected, "{folders:?}");
+        }
+    }
+
+    /// Nested folders in one group wait for nothing: what is open is at most one organisation's.
+    #[test]
+    fn nested_folders_are_not_gathered() {
+        let mut shared = Shared::with_runs_of(1_000);
+        for org_id in 1..=50_000 {
+            let path = if org_id == 1 { "b/all".to_owned() } else { format!("b/all/{org_id}") };
+            shared.add(Folder { path, org_id, of: () }).unwrap();
+        }
+        assert!(shared.folders.in_memory() <= 1_000);
+        let mut count = 0;
+        shared
+            .find(
+                |()| PLAIN,
+                |_, _| {
+                    count += 1;
+                    Ok(())
+                },
+            )
+            .unwrap();
+        assert_eq!(count, 50_000);
     }
 }

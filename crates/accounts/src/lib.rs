@@ -10,9 +10,11 @@ mod folders;
 pub mod harden;
 pub mod import;
 pub mod key;
+pub mod logins;
 pub mod password;
 mod prices;
 pub mod rules;
+mod sorter;
 mod spill;
 pub mod store;
 

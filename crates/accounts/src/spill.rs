@@ -1,11 +1,14 @@
-//! Records on disk, in parts that are small enough to be held in memory one by one.
+//! Records on disk, in parts by their keys, so that what belongs together is found together: a part is usually small enough
+//! to be held in memory.
 //!
 //! The file has no name: it is readable by this process alone, and gone with it. It lies in the folder for temporary
 //! files, which `TMPDIR` sets.
 
 use std::fs::File;
-use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
+use std::io;
 use std::marker::PhantomData;
+use std::os::unix::fs::FileExt as _;
+use std::sync::Arc;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -19,7 +22,7 @@ const BLOCK: usize = 8 << 10;
 
 /// Records in parts; what belongs together is in one part.
 pub(crate) struct Spill<T> {
-    file: File,
+    file: Arc<File>,
     /// The end of the file.
     length: u64,
     parts: Vec<Part>,
@@ -38,7 +41,7 @@ impl<T: Serialize + DeserializeOwned> Spill<T> {
     /// An empty spill.
     pub(crate) fn new() -> io::Result<Self> {
         let parts = std::iter::repeat_with(Part::default).take(PARTS).collect();
-        Ok(Self { file: tempfile::tempfile()?, length: 0, parts, count: 0, of: PhantomData })
+        Ok(Self { file: Arc::new(tempfile::tempfile()?), length: 0, parts, count: 0, of: PhantomData })
     }
 
     /// Adds a record to the part of its key.
@@ -53,8 +56,7 @@ impl<T: Serialize + DeserializeOwned> Spill<T> {
         part.waiting.push(b'\n');
         self.count += 1;
         if part.waiting.len() >= BLOCK {
-            self.file.seek(SeekFrom::Start(self.length))?;
-            self.file.write_all(&part.waiting)?;
+            self.file.write_all_at(&part.waiting, self.length)?;
             part.blocks.push((self.length, part.waiting.len()));
             self.length += part.waiting.len() as u64;
             part.waiting.clear();
@@ -67,17 +69,14 @@ impl<T: Serialize + DeserializeOwned> Spill<T> {
         self.count
     }
 
-    /// The records of a part, in the order in which they were added.
+    /// The records of a part, in the order in which they were added, with a block of them in memory.
     pub(crate) fn read(&mut self, part: usize) -> io::Result<impl Iterator<Item = io::Result<T>> + use<T>> {
-        let mut bytes = Vec::new();
-        if let Some(part) = self.parts.get(part) {
-            for (start, length) in &part.blocks {
-                self.file.seek(SeekFrom::Start(*start))?;
-                (&self.file).take(*length as u64).read_to_end(&mut bytes)?;
-            }
-            bytes.extend_from_slice(&part.waiting);
-        }
-        Ok(Records { bytes, at: 0, of: PhantomData })
+        let (blocks, waiting) = match self.parts.get(part) {
+            Some(part) => (part.blocks.clone(), part.waiting.clone()),
+            None => (Vec::new(), Vec::new()),
+        };
+        let (file, blocks) = (Arc::clone(&self.file), blocks.into_iter());
+        Ok(Records { file, blocks, waiting: Some(waiting), bytes: Vec::new(), at: 0, of: PhantomData })
     }
 
     /// All records, part by part.
@@ -87,6 +86,11 @@ impl<T: Serialize + DeserializeOwned> Spill<T> {
 }
 
 struct Records<T> {
+    file: Arc<File>,
+    blocks: std::vec::IntoIter<(u64, usize)>,
+    /// What is not in the file, and is read last.
+    waiting: Option<Vec<u8>>,
+    /// A block: whole records.
     bytes: Vec<u8>,
     at: usize,
     of: PhantomData<fn() -> T>,
@@ -96,6 +100,17 @@ impl<T: DeserializeOwned> Iterator for Records<T> {
     type Item = io::Result<T>;
 
     fn next(&mut self) -> Option<Self::Item> {
+        while self.at >= self.bytes.len() {
+            self.at = 0;
+            let Some((start, length)) = self.blocks.next() else {
+                self.bytes = self.waiting.take()?;
+                continue;
+            };
+            self.bytes.resize(length, 0);
+            if let Err(error) = self.file.read_exact_at(&mut self.bytes, start) {
+                return Some(Err(error));
+            }
+        }
         let rest = self.bytes.get(self.at..).filter(|rest| !rest.is_empty())?;
         let line = rest.split(|byte| *byte == b'\n').next().unwrap_or(rest);
         self.at += line.len() + 1;

@@ -258,11 +258,13 @@ impl Accounts {
                 )),
                 values: vec![(":org".to_owned(), id.clone())],
             });
-            writes.push(Write::Delete {
-                key: self.key.reservation_key(&old),
-                condition: Some(format!("attribute_not_exists({KEY}) OR {RESERVED_BY} = :org")),
-                values: vec![(":org".to_owned(), id)],
-            });
+            if !old.is_empty() {
+                writes.push(Write::Delete {
+                    key: self.key.reservation_key(&old),
+                    condition: Some(format!("attribute_not_exists({KEY}) OR {RESERVED_BY} = :org")),
+                    values: vec![(":org".to_owned(), id)],
+                });
+            }
         }
         match self.home.write_items(&self.table, &writes).await? {
             Written::Done => Ok(()),
@@ -441,10 +443,18 @@ pub fn usernames(environment: &Environment) -> Usernames {
 /// The condition that an item is still as it was read.
 pub(crate) fn unchanged_item(before: &Item) -> (String, Vec<(String, Attribute)>) {
     let (time, mut values) = match before.get("updatedAt") {
+        // A value that nobody of ours writes, and that has no form here to compare it with.
+        Some(Attribute::Other) => {
+            ("NOT attribute_type(updatedAt, :type)", vec![(":type".to_owned(), Attribute::Text("S".to_owned()))])
+        }
         Some(time) => ("updatedAt = :time", vec![(":time".to_owned(), time.clone())]),
         None => ("attribute_not_exists(updatedAt)", Vec::new()),
     };
-    values.push((":name".to_owned(), Attribute::Text(name(before))));
+    // Malformed items may lack the name.
+    let Some(Attribute::Text(name)) = before.get(USERNAME) else {
+        return (format!("attribute_exists({KEY}) AND attribute_not_exists({USERNAME}) AND {time}"), values);
+    };
+    values.push((":name".to_owned(), Attribute::Text(name.clone())));
     (format!("username = :name AND {time}"), values)
 }
 

@@ -96,6 +96,27 @@ impl Logs {
         Ok(found)
     }
 
+    /// Calls `take` with each message since a time, in milliseconds since 1970, that fits a filter pattern; none without the
+    /// group.
+    pub async fn each(
+        &self,
+        group: &str,
+        (pattern, since): (&str, i64),
+        take: &mut (dyn FnMut(&str) -> std::io::Result<()> + Send),
+    ) -> Result<std::io::Result<()>, AwsError> {
+        let call = self.0.filter_log_events().log_group_name(group).filter_pattern(pattern).start_time(since);
+        let mut pages = call.into_paginator().send();
+        while let Some(page) = pages.next().await {
+            let page = page.call("logs:FilterLogEvents", group).or_missing(&["ResourceNotFound"])?;
+            let Some(page) = page else { break };
+            let taken = page.events().iter().filter_map(|event| event.message()).try_for_each(&mut *take);
+            if taken.is_err() {
+                return Ok(taken);
+            }
+        }
+        Ok(Ok(()))
+    }
+
     /// Deletes the group; missing is fine.
     pub async fn delete(&self, name: &str) -> Result<(), AwsError> {
         let call = self.0.delete_log_group().log_group_name(name).send().await.call("logs:DeleteLogGroup", name);

@@ -9,6 +9,7 @@ use aws_sdk_s3::types::{
     PublicAccessBlockConfiguration, ServerSideEncryption, ServerSideEncryptionByDefault,
     ServerSideEncryptionConfiguration, ServerSideEncryptionRule, Tag, Tagging, VersioningConfiguration,
 };
+use aws_smithy_types::retry::RetryConfig;
 
 use super::error::{Call as _, OrMissing as _};
 use super::objects::decoded;
@@ -284,6 +285,15 @@ impl S3 {
         let call = self.client.put_object().bucket(bucket).key(key).expected_bucket_owner(account);
         let call = call.checksum_algorithm(ChecksumAlgorithm::Sha256).body(ByteStream::from(body)).send().await;
         Ok(call.call("s3:PutObject", &format!("{bucket}/{key}"))?.version_id)
+    }
+
+    /// Puts an empty object, once: the caller retries, and knows of throttling.
+    pub async fn put_empty(&self, bucket: &str, key: &str, account: &str) -> Result<(), AwsError> {
+        let call = self.client.put_object().bucket(bucket).key(key).expected_bucket_owner(account);
+        let call = call.checksum_algorithm(ChecksumAlgorithm::Sha256).body(ByteStream::from_static(b"")).customize();
+        let once = aws_sdk_s3::config::Builder::new().retry_config(RetryConfig::disabled());
+        let answer = call.config_override(once).send().await;
+        answer.call("s3:PutObject", &format!("{bucket}/{key}")).map(drop)
     }
 
     /// Keys that begin with a prefix, at most 1,000.

@@ -31,6 +31,7 @@ mod serve;
 mod settings;
 mod sftp;
 mod socket_owner;
+mod structured_logs;
 mod transfer;
 pub mod zone;
 

@@ -9,6 +9,7 @@ use std::process::{Child, Stdio};
 use serde_json::Value;
 use sftp_authorizer::password::legacy;
 use sftp_authorizer::{Attribute, Item};
+use sftpctl_aws::Write;
 
 use super::faults::front;
 use crate::site::{Login, Site, shown, until};
@@ -382,4 +383,79 @@ fn names_that_pass_on_are_whole_at_every_moment() {
     assert_eq!(imported(&site, "csv:b.csv", &[])["counts"]["same"], 61);
     let port = site.port("us-west-2");
     assert!(site.admits(port, &Login::new(&name(1059), password)), "the new account");
+}
+
+/// Changes attributes of items as nobody of ours does.
+fn spoil(site: &Site, changes: &[(u32, &str, Option<Attribute>)]) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let updates = changes.iter().map(|(org_id, name, value)| Write::Update {
+        key: Item::from([("orgid".to_owned(), Attribute::Number(org_id.to_string()))]),
+        changes: vec![((*name).to_owned(), value.clone())],
+        condition: None,
+        values: Vec::new(),
+    });
+    let updates: Vec<Write> = updates.collect();
+    runtime.block_on(async {
+        let home = site.aws_of("111111111111").await.dynamodb("us-west-2");
+        home.write_items("dydb-99-uploads", &updates).await.unwrap();
+    });
+}
+
+/// With a status that is none, without a name, with times of another type: nobody can log in, and nothing says so but an
+/// import, which repairs them when it is asked to.
+#[test]
+fn items_that_nobody_can_log_in_with_are_repaired_with_overwrite() {
+    let site = Site::deployed("");
+    Csv::many(4, 1000).save(&site, "a.csv");
+    imported(&site, "csv:a.csv", &[]);
+    let broken = [
+        (1000, "status", Some(Attribute::Text("on".into()))),
+        (1001, "username", None),
+        (1002, "updatedAt", Some(Attribute::Other)),
+    ];
+    spoil(&site, &broken);
+    let refused = site.ends_with(3, &import("csv:a.csv", &["--report", "r.csv"]));
+    assert!(refused.contains("3 of 4 rows are rejected; nothing was written"), "{refused}");
+    assert!(refused.contains("3 malformed items in the table"), "{refused}");
+    let report = std::fs::read_to_string(site.dir.path().join("r.csv")).unwrap();
+    for why in ["the attribute status is neither", "the attribute username is missing", "updatedAt is not a string"] {
+        assert!(report.contains(why), "{report}");
+    }
+    let sync = ["users", "sync", "--env", "99", "--local", "--no-home-folders", "--from", "csv:a.csv", "--apply"];
+    site.ends_with(3, &[&sync[..], &NAME].concat());
+    let repaired = imported(&site, "csv:a.csv", &["--overwrite"]);
+    assert_eq!((&repaired["written"]["changed"], &repaired["counts"]["same"]), (&3.into(), &1.into()), "{repaired}");
+    assert_whole(&site, 1000..1004);
+    assert_eq!(imported(&site, "csv:a.csv", &[])["counts"]["same"], 4);
+    for id in 1000..1003 {
+        assert!(site.admits(site.port("us-west-2"), &Login::new(&format!("customer{id}"), "Fake-Password-1")), "{id}");
+    }
+}
+
+/// S3 throttles, and for a while takes nothing: each account gets its folder, and none fails.
+#[test]
+fn accounts_do_not_fail_for_markers_that_are_throttled() {
+    let site = Site::deployed("");
+    let with_folders = |file: &str| {
+        let from = format!("csv:{file}");
+        let all = ["users", "import", "--env", "99", "--local", "--yes", "--output", "json", "--from", &from];
+        let output = site.ok(&[&all[..], &NAME].concat());
+        serde_json::from_str::<Value>(output.lines().last().unwrap()).unwrap()
+    };
+    let put = "s3.PutObject";
+    Csv::many(200, 1000).save(&site, "a.csv");
+    faults(&site, &[&[put, "throttle", "--probability", "0.3"]]);
+    let written = &with_folders("a.csv")["written"];
+    assert_eq!((&written["new"], &written["failed"]), (&200.into(), &0.into()), "{written}");
+    assert!(written["throttled"].as_u64().unwrap() > 20, "{written}");
+    // Nine attempts of twenty-six markers, but some of the last: what is left is made at the end.
+    Csv::many(26, 2000).save(&site, "b.csv");
+    faults(&site, &[&[put, "throttle", "--count", "225"]]);
+    let written = &with_folders("b.csv")["written"];
+    assert_eq!((&written["new"], &written["failed"]), (&26.into(), &0.into()), "{written}");
+    faults(&site, &[]);
+    assert_whole(&site, (1000..1200).chain(2000..2026));
+    let login = Login::new("customer2025", "Fake-Password-1");
+    let session = site.sftp(site.port("us-west-2"), &login, "pwd\nls\n");
+    assert!(session.status.success(), "{}", shown(&session));
 }

@@ -31,6 +31,8 @@ pub(super) struct Checked {
     /// The account, and the password that is still to be hashed.
     pub(super) account: Result<(Account, Option<String>), Vec<Rejected>>,
     pub(super) remarks: Vec<Remark>,
+    /// The row's folder on the old server, without `/` at its end.
+    pub(super) old_folder: Option<String>,
 }
 
 /// A row under scrutiny: its faults so far.
@@ -110,7 +112,9 @@ impl Rules<'_> {
             )),
             _ => Err(scrutiny.faults),
         };
-        Checked { org_id, username: claimed, account, remarks }
+        let old = row.home.as_deref().filter(|path| !self.is_in_a_bucket(path));
+        let old_folder = old.map(|path| path.trim_end_matches('/').to_owned()).filter(|path| !path.is_empty());
+        Checked { org_id, username: claimed, account, remarks, old_folder }
     }
 
     /// Whether the row has what the servers ask for; a row with neither password nor key has its own fault.
@@ -160,7 +164,7 @@ impl Rules<'_> {
                 return None;
             };
             if self.buckets().any(|bucket| bucket == home.bucket) {
-                return Some(home);
+                return self.agrees(scrutiny, path, &home).then_some(home);
             }
             let reason = format!(
                 "the bucket {} does not belong to a cluster of environment {}",
@@ -178,9 +182,7 @@ impl Rules<'_> {
             return None;
         };
         if !clusters.contains_key(&cluster) {
-            let known: Vec<&str> = clusters.keys().map(String::as_str).collect();
-            let reason = format!("environment {} has only the clusters {}", self.environment.name, known.join(", "));
-            scrutiny.fault(Reason::Cluster, "cluster", &cluster, reason);
+            self.unknown_cluster(scrutiny, &cluster);
             return None;
         }
         let folder = org_id?.to_string();
@@ -195,6 +197,32 @@ impl Rules<'_> {
             });
         }
         Some(Home { bucket: names::upload_bucket(self.environment, &cluster), folder })
+    }
+
+    /// Whether the row's cluster, if it has one, is that of its home folder.
+    fn agrees(&self, scrutiny: &mut Scrutiny<'_>, path: &str, home: &Home) -> bool {
+        let Some(cluster) = &scrutiny.row.cluster else { return true };
+        if !self.environment.clusters.contains_key(cluster) {
+            self.unknown_cluster(scrutiny, cluster);
+            return false;
+        }
+        let bucket = names::upload_bucket(self.environment, cluster);
+        if bucket == home.bucket {
+            return true;
+        }
+        let reason = format!(
+            "the row has the cluster {cluster}, whose bucket is {bucket}, and a home folder in the bucket {}: correct or \
+             remove one of them",
+            home.bucket
+        );
+        scrutiny.fault(Reason::Home, "home", path, reason);
+        false
+    }
+
+    fn unknown_cluster(&self, scrutiny: &mut Scrutiny<'_>, cluster: &str) {
+        let known: Vec<&str> = self.environment.clusters.keys().map(String::as_str).collect();
+        let reason = format!("environment {} has only the clusters {}", self.environment.name, known.join(", "));
+        scrutiny.fault(Reason::Cluster, "cluster", cluster, reason);
     }
 
     fn buckets(&self) -> impl Iterator<Item = String> {
@@ -444,5 +472,24 @@ mod tests {
         assert_eq!(kinds(Row { username: Some("jan ".into()), ..row() }), [Reason::UserName]);
         let soon = check(&Row { expires: Some("31.12.2026".into()), ..row() }).account.unwrap_err();
         assert!(soon[0].reason.contains("write 2026-12-31"), "{soon:?}");
+    }
+
+    #[test]
+    fn a_cluster_and_a_home_of_another_contradict_each_other() {
+        let home = |cluster: &str| Row {
+            cluster: Some(cluster.into()),
+            home: Some("/pl-pt99-0-uploads/17578".into()),
+            ..row()
+        };
+        assert!(check(&home("99-0")).account.is_ok());
+        let other = environment().clusters.keys().find(|name| *name != "99-0").cloned().unwrap();
+        for (cluster, words) in
+            [(other.as_str(), "and a home folder in the bucket pl-pt99-0-uploads"), ("no", "has only")]
+        {
+            let faults = check(&home(cluster)).account.unwrap_err();
+            assert_eq!(faults.len(), 1, "{faults:?}");
+            assert!(faults[0].reason.contains(words), "{faults:?}");
+        }
+        assert!(check(&home(&other)).account.unwrap_err()[0].reason.contains(&format!("the cluster {other}, whose")));
     }
 }

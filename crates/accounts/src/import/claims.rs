@@ -10,7 +10,7 @@ use super::moves::{self, Moves};
 use super::rejected::{Reason, Rejected};
 use super::review::{Review, ReviewError};
 use super::wanted::Claim;
-use crate::folders::{self, Folder};
+use crate::folders::{Folder, Manner, Shared};
 use crate::spill::{PARTS, Spill};
 
 /// Finds the names that several rows claim, or that the table has for another organisation. That one may give its name
@@ -105,16 +105,16 @@ pub(super) fn compare_folders(
 ) -> io::Result<()> {
     let mut holders = holders(rows, held)?;
     for part in 0..PARTS {
-        let all = holders.read(part)?.collect::<io::Result<Vec<_>>>()?;
-        let counts = |own: &Folder<Holder>, rival: &Folder<Holder>| {
-            let is_mended = own.of.claim.row != 0 && rival.of.claim.row == 0;
-            !(is_mended && own.of.is_other_side && rival.of.is_other_side)
+        let mut shared = Shared::new();
+        for folder in holders.read(part)? {
+            shared.add(folder?)?;
+        }
+        let manner = |of: &Holder| {
+            let is_row = of.claim.row != 0;
+            Manner { is_asked: is_row, ignores_left: is_row && of.is_other_side, is_left: !is_row && of.is_other_side }
         };
-        folders::shared(&all, counts, |folder, rival| {
+        shared.find(manner, |folder, rival| {
             let claim = &folder.of.claim;
-            if claim.row == 0 {
-                return Ok(());
-            }
             let fault = Rejected {
                 row: claim.row,
                 place: claim.place.clone(),

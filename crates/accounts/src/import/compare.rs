@@ -8,6 +8,7 @@ use sftp_authorizer::password::Scheme;
 use sftp_authorizer::{Attribute, Item};
 
 use super::digest::DigestKey;
+use super::malformed;
 
 /// The digest of the row that the item was made from.
 pub(crate) const DIGEST: &str = "importDigest";
@@ -40,6 +41,14 @@ pub(super) enum Verdict {
     Newer,
     /// Both have changed, or the item was not imported: nothing says which is right. The attributes that differ.
     Conflict(Vec<String>),
+    /// Nobody can log in with the item: why, and what to do.
+    Malformed(String),
+    /// The same, and these attributes of the source repair it.
+    Repaired {
+        attributes: Vec<String>,
+        /// Whether somebody has changed the item otherwise since the import, and the source has not: it stays newer.
+        is_newer: bool,
+    },
 }
 
 /// The rules of a comparison.
@@ -89,6 +98,10 @@ pub(super) fn compare(row: &Item, item: Option<&Item>, terms: &Terms, proof: Pro
             Proof::Over => differing.retain(|name| *name != PASSWORD),
             Proof::NotOver => {}
         }
+    }
+    let faults = malformed::faults(row, item);
+    if !faults.is_empty() {
+        return malformed::verdict(&faults, terms, &differing, [source_is_same, item_is_same]);
     }
     let some = || differing.iter().map(|name| (*name).to_owned()).collect();
     match (source_is_same, item_is_same) {
@@ -156,6 +169,11 @@ pub(super) fn digest(row: &Item, terms: &Terms) -> String {
 mod tests {
     use super::*;
 
+    /// A hash as the old server has it.
+    fn hash(of: &str) -> String {
+        sftp_authorizer::password::legacy(of)
+    }
+
     fn item(pairs: &[(&str, &str)]) -> Item {
         pairs.iter().map(|(name, value)| ((*name).to_owned(), Attribute::Text((*value).to_owned()))).collect()
     }
@@ -168,7 +186,8 @@ mod tests {
     /// A row, and the item that an import at `t1` made of it.
     fn imported(terms: &Terms, password: &str) -> (Item, Item) {
         let mut row =
-            item(&[("username", "jan"), ("password", password), ("HomeDirectory", "/b/1"), ("status", "active")]);
+            item(&[("username", "jan"), ("password", password), ("HomeDirectory", "/bkt/1"), ("status", "active")]);
+        row.insert("orgid".into(), Attribute::Number("1".into()));
         let digest = digest(&row, terms);
         row.insert(DIGEST.into(), Attribute::Text(digest));
         let mut made = row.clone();
@@ -179,8 +198,8 @@ mod tests {
     #[test]
     fn three_versions_decide() {
         let terms = terms();
-        let (row, made) = imported(&terms, "hash");
-        let (newer_row, _) = imported(&terms, "newer hash");
+        let (row, made) = imported(&terms, &hash("one"));
+        let (newer_row, _) = imported(&terms, &hash("newer"));
         let overwriting = Terms { overwrite: true, ..terms.clone() };
         let edit = |pairs: &[(&str, &str)]| {
             let mut edited = made.clone();
@@ -195,14 +214,14 @@ mod tests {
         nameless.remove(SOURCE);
         assert_eq!(verdict(&row, &nameless), Verdict::Renewed, "it gets the source's name, once");
         assert_eq!(verdict(&newer_row, &made), Verdict::Changed(password.clone()));
-        let changed = edit(&[("password", "of users passwd"), (UPDATED, "t2")]);
+        let changed = edit(&[("password", &hash("of users passwd")), (UPDATED, "t2")]);
         assert_eq!(verdict(&row, &changed), Verdict::Newer);
         assert_eq!(verdict(&newer_row, &changed), Verdict::Conflict(password.clone()));
         assert_eq!(compare(&newer_row, Some(&changed), &overwriting, Proof::None), Verdict::Changed(password.clone()));
         // Both were changed to the same.
-        assert_eq!(verdict(&newer_row, &edit(&[("password", "newer hash"), (UPDATED, "t2")])), Verdict::Same);
+        assert_eq!(verdict(&newer_row, &edit(&[("password", &hash("newer")), (UPDATED, "t2")])), Verdict::Same);
         // Hardened: another password, the same row.
-        let wrapped = format!("{{sha224}}{}", sftp_authorizer::password::hash_random("hash", &[7; 16]).unwrap());
+        let wrapped = format!("{{sha224}}{}", sftp_authorizer::password::hash_random(hash("one"), &[7; 16]).unwrap());
         let hardened = edit(&[("password", &wrapped), (UPDATED, "t3"), (IMPORTED, "t3")]);
         assert_eq!(verdict(&row, &hardened), Verdict::Same);
         assert_eq!(verdict(&newer_row, &hardened), Verdict::Unproven);
@@ -210,14 +229,14 @@ mod tests {
         assert_eq!(proven(&newer_row, Proof::NotOver), Verdict::Changed(password.clone()));
         // Only the rest of the row has changed: the password stays hardened.
         let mut disabled = newer_row.clone();
-        disabled.extend(item(&[("password", "hash"), ("status", "disabled")]));
+        disabled.extend(item(&[("password", &hash("one")), ("status", "disabled")]));
         assert_eq!(proven(&disabled, Proof::Over), Verdict::Changed(vec!["status".to_owned()]));
         // Not imported: only what is equal is the same.
         let mut own = made.clone();
         own.remove(DIGEST);
         own.remove(IMPORTED);
         assert_eq!(verdict(&row, &own), Verdict::Same);
-        own.extend(item(&[("password", "other")]));
+        own.extend(item(&[("password", &hash("other"))]));
         assert_eq!(verdict(&row, &own), Verdict::Conflict(password));
     }
 
@@ -248,14 +267,15 @@ mod tests {
         assert_eq!(verdict(&row, &edited, Proof::NotOver), Verdict::Conflict(password.clone()));
         let overwriting = Terms { overwrite: true, ..second.clone() };
         assert_eq!(compare(&row, Some(&edited), &overwriting, Proof::None), Verdict::Unproven, "nor by --overwrite");
-        edited.extend(item(&[("password", "$argon2id$v=19$m=8,t=1,p=1$c2FsdHNhbHQ$aGFzaGhhc2g")]));
+        let other = sftp_authorizer::password::hash_random("other", &[7; 16]).unwrap();
+        edited.extend(item(&[("password", &other)]));
         assert_eq!(verdict(&row, &edited, Proof::None), Verdict::Conflict(password));
     }
 
     #[test]
     fn what_means_the_same_is_no_difference() {
         let terms = Terms { overwrite: true, ..terms() };
-        let (mut row, mut made) = imported(&terms, "hash");
+        let (mut row, mut made) = imported(&terms, &hash("one"));
         made.remove("status");
         made.remove(DIGEST);
         made.remove(IMPORTED);

@@ -147,6 +147,7 @@ fn decide(
         row: row.clone(),
         item: item.unwrap_or_default(),
         attributes,
+        is_newer: false,
     };
     match verdict {
         Verdict::New if moves.concern(claim.org_id) => moves.add(claim.org_id, Step::New(claim)),
@@ -173,12 +174,15 @@ fn decide(
         }
         Verdict::Changed(attributes) => {
             let change = change(item, attributes);
-            if moves.concern(claim.org_id) && change.is_renamed() {
-                moves.add(claim.org_id, Step::Changed(change));
-            } else {
-                count_change(review, &change);
-                review.changed.push_to(part, &change)?;
-            }
+            write_change(review, part, change, (claim.org_id, moves))?;
+        }
+        Verdict::Repaired { attributes, is_newer } => {
+            let change = Change { is_newer, ..change(item, attributes) };
+            write_change(review, part, change, (claim.org_id, moves))?;
+        }
+        Verdict::Malformed(reason) => {
+            absent.spare(Some(claim.org_id), claim.name())?;
+            reject(review, part, &org_fault(&claim, Reason::MalformedItem, reason), faulty)?;
         }
         Verdict::Conflict(attributes) => {
             let other = item.as_ref().and_then(|item| terms.other_source(item));
@@ -200,6 +204,21 @@ fn decide(
         }
     }
     Ok(())
+}
+
+/// Keeps a change, or has it wait for a name that passes on.
+fn write_change(
+    review: &mut Review,
+    part: usize,
+    change: Change,
+    (org_id, moves): (i64, &mut Moves),
+) -> io::Result<()> {
+    if moves.concern(org_id) && change.is_renamed() {
+        moves.add(org_id, Step::Changed(change));
+        return Ok(());
+    }
+    count_change(review, &change);
+    review.changed.push_to(part, &change)
 }
 
 /// Counts an account that is added.

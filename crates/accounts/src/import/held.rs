@@ -76,13 +76,14 @@ pub(super) fn hold(held: &mut Held, item: &Item, key: TableKey) -> io::Result<()
         let removal = Removal { key: key_text(key, owner, name), time: time.to_owned() };
         return held.removals.push(removal.key.as_bytes(), &removal);
     }
-    let (Some(name), Some(org_id)) = (text(item, "username"), org_id(item)) else { return Ok(()) };
-    if org_id <= 0 {
-        return Ok(());
+    let Some(org_id) = org_id(item).filter(|id| *id > 0) else { return Ok(()) };
+    let name = text(item, "username").unwrap_or_default().to_owned();
+    let key = key_text(key, org_id, &name);
+    let claim = Claim { name, written: None, org_id: Some(org_id), row: 0, place: String::new(), key };
+    // Without a name it is no account, but has the organisation's key.
+    if !claim.name.is_empty() {
+        held.claims.push(claim.name.to_lowercase().as_bytes(), &claim)?;
     }
-    let key = key_text(key, org_id, name);
-    let claim = Claim { name: name.to_owned(), org_id: Some(org_id), row: 0, place: String::new(), key };
-    held.claims.push(name.to_lowercase().as_bytes(), &claim)?;
     held.items.push(claim.key.as_bytes(), item)?;
     if let Some(home) = text(item, "HomeDirectory").and_then(Home::parse) {
         let folder = Folder::new(&home, org_id, claim);

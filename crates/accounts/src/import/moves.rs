@@ -138,7 +138,7 @@ pub(super) fn name_taken(claim: &Claim, reason: String) -> Rejected {
         row: claim.row,
         place: claim.place.clone(),
         column: "username".to_owned(),
-        value: super::rejected::shown(&claim.name),
+        value: super::rejected::shown(claim.written.as_ref().unwrap_or(&claim.name)),
         reason,
         kind: Reason::NameTaken,
     }

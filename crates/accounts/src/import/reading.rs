@@ -7,6 +7,7 @@ use sftp_authorizer::{Account, Attribute, Item};
 
 use super::absent::Absent;
 use super::compare::{self, DIGEST, SOURCE, Terms};
+use super::old_folders::OldFolder;
 use super::rejected::Rejected;
 use super::review::{Counts, Noted, Options, ReviewError};
 use super::row::{Remark, Row, Rows};
@@ -22,6 +23,7 @@ pub(super) struct Read {
     pub(super) wanted: Spill<Wanted>,
     pub(super) claims: Spill<Claim>,
     pub(super) folders: Spill<Folder<Claim>>,
+    pub(super) old_folders: Spill<OldFolder>,
     pub(super) rejected: Spill<Rejected>,
     pub(super) noted: Spill<Noted>,
     pub(super) absent: Absent,
@@ -60,6 +62,7 @@ pub(super) async fn read(
         wanted: Spill::new()?,
         claims: Spill::new()?,
         folders: Spill::new()?,
+        old_folders: Spill::new()?,
         rejected: Spill::new()?,
         noted: Spill::new()?,
         absent: Absent::new(key.has_name())?,
@@ -110,12 +113,18 @@ fn take_row(
         read.absent.reject(checked.org_id, checked.username.as_deref())?;
     }
     if let Some(name) = checked.username {
-        let claim = Claim { org_id: checked.org_id, row: number, place: row.place.clone(), name, key: own_key.clone() };
+        let written = row.username.clone().filter(|written| *written != name);
+        let (org_id, place, key) = (checked.org_id, row.place.clone(), own_key.clone());
+        let claim = Claim { name, written, org_id, row: number, place, key };
         read.claims.push(claim.name.to_lowercase().as_bytes(), &claim)?;
         if let Ok((account, _)) = &checked.account {
             let folder = Folder::new(&account.home, account.org_id, claim);
             read.folders.push(folder.group().as_bytes(), &folder)?;
         }
+    }
+    if let (Ok((account, _)), Some(path)) = (&checked.account, checked.old_folder) {
+        let folder = OldFolder { path, org_id: account.org_id, row: number, place: row.place.clone() };
+        read.old_folders.push(folder.path.as_bytes(), &folder)?;
     }
     let wanted = |org_id, item| Wanted { row: number, place: row.place.clone(), org_id, key: own_key.clone(), item };
     match checked.account {

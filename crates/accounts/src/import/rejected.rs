@@ -70,6 +70,8 @@ pub enum Reason {
     NameTaken,
     /// The row and the item have both changed, or the item was not imported.
     Conflict,
+    /// Nobody can log in with the item that the table has.
+    MalformedItem,
 }
 
 impl Reason {
@@ -100,6 +102,7 @@ impl Reason {
             Self::DuplicateOrg => ["organisation claimed by several rows", "organisations claimed by several rows"],
             Self::NameTaken => ["user name of another organisation", "user names of other organisations"],
             Self::Conflict => ["account changed in the table", "accounts changed in the table"],
+            Self::MalformedItem => ["malformed item in the table", "malformed items in the table"],
         };
         either(count, one, many)
     }

@@ -21,6 +21,7 @@ use super::digest::DigestKey;
 use super::estimate::{Estimate, Work};
 use super::held::{Held, held};
 use super::moves::{Chain, Moves};
+use super::old_folders::note_shared;
 use super::reading::{Form, Read, read};
 use super::rejected::{Reason, Rejected};
 use super::row::{Remark, Rows, RowsError};
@@ -245,7 +246,7 @@ pub(super) async fn compared(
     (terms, key): (&Terms, TableKey),
     watch: &dyn Watch,
 ) -> Result<Review, ReviewError> {
-    let Read { wanted, claims, folders, mut rejected, noted, mut absent, counts, forms } = read;
+    let Read { wanted, claims, folders, old_folders, mut rejected, noted, mut absent, counts, forms } = read;
     let forms = forms.into_iter().map(|(why, Form { count, sample })| {
         let (values, were) = (counted(count, "value"), either(count, "was", "were"));
         format!("{values} {were} taken in another form: {why}, such as {sample}")
@@ -269,6 +270,7 @@ pub(super) async fn compared(
     let mut moves = Moves::default();
     let takes_moves = (!key.has_name()).then_some(&mut moves);
     compare_names(claims, held.claims, &mut rejected, &mut absent, (&mut review, takes_moves))?;
+    note_shared(old_folders, &mut review)?;
     compare_folders([folders, held.folders], &mut rejected, &mut absent)?;
     let other_key = held.other_key;
     let held = (held.items, held.removals);

@@ -15,6 +15,8 @@ use super::row::{Field, Password, Refused, Row, Rows, RowsError};
 use crate::bulk::watch::{Progress, Watch};
 use crate::key::TableKey;
 
+mod repairs;
+
 const HASH: &str = "lcf7ypKsUIOv2mKlZKPQFPw7cskUDjy5nqa/Eg==";
 
 struct Silent;
@@ -368,4 +370,47 @@ async fn a_source_takes_over_its_nameless_accounts_once() {
     nameless[0].remove("importSource");
     let found = review(rows(), &nameless, &options).await;
     assert_eq!((found.counts.same, found.counts.renewed, found.counts.changed), (2, 1, 0), "{found:?}");
+}
+
+/// The organisations keep what they shared on the old server apart; that is worth a note.
+#[tokio::test]
+async fn organisations_that_shared_a_folder_of_the_old_server_are_noted() {
+    let environment = environment("");
+    let old = |org_id: &str, name: &str, home: &str| Row {
+        place: format!("line {org_id}"),
+        home: Some(home.into()),
+        ..row(org_id, name)
+    };
+    let rows = vec![
+        old("1", "one", "/home/shared"),
+        old("2", "two", "/home/shared/"),
+        old("3", "three", "/home/3"),
+        old("4", "four", "/home/shared"),
+        Row { cluster: Some("no".into()), ..old("5", "five", "/home/3") },
+    ];
+    let mut found = review(rows, &[], &options(&environment)).await;
+    assert_eq!((found.counts.new, found.counts.rejected), (4, 1));
+    let note = "3 rows of several organisations name one folder of the old server, such as `/home/shared` (line 1, \
+                line 2): each organisation gets a folder of its own. Decide whose the files in the old one are before \
+                they are copied";
+    assert!(found.remarks.iter().any(|remark| remark == note), "{:?}", found.remarks);
+    let mut noted = Vec::new();
+    found.noted(|noted_row| noted.push((noted_row.row, noted_row.remark.why.clone()))).unwrap();
+    let shared =
+        |of: i64| format!("organisation {of} has this folder of the old server, too (line {of}): each gets its own");
+    for (row, rival) in [(1, 2), (2, 1), (4, 1)] {
+        assert!(noted.contains(&(row, shared(rival))), "{noted:?}");
+    }
+    assert!(!noted.iter().any(|(row, why)| [3, 5].contains(row) && why.contains("too")), "{noted:?}");
+}
+
+#[tokio::test]
+async fn the_report_has_the_name_as_the_source_has_it() {
+    let environment = environment("accounts: { usernames: case-insensitive }");
+    let options = options(&environment);
+    let held = imported(vec![row("9", "piet")], &options).await;
+    let mut found = review(vec![row("1", "Jan"), row("2", "JAN"), row("3", "Piet")], &held, &options).await;
+    let mut values = Vec::new();
+    found.rejected(|fault| values.push(fault.value.clone())).unwrap();
+    assert_eq!(values, ["Jan", "JAN", "Piet"]);
 }

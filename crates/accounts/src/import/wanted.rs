@@ -29,6 +29,8 @@ impl Wanted {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Claim {
     pub(super) name: String,
+    /// The name as the source has it, if that is another.
+    pub(super) written: Option<String>,
     pub(super) org_id: Option<i64>,
     pub(super) row: u64,
     pub(super) place: String,
@@ -48,6 +50,8 @@ pub(super) struct Change {
     pub(super) item: Item,
     /// The attributes that differ.
     pub(super) attributes: Vec<String>,
+    /// Whether somebody has changed the account since its import: it is repaired, and stays newer than the source.
+    pub(super) is_newer: bool,
 }
 
 impl Change {

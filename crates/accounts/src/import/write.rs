@@ -1,9 +1,12 @@
 //! Writes what a review found, conditionally and by the batch, as fast as the table takes it.
 //!
 //! A new account is three writes in this order: the marker of its home folder, the reservation of its name, its item. A
-//! run that is killed between two of them leaves nothing that the next does not complete.
+//! run that is killed between two of them leaves nothing that the next does not complete. An account whose marker S3 does
+//! not take is written at the end of the run, after another attempt.
 
 mod exchange;
+mod markers;
+mod removal;
 
 use std::collections::HashMap;
 use std::io;
@@ -14,7 +17,6 @@ use sftp_authorizer::{Account, Attribute, Item};
 use sftpctl_aws::{Aws, AwsError, BATCH, Statement};
 use sftpctl_core::spec::model::Environment;
 use sftpctl_core::spec::names;
-use tokio::task::JoinSet;
 
 use super::compare::{CREATED, DIGEST, IMPORTED, SOURCE, UPDATED, text};
 use super::review::Review;
@@ -24,8 +26,9 @@ use crate::bulk::pace::{Ended, Pace, is_hopeless};
 use crate::bulk::unwritten::Unwritten;
 use crate::bulk::watch::{Progress, Watch};
 use crate::change::timestamp;
-use crate::key::RESERVED_BY;
+use crate::spill::Spill;
 use crate::store::{AccountError, Accounts};
+use markers::{ATTEMPTS, LAST_ATTEMPTS, Marked};
 
 /// What an import writes besides the items.
 #[derive(Clone, Copy, Debug)]
@@ -83,6 +86,8 @@ struct Batch {
     deleted: u64,
     throttled: u64,
     missed: Vec<Missed>,
+    /// Accounts whose markers S3 did not take, and why.
+    later: Vec<(Added, AwsError)>,
 }
 
 /// Writes what a review found.
@@ -114,9 +119,12 @@ pub async fn write(
     let mut new = review.new.all();
     let mut changed = review.changed.all();
     let mut removed = review.removed.all();
+    let mut later: Spill<Added> = Spill::new()?;
     loop {
+        let is_without_markers = later.count() >= NAMED as u64 && result.done() == result.unwritten();
         let failed = usize::try_from(result.failed).unwrap_or(usize::MAX);
-        let stopping = watch.is_stopping() || is_hopeless(failed, result.done() - result.unwritten(), of);
+        let is_hopeless = is_without_markers || is_hopeless(failed, result.done() - result.unwritten(), of);
+        let stopping = watch.is_stopping() || is_hopeless;
         if !stopping && pace.has_room() {
             if let Some(chain) = chains.next() {
                 let writer = Arc::clone(&writer);
@@ -142,21 +150,42 @@ pub async fn write(
                 continue;
             }
         }
-        let Some(ended) = pace.next().await? else {
-            result.interrupted = watch.is_stopping() && result.done() < of;
-            return Ok(result);
-        };
-        for missed in &ended.missed {
-            review.missed.push(&missed.row.to_be_bytes(), missed)?;
+        let Some(mut ended) = pace.next().await? else { break };
+        for (added, _) in ended.later.drain(..) {
+            later.push(&added.row.to_be_bytes(), &added)?;
         }
-        result.add(ended);
-        watch.progress(Progress::Writing {
-            done: result.done(),
-            of,
-            throttled: result.throttled,
-            at_once: pace.at_once(),
-        });
+        result.add(ended, &mut review.missed)?;
+        watch.progress(result.progress(of, pace.at_once()));
     }
+    let is_hopeless = later.count() >= NAMED as u64 && result.done() == result.unwritten();
+    let mut later = later.all();
+    while !watch.is_stopping() {
+        let some = if pace.has_room() { later.take(BATCH)? } else { Vec::new() };
+        let (is_last, writer) = (some.is_empty(), Arc::clone(&writer));
+        match (is_last, is_hopeless) {
+            (true, _) => {}
+            (false, true) => result.add(unmarked(&some), &mut review.missed)?,
+            (false, false) => pace.spawn(async move { writer.add_last(some).await }),
+        }
+        if !is_last {
+            continue;
+        }
+        let Some(ended) = pace.next().await? else { break };
+        result.add(ended, &mut review.missed)?;
+        watch.progress(result.progress(of, pace.at_once()));
+    }
+    while let Some(ended) = pace.next().await? {
+        result.add(ended, &mut review.missed)?;
+    }
+    result.interrupted = watch.is_stopping() && result.done() < of;
+    Ok(result)
+}
+
+/// Accounts that are not written, since S3 has not taken a single marker.
+fn unmarked(some: &[Added]) -> Batch {
+    let mut batch = Batch::default();
+    some.iter().for_each(|added| batch.failed(&added.of(), "its home folder: S3 takes no objects for now"));
+    batch
 }
 
 impl Ended for Batch {
@@ -206,7 +235,7 @@ impl<'a> Of<'a> {
 }
 
 /// A new account: its row, and its item with the times.
-#[derive(Clone)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 struct Added {
     row: u64,
     place: String,
@@ -223,18 +252,24 @@ impl Added {
 const NEW: &str = "attribute_not_exists(orgid)";
 
 impl Written {
-    fn add(&mut self, ended: Batch) {
+    fn add(&mut self, ended: Batch, all: &mut Spill<Missed>) -> io::Result<()> {
         self.new += ended.new;
         self.changed += ended.changed;
         self.renewed += ended.renewed;
         self.deleted += ended.deleted;
         self.throttled += ended.throttled;
         for missed in ended.missed {
+            all.push(&missed.row.to_be_bytes(), &missed)?;
             *(if missed.overtaken { &mut self.overtaken } else { &mut self.failed }) += 1;
             if self.missed.len() < NAMED {
                 self.missed.push(missed);
             }
         }
+        Ok(())
+    }
+
+    fn progress(&self, of: u64, at_once: usize) -> Progress {
+        Progress::Writing { done: self.done(), of, throttled: self.throttled, at_once }
     }
 
     /// Accounts that were not written.
@@ -274,8 +309,22 @@ impl Writer {
 
     /// Adds a batch of accounts.
     async fn add(&self, wanted: Vec<Wanted>) -> Batch {
+        self.add_items(self.added(wanted), ATTEMPTS).await
+    }
+
+    /// Adds accounts whose markers S3 did not take before. A rerun makes what it does not take now.
+    async fn add_last(&self, added: Vec<Added>) -> Batch {
+        let mut result = self.add_items(added, LAST_ATTEMPTS).await;
+        for (added, error) in std::mem::take(&mut result.later) {
+            result.failed(&added.of(), format!("its home folder: {error}"));
+        }
+        result
+    }
+
+    async fn add_items(&self, added: Vec<Added>, attempts: u32) -> Batch {
         let mut result = Batch::default();
-        let added = self.with_markers(self.added(wanted), &mut result).await;
+        let Marked { kept: added, later } = self.with_markers(added, attempts, &mut result).await;
+        result.later = later;
         let reservations = added.iter().map(|added| Statement::Insert(self.reservation_of(&added.item))).collect();
         let reserved = execute(&self.accounts, reservations, &mut result.throttled).await;
         let (mut free, mut slow) = (Vec::new(), Vec::new());
@@ -311,37 +360,6 @@ impl Writer {
         self.accounts.home().item(self.accounts.table(), &self.accounts.key().key_of_item(item)).await
     }
 
-    /// Puts the marker of each account's folder, and returns the accounts that have one.
-    async fn with_markers(&self, added: Vec<Added>, result: &mut Batch) -> Vec<Added> {
-        if !self.choices.markers {
-            return added;
-        }
-        let mut puts = JoinSet::new();
-        for (index, added) in added.iter().enumerate() {
-            let home = text(&added.item, "HomeDirectory").and_then(sftp_authorizer::home::Home::parse);
-            let region = home.as_ref().and_then(|home| self.regions.get(&home.bucket));
-            if let (Some(home), Some(region)) = (home, region) {
-                let (s3, account) = (self.aws.s3(region), self.account.clone());
-                let marker = format!("{}/", home.folder);
-                puts.spawn(async move { (index, s3.put_object(&home.bucket, &marker, Vec::new(), &account).await) });
-            }
-        }
-        let mut refused: HashMap<usize, AwsError> = HashMap::new();
-        while let Some(put) = puts.join_next().await {
-            if let Ok((index, Err(error))) = put {
-                refused.insert(index, error);
-            }
-        }
-        let mut kept = Vec::new();
-        for (index, added) in added.into_iter().enumerate() {
-            match refused.remove(&index) {
-                Some(error) => result.failed(&added.of(), format!("its home folder: {error}")),
-                None => kept.push(added),
-            }
-        }
-        kept
-    }
-
     /// Adds an account whose name is reserved already: by a run that was killed, or by an account that is gone.
     async fn add_alone(&self, added: Added, result: &mut Batch) {
         let account = match Account::from_item(&added.item) {
@@ -369,8 +387,11 @@ impl Writer {
     /// and the removal of attributes.
     async fn change(&self, changes: Vec<Change>) -> Batch {
         let mut result = Batch::default();
+        let is_removed = |change: &Change, name: &String| name != UPDATED && !change.row.contains_key(name);
         let (alone, together): (Vec<Change>, Vec<Change>) = changes.into_iter().partition(|change| {
-            change.is_renamed() || change.attributes.iter().any(|name| !change.row.contains_key(name))
+            change.is_renamed()
+                || change.attributes.iter().any(|name| is_removed(change, name))
+                || change.item.get(UPDATED) == Some(&Attribute::Other)
         });
         let updates = together.iter().map(|change| self.update(change)).collect();
         let ends = execute(&self.accounts, updates, &mut result.throttled).await;
@@ -394,9 +415,14 @@ impl Writer {
     /// The attributes that a change sets; without a value, removes.
     fn set(&self, change: &Change) -> Vec<(String, Option<Attribute>)> {
         let now = || Some(Attribute::Text(self.now.clone()));
-        let own = change.attributes.iter().map(|name| (name.clone(), change.row.get(name).cloned()));
+        let own = change.attributes.iter().filter(|name| *name != UPDATED);
+        let own = own.map(|name| (name.clone(), change.row.get(name).cloned()));
+        let own = own.chain([(UPDATED.to_owned(), now())]);
+        if change.is_newer {
+            return own.collect();
+        }
         let kept = [DIGEST, SOURCE].map(|name| (name.to_owned(), change.row.get(name).cloned()));
-        own.chain(kept).chain([(UPDATED.to_owned(), now()), (IMPORTED.to_owned(), now())]).collect()
+        own.chain(kept).chain([(IMPORTED.to_owned(), now())]).collect()
     }
 
     fn update(&self, change: &Change) -> Statement {
@@ -418,44 +444,5 @@ impl Writer {
     /// Whether an item has what a change sets.
     fn has_all(&self, found: &Item, change: &Change) -> bool {
         self.set(change).iter().all(|(name, value)| found.get(name) == value.as_ref())
-    }
-
-    /// Deletes a batch of accounts that are still as they were read, and frees their names.
-    async fn remove(&self, items: Vec<Item>) -> Batch {
-        let mut result = Batch::default();
-        let expected = |item: &Item| {
-            let names = ["orgid", "username", UPDATED];
-            names.map(|name| (name.to_owned(), item.get(name).cloned())).into()
-        };
-        let deletions = items.iter().map(|item| Statement::Delete { expected: expected(item) }).collect();
-        let ends = execute(&self.accounts, deletions, &mut result.throttled).await;
-        let mut gone = Vec::new();
-        for (item, end) in items.into_iter().zip(ends) {
-            match end {
-                End::Done => gone.push(item),
-                End::Taken => match self.found(&item).await {
-                    // An earlier attempt of this deletion was carried out.
-                    Ok(None) => gone.push(item),
-                    Ok(Some(_)) => result.overtaken(&Of::item(&item), "the account was changed by another writer"),
-                    Err(error) => result.failed(&Of::item(&item), error.to_string()),
-                },
-                End::Failed(why) => result.failed(&Of::item(&item), why),
-            }
-        }
-        // This may fail: the next account with the name takes over a stale reservation.
-        let reserved = |item: &Item| {
-            let mut expected: Vec<_> = self
-                .accounts
-                .key()
-                .reservation_key(text(item, "username").unwrap_or_default())
-                .into_iter()
-                .map(|(name, value)| (name, Some(value)))
-                .collect();
-            expected.push((RESERVED_BY.to_owned(), item.get("orgid").cloned()));
-            Statement::Delete { expected }
-        };
-        execute(&self.accounts, gone.iter().map(reserved).collect(), &mut result.throttled).await;
-        result.deleted += gone.len() as u64;
-        result
     }
 }

@@ -115,6 +115,11 @@ impl Arns<'_> {
         names.iter().map(|name| self.in_every_region("logs", &pattern(name))).collect()
     }
 
+    /// The servers' structured logs.
+    pub(super) fn server_logs(&self) -> [String; 1] {
+        [self.in_every_region("logs", &format!("log-group:{}:*", names::transfer_log_group(self.0, "*")))]
+    }
+
     pub(super) fn any_log_group(&self) -> String {
         self.in_every_region("logs", "log-group:*")
     }

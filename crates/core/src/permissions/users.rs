@@ -19,6 +19,8 @@ pub(super) fn statements(arns: &Arns<'_>) -> Vec<Value> {
         // The empty object that shows a customer's folder before the first upload: its key ends with a slash.
         allow("CreateFolders", &["s3:PutObject"], arns.upload_objects("*/")),
         allow("ReadServers", &["transfer:DescribeServer", "transfer:ListHostKeys"], [arns.servers()]),
+        // `users audit --logins`.
+        allow("ReadLogins", &["logs:FilterLogEvents"], arns.server_logs()),
         // Authorized on the user, whose ARN has the server's ID and the name that logs in.
         allow("TestLogins", &["transfer:TestIdentityProvider"], [arns.sftp_users()]),
     ]

@@ -72,6 +72,7 @@ use super::error::LocalError;
 use super::events::Buses;
 use super::execute_api;
 use super::sftp::Endpoints;
+use super::structured_logs::StructuredLogs;
 use super::transfer::{self, ApiError, Context, KeyFolder, Store};
 use crate::function_key::FunctionKey;
 use crate::place::Place;
@@ -93,6 +94,7 @@ pub(super) struct Front {
     ministack: MinistackStatus,
     upstream: Arc<Upstream>,
     buses: Arc<Buses>,
+    logs: Arc<StructuredLogs>,
     store: Arc<Store>,
     keys: Arc<KeyFolder>,
     cloud: Arc<Cloud>,
@@ -125,7 +127,9 @@ impl Front {
         let manners = Manners::without(&options.without_manners).map_err(LocalError::UnknownManner)?;
         let upstream = Arc::new(Upstream::new(ministack_port, cloud.ministack_secret.clone()));
         let buses = Arc::new(Buses::new(Arc::clone(&upstream)));
-        let parts = (Arc::clone(&store), Arc::clone(&keys), Arc::clone(&cloud), Arc::clone(&buses));
+        let logs = Arc::new(StructuredLogs::new(Arc::clone(&upstream)));
+        let told = (Arc::clone(&buses), Arc::clone(&logs));
+        let parts = (Arc::clone(&store), Arc::clone(&keys), Arc::clone(&cloud), told);
         let endpoints = Endpoints::new(dir, parts, in_memory, limits)?;
         Ok(Arc::new(Self {
             dir: dir.to_owned(),
@@ -133,6 +137,7 @@ impl Front {
             ministack,
             upstream,
             buses,
+            logs,
             store,
             keys,
             cloud,
@@ -167,14 +172,15 @@ pub(super) async fn run(front: Arc<Front>, listener: TcpListener, stop: impl Fut
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(HEAD).max_buf_size(BUFFER);
     let (graceful, seats) = (GracefulShutdown::new(), Arc::new(Semaphore::new(CONNECTIONS)));
-    let (endpoints, events) = (front.endpoints.watch(), front.buses.deliver());
-    tokio::pin!(stop, endpoints, events);
+    let (endpoints, events, logs) = (front.endpoints.watch(), front.buses.deliver(), front.logs.deliver());
+    tokio::pin!(stop, endpoints, events, logs);
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
             () = &mut stop => break,
             () = &mut endpoints => break,
             () = &mut events => break,
+            () = &mut logs => break,
         };
         let stream = match accepted {
             Ok((stream, _)) => stream,

@@ -23,6 +23,7 @@ use super::told::Teller;
 use super::user_key;
 use crate::login::{self, Admission, LoginAttempt, NotAdmitted};
 use crate::place::Place;
+use crate::structured_logs::Of;
 use crate::transfer::is_user_name;
 
 /// Maximum number of SFTP sessions per connection, from the user guide's "Transferring files over a server endpoint
@@ -152,6 +153,7 @@ impl Connection {
         }
         self.clock.admit(user);
         self.conversation.admit();
+        self.log(user, "CONNECTED", &[("role", &admission.role)]);
         self.admitted = Some((user.to_owned(), admission));
         Auth::Accept
     }
@@ -207,6 +209,15 @@ impl Connection {
     fn log_refusal(&self, user: &str, refusal: &NotAdmitted) {
         let (activity, reason) = (refusal.activity(), refusal.to_string());
         tracing::info!(activity, server = self.server, user, reason, "refused");
+        self.log(user, activity, &[("message", &reason)]);
+    }
+
+    /// A line in the server's structured log.
+    fn log(&self, user: &str, activity: &str, more: &[(&str, &str)]) {
+        let Ok(server) = self.shared.store.get(&self.place, &self.server) else { return };
+        let (place, client) = (&self.place, self.peer.ip());
+        let of = Of { place, server: &self.server, settings: &server.settings, user, client };
+        self.shared.logs.log(&of, activity, more);
     }
 }
 

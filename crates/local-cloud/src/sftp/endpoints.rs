@@ -27,6 +27,7 @@ use crate::events::Buses;
 use crate::files::{read_json, write_json};
 use crate::place::Place;
 use crate::settings::SftpLimits as Limits;
+use crate::structured_logs::StructuredLogs;
 use crate::transfer::{KeyFolder, Server, State, Store, security_policy};
 
 /// Number of unanswered keep-alives after which a client counts as unresponsive.
@@ -39,6 +40,7 @@ pub(super) struct Shared {
     pub(super) keys: Arc<KeyFolder>,
     pub(super) cloud: Arc<Cloud>,
     pub(super) buses: Arc<Buses>,
+    pub(super) logs: Arc<StructuredLogs>,
     /// Files in memory, shared by all customers; for measurements only.
     pub(super) memory: Option<Memory>,
     pub(super) emptied: Arc<Emptied>,
@@ -47,6 +49,9 @@ pub(super) struct Shared {
     pub(super) clients: Arc<Places>,
     limits: Limits,
 }
+
+/// What endpoints share with the rest of the local cloud; the last are what is told of log-ins and sessions.
+type Parts = (Arc<Store>, Arc<KeyFolder>, Arc<Cloud>, (Arc<Buses>, Arc<StructuredLogs>));
 
 pub(crate) struct Endpoints {
     shared: Arc<Shared>,
@@ -64,7 +69,7 @@ impl Endpoints {
     /// Has no open endpoints until [`Self::reconcile`] is called.
     pub(crate) fn new(
         dir: &Path,
-        (store, keys, cloud, buses): (Arc<Store>, Arc<KeyFolder>, Arc<Cloud>, Arc<Buses>),
+        (store, keys, cloud, (buses, logs)): Parts,
         in_memory: bool,
         limits: Limits,
     ) -> Result<Self, LocalError> {
@@ -76,6 +81,7 @@ impl Endpoints {
             keys,
             cloud,
             buses,
+            logs,
             memory,
             emptied: Arc::default(),
             waiting: Waiting::default(),
@@ -313,7 +319,10 @@ mod tests {
             Arc::new(Store::open(&dir.path().join("transfer.json")).unwrap()),
             Arc::new(KeyFolder::new(dir.path())),
             Arc::new(Cloud::new(dir.path(), (1, 2), secrets, FunctionKey::random()).unwrap()),
-            Arc::new(Buses::new(Arc::new(Upstream::new(2, Secret::random())))),
+            {
+                let upstream = Arc::new(Upstream::new(2, Secret::random()));
+                (Arc::new(Buses::new(Arc::clone(&upstream))), Arc::new(StructuredLogs::new(upstream)))
+            },
         );
         let endpoints = Endpoints::new(dir.path(), parts, true, Limits::default());
         let shared = endpoints.unwrap().shared;

@@ -6,6 +6,7 @@ use sftpctl_aws::{Write, Written as AllOrNone};
 use super::super::compare::text;
 use super::super::moves::{AT_ONCE, Chain, Step};
 use super::super::wanted::{Change, label};
+use super::markers::LAST_ATTEMPTS;
 use super::{Added, Batch, NEW, Of, Writer};
 use crate::key::{REMOVED, RESERVED_BY};
 use crate::store::unchanged_item;
@@ -71,7 +72,12 @@ impl Writer {
             Passing::Changed(_) => None,
         });
         let mut unfounded = Batch::default();
-        self.with_markers(folders.collect(), &mut unfounded).await;
+        let marked = self.with_markers(folders.collect(), LAST_ATTEMPTS, &mut unfounded).await;
+        result.throttled += unfounded.throttled;
+        if let Some((_, error)) = marked.later.into_iter().next() {
+            miss_all(some, result, (&format!("its home folder: {error}"), None, false));
+            return false;
+        }
         if let Some(missed) = unfounded.missed.into_iter().next() {
             miss_all(some, result, (&missed.account.why, None, false));
             return false;
@@ -135,9 +141,11 @@ impl Writer {
             Write::Put { item: self.reservation_of(passing.of().item), condition: Some(condition), values }
         });
         let mut writes: Vec<Write> = accounts.chain(names).collect();
-        if let (Some(Passing::Changed(last)), false) = (some.last(), is_circle) {
+        if let (Some(Passing::Changed(last)), false) = (some.last(), is_circle)
+            && let Some(name) = text(&last.item, "username")
+        {
             writes.push(Write::Delete {
-                key: key.reservation_key(text(&last.item, "username").unwrap_or_default()),
+                key: key.reservation_key(name),
                 condition: Some(format!("{NEW} OR {RESERVED_BY} = :org")),
                 values: vec![(":org".to_owned(), self::org_id(&last.item))],
             });

@@ -1,0 +1,95 @@
+//! The markers of new accounts' home folders: empty objects that show the folders before the first upload.
+
+use std::time::Duration;
+
+use sftp_authorizer::home::Home;
+use sftpctl_aws::AwsError;
+use tokio::task::JoinSet;
+
+use super::super::compare::text;
+use super::{Added, Batch, Writer};
+
+/// Attempts of a batch: with the pauses between them about ten seconds, if S3 takes nothing at all.
+pub(super) const ATTEMPTS: u32 = 9;
+/// Attempts at the end of a run: about two minutes.
+pub(super) const LAST_ATTEMPTS: u32 = 16;
+/// Pauses between attempts, in milliseconds.
+const SHORTEST: u64 = 25;
+const LONGEST: u64 = 15_000;
+
+/// Accounts whose markers were put, and those whose markers S3 does not take for now.
+pub(super) struct Marked {
+    pub(super) kept: Vec<Added>,
+    pub(super) later: Vec<(Added, AwsError)>,
+}
+
+impl Writer {
+    /// Puts the marker of each account's folder. An account whose marker is refused is counted as failed. The pause grows
+    /// as long as S3 throttles most of them.
+    pub(super) async fn with_markers(&self, added: Vec<Added>, attempts: u32, result: &mut Batch) -> Marked {
+        let (mut kept, mut open) = (Vec::new(), Vec::new());
+        for added in added {
+            match self.marker(&added) {
+                Some(marker) => open.push((added, marker)),
+                None => kept.push(added),
+            }
+        }
+        let (mut pause, mut later) = (SHORTEST, Vec::new());
+        for attempt in 1..=attempts {
+            let sent = open.len();
+            let mut again = Vec::new();
+            for (added, marker, put) in self.put_all(open).await {
+                match put {
+                    Ok(()) => kept.push(added),
+                    Err(error) if !error.is_transient() => {
+                        result.failed(&added.of(), format!("its home folder: {error}"));
+                    }
+                    Err(error) if attempt == attempts => later.push((added, error)),
+                    Err(_) => again.push((added, marker)),
+                }
+            }
+            open = again;
+            if open.is_empty() {
+                break;
+            }
+            result.throttled += open.len() as u64;
+            pause = if open.len() * 2 > sent { (pause * 2).min(LONGEST) } else { SHORTEST };
+            wait(pause).await;
+        }
+        Marked { kept, later }
+    }
+
+    /// The marker of an account's folder, unless there is to be none.
+    fn marker(&self, added: &Added) -> Option<Marker> {
+        let home = text(&added.item, "HomeDirectory").and_then(Home::parse).filter(|_| self.choices.markers)?;
+        let region = self.regions.get(&home.bucket)?.clone();
+        Some(Marker { region, key: format!("{}/", home.folder), bucket: home.bucket })
+    }
+
+    async fn put_all(&self, all: Vec<(Added, Marker)>) -> Vec<(Added, Marker, Result<(), AwsError>)> {
+        let (mut puts, mut ended) = (JoinSet::new(), Vec::new());
+        for (added, marker) in all {
+            let (s3, account) = (self.aws.s3(&marker.region), self.account.clone());
+            puts.spawn(async move {
+                let put = s3.put_empty(&marker.bucket, &marker.key, &account).await;
+                (added, marker, put)
+            });
+        }
+        while let Some(put) = puts.join_next().await {
+            ended.extend(put.ok());
+        }
+        ended
+    }
+}
+
+/// An empty object.
+struct Marker {
+    region: String,
+    bucket: String,
+    key: String,
+}
+
+async fn wait(most: u64) {
+    #[expect(clippy::disallowed_methods, reason = "the pause between attempts of throttled objects")]
+    tokio::time::sleep(Duration::from_millis(fastrand::u64(most / 2..=most))).await;
+}
