@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{
-    ChecksumAlgorithm, ChecksumMode, ChecksumType, CompletedMultipartUpload, CompletedPart, EncodingType,
-    MetadataDirective,
+    ChecksumAlgorithm, ChecksumMode, ChecksumType, CompletedMultipartUpload, CompletedPart, CopyPartResult,
+    EncodingType, MetadataDirective,
 };
 use bytes::Bytes;
 
@@ -71,7 +71,7 @@ pub struct UploadedPart {
     /// From 1.
     pub number: i32,
     pub etag: String,
-    /// CRC-64/NVME of the part in base64.
+    /// CRC-64/NVME of the part in base64; empty if S3 has not told that of a copied part.
     pub crc64nvme: String,
 }
 
@@ -149,6 +149,26 @@ impl S3 {
         Ok(UploadedPart { number, etag: answer.e_tag.unwrap_or_default(), crc64nvme })
     }
 
+    /// Copies bytes of an object of the bucket as a part of an upload: from `start` on, at most 5 GiB. Refused with
+    /// [`super::PRECONDITION_FAILED`] unless the source has this ETag.
+    pub async fn copy_part(
+        &self,
+        (bucket, key): (&str, &str),
+        (from, etag): (&str, &str),
+        upload: &str,
+        number: i32,
+        (start, length): (u64, u64),
+    ) -> Result<UploadedPart, AwsError> {
+        let source = percent_encoding::utf8_percent_encode(from, KEY);
+        let range = format!("bytes={start}-{}", start.saturating_add(length).saturating_sub(1));
+        let call = self.client.upload_part_copy().bucket(bucket).key(key).upload_id(upload).part_number(number);
+        let call = call.copy_source(format!("{bucket}/{source}")).copy_source_if_match(etag).copy_source_range(range);
+        let answer = call.send().await.call("s3:PutObject", &format!("{bucket}/{key}"))?;
+        let result = answer.copy_part_result.unwrap_or_else(|| CopyPartResult::builder().build());
+        let crc64nvme = result.checksum_crc64_nvme.unwrap_or_default();
+        Ok(UploadedPart { number, etag: result.e_tag.unwrap_or_default(), crc64nvme })
+    }
+
     /// Completes the upload of these parts, in the order of their numbers. S3 compares size and checksum of the whole.
     pub async fn complete_whole(
         &self,
@@ -160,7 +180,8 @@ impl S3 {
     ) -> Result<Put, AwsError> {
         let part = |part: &UploadedPart| {
             let made = CompletedPart::builder().part_number(part.number).e_tag(&part.etag);
-            made.checksum_crc64_nvme(&part.crc64nvme).build()
+            let sum = Some(&part.crc64nvme).filter(|sum| !sum.is_empty()).cloned();
+            made.set_checksum_crc64_nvme(sum).build()
         };
         let parts = CompletedMultipartUpload::builder().set_parts(Some(parts.iter().map(part).collect())).build();
         let call = self.client.complete_multipart_upload().bucket(bucket).key(key).upload_id(upload);

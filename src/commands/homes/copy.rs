@@ -1,6 +1,6 @@
 //! `sftpctl homes copy`.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -8,6 +8,7 @@ use clap::ValueEnum;
 
 use super::decisions::Decisions;
 use super::inventory;
+use super::origin::blocking;
 use super::selection::{Place, Selection};
 use crate::commands::args::stop_now;
 use crate::commands::permissions::Permissions;
@@ -24,6 +25,8 @@ use sftpctl_engine::execute::stop::Stop;
 use sftpctl_files::homes::copy::{Copied, Gone, Options, copy};
 use sftpctl_files::homes::journal::Journal;
 use sftpctl_files::homes::pace::{Hours, Pace};
+use sftpctl_files::homes::plan::MOST_PER_PUT;
+use sftpctl_files::homes::source::Source;
 use sftpctl_files::homes::watch::Watch;
 
 /// The longest that one attempt to send a part may take.
@@ -33,7 +36,8 @@ const ATTEMPT: Duration = Duration::from_mins(10);
 #[command(after_help = "Examples:\n  \
     sftpctl homes copy --env 99 --orgid 17578\n  \
     sftpctl homes copy --env 99 --all --links marker --skip fifo,socket --report left.html\n  \
-    sftpctl homes copy --env 99 --list wave-1.txt --bandwidth 20 --hours 22-06\n\n\
+    sftpctl homes copy --env 99 --list wave-1.txt --bandwidth 20 --hours 22-06\n  \
+    sftpctl homes copy --env 99 --all --from sftp://root@old-server\n\n\
     The same command again copies what has changed since, and what an earlier run left; a run that was killed needs \
     nothing else. What a customer has stored in S3 meanwhile is never replaced.\n\n\
     The exit code is 0 only if every entry is stored, or skipped by an option; otherwise it is 6, and the report says \
@@ -65,6 +69,9 @@ pub(super) struct How {
     /// Send only at these hours, by this machine's clock: 22-06
     #[arg(long, value_name = "FROM-TO", value_parser = clap::value_parser!(Hours))]
     hours: Option<Hours>,
+    /// Bytes of an object that S3 copies with one call, for tests
+    #[arg(long, value_name = "BYTES", hide = true, default_value_t = MOST_PER_PUT)]
+    single_copy: u64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -93,6 +100,7 @@ impl How {
                 Some(GoneChoice::Delete) => Gone::Delete,
                 Some(GoneChoice::Keep) => Gone::Keep,
             },
+            single_copy: self.single_copy,
             pace: Arc::clone(pace),
         }
     }
@@ -107,7 +115,7 @@ pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> 
     let report = report.map(|(path, form)| ReportFile::begin(path, form, copied::COLUMNS));
     let report = report.transpose().map_err(unwritten)?.map(|file| Arc::new(NotStored::new(file)));
     let (environment, aws) = args.selection.aws.connect(Permissions::MovesHomes, printer).await?;
-    let homes = args.selection.homes(&environment)?;
+    let (homes, machine) = args.selection.homes(&environment).await?;
     let stop = Stop::on_signals(|| streams::progress("stopping; the calls in flight are finished"), stop_now);
     let (mut exit, mut summary) = (Exit::Ok, Text::default());
     let is_alone = homes.len() == 1;
@@ -127,13 +135,15 @@ pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> 
         let shown = Arc::new(Shown::new(printer.format(), stop.clone()));
         let options = args.how.options(&place, &pace);
         let watch: Arc<dyn Watch> = Arc::<Shown>::clone(&shown);
-        let watch =
-            report.as_ref().map_or_else(|| Arc::clone(&watch), |report| report.of(home.org_id, Arc::clone(&watch)));
-        let result = one(&aws, (&home.path, &home.path), (&place, &options), &journal, watch).await;
+        let rights = journal.lock().unwrap_or_else(PoisonError::into_inner).manifest().rights_before_freeze();
+        let (from, plan) = (machine.clone(), options.plan.clone());
+        let (org_id, opened) = (home.org_id, blocking(move || inventory::open(&from, &home, &plan, rights)).await??);
+        let watch = report.as_ref().map_or_else(|| Arc::clone(&watch), |report| report.of(org_id, Arc::clone(&watch)));
+        let result = one(&aws, opened, (&place, &options), &journal, watch).await;
         shown.finish();
         let result = result?;
-        printer.emit("homes-copy/1", &CopyView::new(home.org_id, &result), || text(home.org_id, &result));
-        summary.extend(text(home.org_id, &result));
+        printer.emit("homes-copy/1", &CopyView::new(org_id, &result), || text(org_id, &result));
+        summary.extend(text(org_id, &result));
         if result.is_interrupted {
             exit = Exit::Interrupted;
             break;
@@ -148,16 +158,14 @@ pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> 
     Ok(exit)
 }
 
-/// One pass over a home, which is where it was before, or elsewhere.
+/// One pass over a home.
 pub(super) async fn one(
     aws: &Arc<Aws>,
-    home: (&Path, &Path),
+    home: Source,
     (place, options): (&Place, &Options),
     journal: &Arc<Mutex<Journal>>,
     watch: Arc<dyn Watch>,
 ) -> Result<Copied, CliError> {
-    let rights = journal.lock().unwrap_or_else(PoisonError::into_inner).manifest().rights_before_freeze();
-    let opened = Arc::new(inventory::open_as(home, &options.plan)?.with_rights(rights));
     let s3 = aws.s3(&place.region).with_attempts_of(ATTEMPT);
-    Ok(copy(opened, Arc::clone(journal), (s3, &place.bucket), options, watch).await?)
+    Ok(copy(Arc::new(home), Arc::clone(journal), (s3, &place.bucket), options, watch).await?)
 }

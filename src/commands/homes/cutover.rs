@@ -25,6 +25,7 @@ use sftpctl_engine::execute::stop::Stop;
 use sftpctl_files::homes::copy::{Copied, Options};
 use sftpctl_files::homes::journal::Journal;
 use sftpctl_files::homes::record::{Line, Pass, RIGHTS, Step};
+use sftpctl_files::homes::source::Source;
 use sftpctl_files::homes::swap::{self, InPlace, Refusal};
 use sftpctl_files::homes::verify::{Comparison, verify};
 use sftpctl_files::homes::watch::Watch;
@@ -117,7 +118,7 @@ fn left_and_gone(left: u64, gone: u64) -> String {
 pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> {
     let pace = args.how.pace()?;
     let (environment, aws) = args.selection.aws.connect(Permissions::MovesHomes, printer).await?;
-    let homes = args.selection.homes(&environment)?;
+    let homes = args.selection.homes_here(&environment).await?;
     if !args.yes.yes {
         let (count, name) = (counted(homes.len() as u64, "home"), &environment.name);
         confirm(&format!("Cut over {count} of environment {name}? [y/N]")).await?;
@@ -214,7 +215,8 @@ impl Run<'_> {
     /// What can be checked before customers notice anything.
     async fn check(&self, home: Home<'_>) -> Result<Result<(), Refusal>, CliError> {
         let rights = home.journal.lock().unwrap_or_else(PoisonError::into_inner).manifest().rights_before_freeze();
-        let opened = inventory::open(&home.chosen.path, &home.options.plan)?.with_rights(rights);
+        let opened =
+            inventory::open_as((&home.chosen.path, &home.chosen.path), &home.options.plan)?.with_rights(rights);
         if let Err(refusal) = swap::check(&opened, self.args.allow_chroot) {
             return Ok(Err(refusal));
         }
@@ -252,8 +254,10 @@ impl Run<'_> {
     async fn copy(&self, home: Home<'_>, folder: &Path) -> Result<Copied, CliError> {
         let shown = Arc::new(Shown::new(self.printer.format(), self.stop.clone()));
         let watch: Arc<dyn Watch> = Arc::<Shown>::clone(&shown);
-        let (paths, how) = ((folder, home.chosen.path.as_path()), (home.place, home.options));
-        let result = copy::one(self.aws, paths, how, home.journal, watch).await;
+        let rights = home.journal.lock().unwrap_or_else(PoisonError::into_inner).manifest().rights_before_freeze();
+        let opened = inventory::open_as((folder, &home.chosen.path), &home.options.plan)?.with_rights(rights);
+        let how = (home.place, home.options);
+        let result = copy::one(self.aws, Source::Here(opened), how, home.journal, watch).await;
         shown.finish();
         let result = result?;
         self.printer.note(|| copied(home.chosen.org_id, &result));
@@ -266,7 +270,7 @@ impl Run<'_> {
         let opened = inventory::open_as((folder, &home.chosen.path), &home.options.plan)?.with_rights(rights);
         let shown = Shown::new(self.printer.format(), self.stop.clone());
         let s3 = self.aws.s3(&home.place.region);
-        let result = verify(home.journal, (&s3, &home.place.bucket), false, Some(opened), &shown).await;
+        let result = verify(home.journal, (&s3, &home.place.bucket), false, Some(Source::Here(opened)), &shown).await;
         shown.finish();
         let result = result?;
         self.printer.note(|| compared(home.chosen.org_id, &result));

@@ -27,6 +27,10 @@ impl From<CopyError> for CliError {
         match error {
             CopyError::Aws(error) => error.into(),
             CopyError::Journal(error) => error.into(),
+            CopyError::Lost { .. } => {
+                let hint = "rerun the same command to resume: what is in the manifest is not sent again";
+                Self::from_error(Exit::Failed, &error, Some(hint.to_owned()))
+            }
             CopyError::Home { .. } | CopyError::Read(_) | CopyError::Task(_) => {
                 Self::from_error(Exit::Failed, &error, None)
             }

@@ -1,10 +1,12 @@
 //! `sftpctl homes inventory`.
 
 use std::io::ErrorKind;
-use std::path::PathBuf;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::decisions::Decisions;
+use super::origin::Machine;
 use super::selection::{Chosen, Selection};
 use crate::commands::args::stop_now;
 use crate::commands::report_form::report_form;
@@ -17,6 +19,9 @@ use crate::report::report_file::ReportFile;
 use crate::report::{Printer, streams};
 use sftpctl_engine::execute::stop::Stop;
 use sftpctl_files::homes::inventory::inventory;
+use sftpctl_files::homes::plan::Options;
+use sftpctl_files::homes::sftp::remote::Remote;
+use sftpctl_files::homes::source::Source;
 use sftpctl_files::homes::totals::Totals;
 use sftpctl_files::homes::walk::Home;
 
@@ -48,7 +53,7 @@ pub(super) struct Args {
 /// Reads the homes on a thread of its own.
 pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> {
     let environment = args.selection.load(printer)?;
-    let homes = args.selection.homes(&environment)?;
+    let (homes, machine) = args.selection.homes(&environment).await?;
     let form = args.report.as_deref().map(report_form).transpose()?;
     let unwritten = |error: std::io::Error| CliError::new(Exit::Usage, format!("cannot write the report: {error}"));
     let report = args.report.as_deref().zip(form);
@@ -61,16 +66,17 @@ pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> 
     let watch = Arc::clone(&shown);
     let read = tokio::task::spawn_blocking(move || {
         let mut totals = Totals::default();
-        for Chosen { org_id, path } in homes {
+        for chosen in homes {
+            let org_id = chosen.org_id;
             let options = decisions.options(format!("{org_id}/"));
-            let home = open(&path, &options)?;
+            let home = open(&machine, &chosen, &options, None)?;
             let read = inventory(&home, &options, &mut totals, &*watch, &mut |entry, planned| match &mut report {
                 Some(report) => inventory_file::add(report, org_id, entry, planned),
                 None => Ok(()),
             });
             read.map_err(|error| match error.kind() {
                 ErrorKind::Interrupted => CliError::new(Exit::Interrupted, "interrupted; nothing was written"),
-                _ => CliError::new(Exit::Usage, format!("cannot read {}: {error}", path.display())),
+                _ => CliError::new(Exit::Usage, format!("cannot read {}: {error}", chosen.address())),
             })?;
         }
         Ok::<_, CliError>((totals, report))
@@ -86,19 +92,31 @@ pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> 
     Ok(Exit::Ok)
 }
 
-/// Opens a home.
-pub(super) fn open(path: &std::path::Path, options: &sftpctl_files::homes::plan::Options) -> Result<Home, CliError> {
-    open_as((path, path), options)
+/// Opens a home on its machine, which is waited for. One that was frozen by its mode has the rights of before.
+pub(super) fn open(
+    machine: &Machine,
+    home: &Chosen,
+    options: &Options,
+    rights: Option<u32>,
+) -> Result<Source, CliError> {
+    match machine {
+        Machine::Here => {
+            open_as((&home.path, &home.path), options).map(|opened| Source::Here(opened.with_rights(rights)))
+        }
+        Machine::There(connection) => {
+            let path = home.path.as_os_str().as_bytes();
+            let opened = Remote::open(Arc::clone(connection), path, options.charset);
+            opened.map(Source::There).map_err(|error| unopened(&home.address(), &error))
+        }
+    }
 }
 
-/// Opens a home that was at another path before.
-pub(super) fn open_as(
-    (path, before): (&std::path::Path, &std::path::Path),
-    options: &sftpctl_files::homes::plan::Options,
-) -> Result<Home, CliError> {
-    Home::open_as(path, before, options.charset).map_err(|error| {
-        let message = format!("cannot open the home {}: {error}", path.display());
-        CliError::new(Exit::Usage, message)
-            .hint("a home is a folder, not a link; `homes` in the environment file and --root say where it is")
-    })
+/// Opens a home on this machine that was at another path before.
+pub(super) fn open_as((path, before): (&Path, &Path), options: &Options) -> Result<Home, CliError> {
+    Home::open_as(path, before, options.charset).map_err(|error| unopened(&path.display().to_string(), &error))
+}
+
+fn unopened(path: &str, error: &std::io::Error) -> CliError {
+    CliError::new(Exit::Usage, format!("cannot open the home {path}: {error}"))
+        .hint("a home is a folder, not a link; `homes` in the environment file, --from and --root say where it is")
 }

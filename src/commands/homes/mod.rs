@@ -6,6 +6,7 @@ mod decisions;
 mod errors;
 mod hook;
 mod inventory;
+mod origin;
 mod rollback;
 mod selection;
 mod status;
@@ -18,8 +19,10 @@ use crate::exit::Exit;
 use crate::report::Printer;
 
 #[derive(Debug, clap::Args)]
-#[command(after_help = "The commands run on the old server. `homes` in the environment file says where the homes are \
-    there. docs/homes.md has the whole way, with its limits.")]
+#[command(
+    after_help = "The commands run on the old server; `inventory`, `copy` and `verify` also read another machine \
+    over SFTP (--from). `homes` in the environment file says where the homes are. docs/homes.md has the whole way, with its limits."
+)]
 pub(super) struct Args {
     #[command(subcommand)]
     verb: Verb,
@@ -48,6 +51,6 @@ pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> 
         Verb::Verify(args) => verify::run(args, printer).await,
         Verb::Cutover(args) => cutover::run(args, printer).await,
         Verb::Rollback(args) => rollback::run(args, printer).await,
-        Verb::Status(args) => status::run(&args, printer),
+        Verb::Status(args) => status::run(&args, printer).await,
     }
 }

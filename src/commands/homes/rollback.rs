@@ -46,7 +46,7 @@ const WHAT: &str = "rolled back";
 /// Rolls the homes back one after the other.
 pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> {
     let (environment, aws) = args.selection.aws.connect(Permissions::MovesHomes, printer).await?;
-    let homes = args.selection.homes(&environment)?;
+    let homes = args.selection.homes_here(&environment).await?;
     if !args.yes.yes {
         let (count, name) = (counted(homes.len() as u64, "home"), &environment.name);
         confirm(&format!("Roll {count} of environment {name} back to the old server? [y/N]")).await?;

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::origin::{Machine, Origin};
 use crate::commands::args::AwsArgs;
 use crate::commands::input_file;
 use crate::error::CliError;
@@ -10,8 +11,9 @@ use crate::exit::Exit;
 use crate::report::Printer;
 use sftpctl_accounts::{AccountError, Accounts};
 use sftpctl_aws::Aws;
-use sftpctl_core::spec::model::{Environment, Homes};
+use sftpctl_core::spec::model::Environment;
 use sftpctl_core::spec::names;
+use sftpctl_core::spec::sftp_address::SftpAddress;
 use sftpctl_core::spec::state_place::StatePlace;
 use sftpctl_files::homes::record::{Line, VERSION};
 
@@ -21,9 +23,8 @@ pub(super) struct Selection {
     pub(super) aws: AwsArgs,
     #[command(flatten)]
     which: Which,
-    /// Folder that holds the homes [default: `homes.root` of the environment file, else /home]
-    #[arg(long, value_name = "DIR")]
-    root: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) origin: Origin,
     /// Cluster whose bucket gets the homes, in folders named after the organisations [default: the home folder of the
     /// organisation's account]
     #[arg(long, value_name = "NAME")]
@@ -51,7 +52,10 @@ struct Which {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Chosen {
     pub(super) org_id: i64,
+    /// On its machine.
     pub(super) path: PathBuf,
+    /// That machine, if it is another one.
+    from: Option<SftpAddress>,
 }
 
 /// Where a home goes.
@@ -69,20 +73,34 @@ impl Selection {
         self.aws.load(None, printer)
     }
 
-    /// The homes, by their organisations.
-    pub(super) fn homes(&self, environment: &Environment) -> Result<Vec<Chosen>, CliError> {
-        let rule = &environment.homes;
-        let root = self.root.as_deref().unwrap_or(Path::new(&rule.root));
-        let root = &std::path::absolute(root).unwrap_or_else(|_| root.to_owned());
-        let mut ids = match (&self.which.list, self.which.all) {
+    /// The homes, by their organisations, and the machine that has them if it is another one.
+    ///
+    /// # Errors
+    /// The list, the folder or the machine cannot be read.
+    pub(super) async fn homes(&self, environment: &Environment) -> Result<(Vec<Chosen>, Machine), CliError> {
+        let machine = self.origin.connect(environment).await?;
+        let root = machine.root(self.origin.root(environment));
+        let ids = match (&self.which.list, self.which.all) {
             (Some(file), _) => listed(file)?,
-            (None, true) => found(root, rule)?,
+            (None, true) => machine.found(&root, &environment.homes).await?,
             (None, false) => self.which.orgid.clone(),
         };
-        ids.sort_unstable();
-        ids.dedup();
-        let chosen = |org_id| Chosen { org_id, path: root.join(rule.folder_of(org_id)) };
-        Ok(ids.into_iter().map(chosen).collect())
+        Ok((chosen(ids, &root, environment, machine.address()), machine))
+    }
+
+    /// The homes on this machine, whatever the environment file says: for what changes them.
+    ///
+    /// # Errors
+    /// As [`Self::homes`]; or `--from` names another machine.
+    pub(super) async fn homes_here(&self, environment: &Environment) -> Result<Vec<Chosen>, CliError> {
+        self.origin.refuse_other()?;
+        let root = Machine::Here.root(self.origin.root(environment));
+        let ids = match (&self.which.list, self.which.all) {
+            (Some(file), _) => listed(file)?,
+            (None, true) => Machine::Here.found(&root, &environment.homes).await?,
+            (None, false) => self.which.orgid.clone(),
+        };
+        Ok(chosen(ids, &root, environment, None))
     }
 
     /// Where the home of an organisation goes.
@@ -140,13 +158,19 @@ impl Selection {
 }
 
 impl Chosen {
+    /// Its path, with the machine if it is another one.
+    pub(super) fn address(&self) -> String {
+        let from = self.from.as_ref().map(ToString::to_string).unwrap_or_default();
+        format!("{from}{}", self.path.display())
+    }
+
     /// The first line of the manifest of a home that goes there.
     pub(super) fn line(&self, environment: &Environment, place: &Place) -> Line {
         Line::Home {
             version: VERSION,
             environment: environment.name.clone(),
             org_id: self.org_id,
-            path: self.path.display().to_string(),
+            path: self.address(),
             bucket: place.bucket.clone(),
             prefix: place.prefix.clone(),
         }
@@ -169,17 +193,13 @@ fn listed(file: &Path) -> Result<Vec<i64>, CliError> {
         .collect()
 }
 
-/// The organisations with a home in a folder.
-fn found(root: &Path, rule: &Homes) -> Result<Vec<i64>, CliError> {
-    let unreadable = |error: std::io::Error| {
-        CliError::new(Exit::Usage, format!("cannot read {}: {error}", root.display()))
-            .hint("`homes.root` in the environment file, or --root, says where the homes are")
+/// The homes of organisations in a folder of a machine.
+fn chosen(mut ids: Vec<i64>, root: &Path, environment: &Environment, from: Option<&SftpAddress>) -> Vec<Chosen> {
+    ids.sort_unstable();
+    ids.dedup();
+    let chosen = |org_id| {
+        let path = root.join(environment.homes.folder_of(org_id));
+        Chosen { org_id, path, from: from.cloned() }
     };
-    let mut ids = Vec::new();
-    for entry in std::fs::read_dir(root).map_err(unreadable)? {
-        let entry = entry.map_err(unreadable)?;
-        let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
-        ids.extend(entry.file_name().to_str().filter(|_| is_folder).and_then(|name| rule.org_of(name)));
-    }
-    Ok(ids)
+    ids.into_iter().map(chosen).collect()
 }

@@ -54,10 +54,10 @@ struct Step {
 }
 
 /// Shows the homes.
-pub(super) fn run(args: &Args, printer: Printer) -> Result<Exit, CliError> {
+pub(super) async fn run(args: &Args, printer: Printer) -> Result<Exit, CliError> {
     let environment = args.selection.load(printer)?;
     let mut homes = Vec::new();
-    for home in args.selection.homes(&environment)? {
+    for home in args.selection.homes(&environment).await?.0 {
         let found = look(&args.selection.manifest(&environment, home.org_id))?;
         let (first, manifest) = found.unzip();
         homes.push(HomeView::new(home.org_id, first, &manifest.unwrap_or_default()));

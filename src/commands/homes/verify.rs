@@ -2,6 +2,8 @@
 
 use std::sync::{Arc, Mutex};
 
+use super::inventory;
+use super::origin::blocking;
 use super::selection::Selection;
 use crate::commands::args::stop_now;
 use crate::commands::permissions::Permissions;
@@ -12,9 +14,8 @@ use crate::report::import::progress::Shown;
 use crate::report::{Printer, streams};
 use sftpctl_engine::execute::stop::Stop;
 use sftpctl_files::homes::journal::Journal;
-use sftpctl_files::homes::name::Charset;
+use sftpctl_files::homes::plan::Options;
 use sftpctl_files::homes::verify::verify;
-use sftpctl_files::homes::walk::Home;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  \
@@ -37,7 +38,7 @@ pub(super) struct Args {
 /// Compares the homes one after the other.
 pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> {
     let (environment, aws) = args.selection.aws.connect(Permissions::MovesHomes, printer).await?;
-    let homes = args.selection.homes(&environment)?;
+    let (homes, machine) = args.selection.homes(&environment).await?;
     let stop = Stop::on_signals(|| streams::progress("stopping"), stop_now);
     let mut exit = Exit::Ok;
     for home in homes {
@@ -50,12 +51,17 @@ pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> 
         }
         let journal = Arc::new(Mutex::new(journal));
         // After the cut-over a link is in its place, and customers go on in S3.
-        let folder = Home::open(&home.path, Charset::Utf8).ok();
+        let (from, options, org_id) = (machine.clone(), Options::default(), home.org_id);
+        let opened = blocking(move || inventory::open(&from, &home, &options, None)).await?;
+        let folder = match opened {
+            Err(error) if machine.is_lost() => return Err(error),
+            opened => opened.ok(),
+        };
         let shown = Shown::new(printer.format(), stop.clone());
         let result = verify(&journal, (&aws.s3(&place.region), &place.bucket), args.deep, folder, &shown).await;
         shown.finish();
         let result = result?;
-        printer.emit("homes-verify/1", &VerifyView::new(home.org_id, &result), || compared(home.org_id, &result));
+        printer.emit("homes-verify/1", &VerifyView::new(org_id, &result), || compared(org_id, &result));
         if result.is_interrupted {
             return Ok(Exit::Interrupted);
         }

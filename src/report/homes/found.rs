@@ -6,7 +6,7 @@ use serde::Serialize;
 use sftpctl_core::shown::Text;
 use sftpctl_files::homes::concern::Concern;
 use sftpctl_files::homes::quota::Quota;
-use sftpctl_files::homes::totals::{Count, PRICES, Totals};
+use sftpctl_files::homes::totals::{Count, NOT_OVER_SFTP, PRICES, Totals};
 
 use super::size;
 use crate::report::import::grouped;
@@ -43,6 +43,9 @@ pub struct InventoryView<'a> {
     /// Of the homes' owners that have any, by user ID.
     quotas: BTreeMap<u32, Vec<QuotaView<'a>>>,
     quotas_are_unknown: bool,
+    /// Words of what SFTP does not tell, where homes were read over it.
+    #[serde(skip_serializing_if = "<[&str]>::is_empty")]
+    not_known: &'static [&'static str],
     estimate: Estimate,
 }
 
@@ -119,6 +122,7 @@ impl<'a> InventoryView<'a> {
             open_files_of_others_are_unknown: totals.is_partly_open,
             quotas: totals.quotas.iter().map(|(uid, all)| (*uid, all.iter().map(quota_view).collect())).collect(),
             quotas_are_unknown: totals.quotas_are_unknown,
+            not_known: if totals.is_remote { &NOT_OVER_SFTP } else { &[] },
             estimate: Estimate {
                 seconds: seconds(totals, rates),
                 usd_for_requests: totals.price_of_requests(),
@@ -175,6 +179,9 @@ pub fn found(totals: &Totals, rates: Rates) -> Text {
     }
     if totals.is_partly_open {
         text.line("note: open files of other users' processes are not known; run as root to see them");
+    }
+    if totals.is_remote {
+        text.line(format!("not known over SFTP: {}, quotas; times are whole seconds", NOT_OVER_SFTP.join(", ")));
     }
     text.line(format!(
         "estimate: {} to send {} in {} requests; {:.2} USD for the requests and {:.2} USD a month",

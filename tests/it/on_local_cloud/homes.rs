@@ -5,6 +5,7 @@
 mod adverse;
 mod killed;
 mod nasty;
+mod over_sftp;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -28,7 +29,11 @@ struct Customer {
 
 impl Customer {
     fn new() -> Self {
-        let site = Site::deployed("homes: { root: /nonexistent }\n");
+        Self::with("homes: { root: /nonexistent }\n")
+    }
+
+    fn with(settings: &str) -> Self {
+        let site = Site::deployed(settings);
         let login = site.add(17578, "jan@example.com", "Fake-Password-1");
         let home = site.dir.path().join("home/17578");
         std::fs::create_dir_all(&home).unwrap();
@@ -301,6 +306,43 @@ fn parts_are_sent_once() {
     assert_eq!(calls["calls"]["s3.UploadPart"], 7 - before as u64, "{calls}");
     assert!(calls["calls"].get("s3.CreateMultipartUpload").is_none(), "{calls}");
     assert_eq!(customer.json(0, "verify", &["--deep"])["signed"]["objects"], 2);
+}
+
+/// Another name of a file, and other rights, send nothing, also of a file that S3 does not copy with one call.
+#[test]
+fn large_objects_are_copied_inside_s3_in_parts() {
+    let customer = Customer::new();
+    let sparse = std::fs::File::create(customer.home.join("sparse")).unwrap();
+    sparse.set_len(40 << 20).unwrap();
+    std::os::unix::fs::FileExt::write_all_at(&sparse, b"end", (40 << 20) + 1).unwrap();
+    drop(sparse);
+    std::fs::hard_link(customer.home.join("sparse"), customer.home.join("sparse-too")).unwrap();
+    let limit = ["--single-copy", "8388608"];
+    // The first attempt fails in the middle of the copy, and leaves no parts that would be paid for.
+    customer.site.ok(&["local", "faults", "add", "s3.UploadPartCopy", "error500", "--skip", "2"]);
+    let failed = customer.json(6, "copy", &limit);
+    assert_eq!(failed["leftByReason"]["failed"], 1, "{failed:#}");
+    customer.site.ok(&["local", "faults", "clear"]);
+    assert_eq!(customer.json(0, "status", &[])["homes"][0]["uploadsInProgress"], 0);
+    let calls = |verb: &str| {
+        front(&customer.site, "POST", "calls/reset");
+        customer.json(0, verb, if verb == "copy" { &limit } else { &[] });
+        let calls = front(&customer.site, "GET", "calls")["calls"].clone();
+        ["s3.UploadPart", "s3.UploadPartCopy", "s3.PutObject"].map(|call| calls[call].as_u64().unwrap_or_default())
+    };
+    assert_eq!(calls("copy"), [0, 6, 0]);
+    customer.json(0, "verify", &["--deep"]);
+    // Other rights: both objects get other metadata.
+    std::fs::set_permissions(customer.home.join("sparse"), std::os::unix::fs::PermissionsExt::from_mode(0o640))
+        .unwrap();
+    assert_eq!(calls("copy"), [0, 12, 0]);
+    customer.json(0, "verify", &["--deep"]);
+    let stored = customer.stored();
+    for name in ["sparse", "sparse-too"] {
+        let (facts, content) = &stored[name];
+        assert_eq!((facts.metadata["file-permissions"].as_str(), content.len()), ("0100640", (40 << 20) + 4));
+        assert!(content.ends_with(b"\0end") && facts.crc64nvme.is_some());
+    }
 }
 
 /// Parts of a file that is no longer in the home would be paid for.

@@ -13,6 +13,7 @@ use super::{assume_role, mounts};
 use crate::aliases::name::Pattern;
 use crate::check;
 use crate::kind::Kind;
+use crate::spec::sftp_address::SftpAddress;
 use crate::spec::state_place::StatePlace;
 use crate::text::counted;
 use crate::user_policies;
@@ -432,6 +433,16 @@ fn settings(checker: &mut Checker<'_>, file: &File) {
 
 fn homes(checker: &mut Checker<'_>, file: &File) {
     let is_dots = |part: &str| part == "." || part == "..";
+    if let Some(from) = &file.homes.from {
+        match from.value.parse::<SftpAddress>() {
+            Ok(SftpAddress { path: None, .. }) => {}
+            Ok(_) => checker.fault(from, format!("`{}` has a path", from.value)).hint = Some("`root` says it".into()),
+            Err(why) => {
+                checker.fault(from, format!("invalid address `{}`: {why}", from.value)).hint =
+                    Some("for example `sftp://root@old-server`".into());
+            }
+        }
+    }
     if let Some(root) = &file.homes.root
         && (!root.value.starts_with('/') || root.value.split('/').any(is_dots) || root.value.contains(char::is_control))
     {

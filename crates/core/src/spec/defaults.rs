@@ -81,7 +81,11 @@ pub(super) fn fill(file: File) -> Environment {
             keep_old_versions_days: file.files.keep_old_versions_days.map(|days| days.value),
             events: file.files.events.unwrap_or_default(),
         },
-        homes: Homes { root: value(file.homes.root, "/home"), folder: value(file.homes.folder, Homes::ORG_ID) },
+        homes: Homes {
+            from: file.homes.from.and_then(|from| from.value.parse().ok()),
+            root: value(file.homes.root, "/home"),
+            folder: value(file.homes.folder, Homes::ORG_ID),
+        },
         mounts: mounts::fill(file.mounts),
         dns: file.dns.map(|dns| Dns {
             zone: dns.zone.value,

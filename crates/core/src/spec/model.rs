@@ -8,6 +8,7 @@ use crate::check::CheckIgnore;
 use crate::spec::assume_role::AssumeRole;
 use crate::spec::ignore::Ignore;
 use crate::spec::mounts::Mount;
+use crate::spec::sftp_address::SftpAddress;
 use crate::spec::state_place::StatePlace;
 
 /// An environment: the input of a deployment.
@@ -141,6 +142,8 @@ pub struct Accounts {
 /// Home directories of the old server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Homes {
+    /// The machine that has them, which is asked over SFTP. `None`: this machine.
+    pub from: Option<SftpAddress>,
     /// The folder that holds them. Default `/home`.
     pub root: String,
     /// The name of one, with [`Homes::ORG_ID`] for the organisation's ID. Default `{orgid}`.

@@ -237,6 +237,10 @@ pub(super) struct Files {
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Homes {
+    /// The machine that has them, as `sftp://USER@HOST:PORT`, where only the host is needed; `homes inventory`, `copy` and
+    /// `verify` read them over SFTP. Default: the machine on which the commands run.
+    #[schemars(with = "Option<String>")]
+    pub(super) from: Option<Spanned<String>>,
     /// The folder that holds them. Default `/home`.
     #[schemars(with = "Option<String>")]
     pub(super) root: Option<Spanned<String>>,

@@ -45,6 +45,17 @@ fn home_directories_are_named_after_organisations() {
     let named = homes("homes: { root: /srv/sftp, folder: \"org{orgid}.d\" }\n");
     assert_eq!((named.root.as_str(), named.folder_of(7).as_str()), ("/srv/sftp", "org7.d"));
     assert_eq!(["org7.d", "org7", "7"].map(|name| named.org_of(name)), [Some(7), None, None]);
+    assert_eq!(plain.from, None);
+    let far = homes("homes: { from: \"sftp://root@old:2222\" }\n").from.unwrap();
+    assert_eq!((far.user.as_deref(), far.host.as_str(), far.port), (Some("root"), "old", Some(2222)));
+    for (from, fault) in [
+        ("old", "invalid address `old`: expected sftp://"),
+        ("sftp://root:x@old", "must not contain a password"),
+        ("sftp://old/home", "has a path"),
+    ] {
+        let faults = spec::load(&format!("{MINIMAL}homes: {{ from: \"{from}\" }}\n"), "x.yaml").unwrap_err();
+        assert!(faults.list()[0].message.contains(fault), "{faults:?}");
+    }
 }
 
 #[test]

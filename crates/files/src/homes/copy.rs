@@ -14,12 +14,11 @@ use super::concern::Concern;
 use super::entry::{Entry, Kind};
 use super::journal::{Journal, JournalError};
 use super::name::Raw;
-use super::opened::OpenFiles;
 use super::pace::Pace;
 use super::plan::{self, Fate, plan};
 use super::record::{Begun, Line, Object, Pass};
+use super::source::Source;
 use super::upload::{Memory, Outcome, Uploader};
-use super::walk::Home;
 use super::watch::{self, Progress, Watch};
 
 /// Bytes of files that are in memory at once.
@@ -40,12 +39,25 @@ pub enum CopyError {
     Journal(#[from] JournalError),
     #[error("cannot read {path}")]
     Home { path: PathBuf, source: io::Error },
+    /// The machine with the homes does not answer any more.
+    #[error("the connection for {path} is lost: {why}")]
+    Lost { path: PathBuf, why: String },
     /// Of a file; it becomes an outcome of its entry.
     #[error("cannot read a file")]
     Read(#[source] io::Error),
     /// A task ended early: a fault of the program.
     #[error("a part of the copy ended early")]
     Task(#[from] JoinError),
+}
+
+impl CopyError {
+    /// A home that cannot be read: because its machine is gone, or for itself.
+    pub(super) fn of(home: &Source, source: io::Error) -> Self {
+        match home.lost() {
+            Some(why) => Self::Lost { path: home.path(), why },
+            None => Self::Home { path: home.path(), source },
+        }
+    }
 }
 
 /// What becomes of an object whose entry is not in the home any more.
@@ -67,6 +79,8 @@ pub struct Options {
     /// Whether objects get the metadata of s3fs, too.
     pub with_s3fs: bool,
     pub gone: Gone,
+    /// Bytes of an object that S3 copies with one call: [`plan::MOST_PER_PUT`].
+    pub single_copy: u64,
     pub pace: Arc<Pace>,
 }
 
@@ -113,7 +127,7 @@ impl Copied {
 /// # Errors
 /// The home or the manifest cannot be read or written, or S3 refuses the caller.
 pub async fn copy(
-    home: Arc<Home>,
+    home: Arc<Source>,
     journal: Arc<Mutex<Journal>>,
     (s3, bucket): (S3, &str),
     options: &Options,
@@ -125,6 +139,7 @@ pub async fn copy(
         home,
         journal,
         with_s3fs: options.with_s3fs,
+        single_copy: options.single_copy,
         pace: Arc::clone(&options.pace),
         watch,
         memory: Memory::new(MEMORY),
@@ -241,12 +256,12 @@ impl Copier<'_> {
         let (sender, entries) = mpsc::channel(1000);
         let home = Arc::clone(&self.uploader.home);
         tokio::task::spawn_blocking(move || {
-            let opened = OpenFiles::below(home.path());
+            let opened = home.opened();
             let walked = home.walk(&opened, &mut |entry| {
                 sender.blocking_send(Ok(entry)).map_err(|_| io::Error::from(io::ErrorKind::BrokenPipe))
             });
             if let Err(source) = walked {
-                let _ = sender.blocking_send(Err(CopyError::Home { path: home.path().to_owned(), source }));
+                let _ = sender.blocking_send(Err(CopyError::of(&home, source)));
             }
         });
         entries
@@ -315,7 +330,7 @@ impl Copier<'_> {
             .filter(|first| **first != job.entry.path)
             .and_then(|first| self.known(first))
             // Its content is that of this state of the file.
-            .filter(|first| first.stamp == job.entry.facts.stamp() && first.bytes <= plan::MOST_PER_PUT);
+            .filter(|first| first.stamp == job.entry.facts.stamp());
         while self.tasks.len() >= AT_ONCE {
             self.next().await?;
         }

@@ -4,11 +4,10 @@ use std::collections::HashSet;
 use std::io;
 
 use super::entry::{Entry, Kind};
-use super::opened::OpenFiles;
 use super::plan::{Options, Planned, plan};
 use super::quota;
+use super::source::Source;
 use super::totals::Totals;
-use super::walk::Home;
 use super::watch::{Progress, Watch};
 
 /// Adds the entries of a home to the totals, and calls `each` with every one. Only the names of one folder are in
@@ -17,23 +16,19 @@ use super::watch::{Progress, Watch};
 /// # Errors
 /// The home cannot be read, or `each` fails.
 pub fn inventory(
-    home: &Home,
+    home: &Source,
     options: &Options,
     totals: &mut Totals,
     watch: &dyn Watch,
     each: &mut dyn FnMut(&Entry, &Planned) -> io::Result<()>,
 ) -> io::Result<()> {
-    let opened = OpenFiles::below(home.path());
+    let opened = home.opened();
     let mut linked = HashSet::new();
     totals.homes += 1;
     totals.is_partly_open |= opened.is_partial;
-    let owner = home.facts().uid;
-    if !totals.quotas_are_unknown && !totals.quotas.contains_key(&owner) {
-        match quota::of(owner) {
-            Some(quotas) if quotas.is_empty() => {}
-            Some(quotas) => drop(totals.quotas.insert(owner, quotas)),
-            None => totals.quotas_are_unknown = true,
-        }
+    match home {
+        Source::Here(home) => quotas(home.facts().uid, totals),
+        Source::There(_) => totals.is_remote = true,
     }
     home.walk(&opened, &mut |entry| {
         let facts = &entry.facts;
@@ -48,4 +43,16 @@ pub fn inventory(
         }
         each(&entry, &planned)
     })
+}
+
+/// Adds the quotas of a home's owner.
+fn quotas(owner: u32, totals: &mut Totals) {
+    if totals.quotas_are_unknown || totals.quotas.contains_key(&owner) {
+        return;
+    }
+    match quota::of(owner) {
+        Some(quotas) if quotas.is_empty() => {}
+        Some(quotas) => drop(totals.quotas.insert(owner, quotas)),
+        None => totals.quotas_are_unknown = true,
+    }
 }

@@ -61,7 +61,7 @@ impl Journal {
         let mut journal = Self { path: path.to_owned(), file, manifest };
         match first {
             None => journal.append(home.clone())?,
-            Some(first) if first == *home => {}
+            Some(first) if first.is_home(home) => {}
             Some(first) => {
                 let of = |line: &Line| match line {
                     Line::Home { path, bucket, prefix, .. } => format!("{path} in {bucket}/{prefix}"),

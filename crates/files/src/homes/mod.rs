@@ -18,6 +18,8 @@ pub mod put_back;
 pub mod quota;
 pub mod record;
 pub mod returned;
+pub mod sftp;
+pub mod source;
 pub mod swap;
 pub mod totals;
 mod upload;

@@ -232,6 +232,16 @@ pub fn alike(one: &[u8], other: &[u8], charset: Charset) -> Option<Alike> {
     all.into_iter().find(|alike| form(one, *alike, charset) == form(other, *alike, charset))
 }
 
+/// What a name has in common with others of its folder, the strongest.
+pub fn closest(others: &[impl AsRef<[u8]>], name: &[u8], charset: Charset) -> Option<Alike> {
+    let others = others.iter().map(AsRef::as_ref).filter(|other| *other != name);
+    others.filter_map(|other| alike(name, other, charset)).min_by_key(|alike| match alike {
+        Alike::Key => 0,
+        Alike::Composition => 1,
+        Alike::Case => 2,
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

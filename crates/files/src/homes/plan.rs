@@ -7,7 +7,7 @@ use super::concern::Concern;
 use super::entry::{Entry, Kind, Leads};
 use super::name::{self, Alike, Charset, Unnamable};
 
-/// Bytes of one PUT at most (S3 user guide, "Uploading objects").
+/// Bytes of one PUT, and of one copy, at most (S3 user guide, "Uploading objects", "Copying objects").
 pub const MOST_PER_PUT: u64 = 5 << 30;
 
 /// What becomes of symbolic links that lead to something in the home.

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use serde::{Deserialize, Serialize};
 use sftpctl_aws::UploadedPart;
+use sftpctl_core::spec::sftp_address::SftpAddress;
 
 use super::entry::{Facts, Stamp};
 use super::name::Raw;
@@ -45,6 +46,17 @@ pub enum Line {
         #[serde(default, skip_serializing_if = "String::is_empty")]
         detail: String,
     },
+}
+
+impl Line {
+    /// Whether the manifest of this first line is that of a home: one that was read over SFTP goes on by path on the machine
+    /// of the home.
+    pub fn is_home(&self, home: &Self) -> bool {
+        let Self::Home { path: before, .. } = self else { return false };
+        let Self::Home { version, environment, org_id, path, bucket, prefix } = home.clone() else { return false };
+        let path = if SftpAddress::path_of(before).as_ref() == Some(&path) { before.clone() } else { path };
+        *self == Self::Home { version, environment, org_id, path, bucket, prefix }
+    }
 }
 
 /// What is sent to S3, by which a later run recognizes it there.
@@ -299,6 +311,22 @@ mod tests {
             etag: "e".to_owned(),
             version: None,
         }
+    }
+
+    #[test]
+    fn a_manifest_goes_on_by_path_on_the_machine_of_the_home() {
+        let line = |path: &str, org_id| Line::Home {
+            version: VERSION,
+            environment: "99".to_owned(),
+            org_id,
+            path: path.to_owned(),
+            bucket: "b".to_owned(),
+            prefix: "7/".to_owned(),
+        };
+        let (far, near) = (line("sftp://root@old:22/home/7", 7), line("/home/7", 7));
+        assert!(far.is_home(&near) && far.is_home(&far) && near.is_home(&near));
+        // Times of change are not forgotten for the sake of those that SFTP does not know.
+        assert!(!near.is_home(&far) && !far.is_home(&line("/home/8", 7)) && !far.is_home(&line("/home/7", 8)));
     }
 
     #[test]

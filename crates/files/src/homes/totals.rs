@@ -34,6 +34,10 @@ fn requests(size: u64) -> u64 {
     if size <= SINGLE { 1 } else { size.div_ceil(part_size(size)) + 2 }
 }
 
+/// What is not known of a home that is read over SFTP.
+pub const NOT_OVER_SFTP: [&str; 8] =
+    ["hard-link", "sparse", "acl", "attributes", "open", "open-for-writing", "mount-point", "unreadable"];
+
 /// Counts of a concern.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Count {
@@ -70,6 +74,8 @@ pub struct Totals {
     pub quotas: BTreeMap<u32, Vec<Quota>>,
     /// Whether there is no program that knows quotas.
     pub quotas_are_unknown: bool,
+    /// Whether homes were read over SFTP, which does not know all of this.
+    pub is_remote: bool,
 }
 
 impl Totals {

@@ -5,11 +5,10 @@
 //! earlier line of the manifest says (`If-Match`, `If-None-Match`), so that there is no moment between the two. What is
 //! sent has a line before it is sent, by which an object of a run that was killed is recognized as ours.
 
+mod copied;
 mod parts;
 
-use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt as _;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
@@ -26,9 +25,9 @@ use super::name::Raw;
 use super::pace::Pace;
 use super::plan::Fate;
 use super::record::{Line, Object, Sending};
+use super::source::{Content, Source};
 use super::totals::SINGLE;
 use super::verify::read_back;
-use super::walk::{Home, facts};
 use super::watch::Watch;
 use crate::checksum;
 use sftpctl_core::text::counted;
@@ -40,9 +39,11 @@ const UNIT: u64 = 16 << 10;
 pub(super) struct Uploader {
     pub(super) s3: S3,
     pub(super) bucket: String,
-    pub(super) home: Arc<Home>,
+    pub(super) home: Arc<Source>,
     pub(super) journal: Arc<Mutex<Journal>>,
     pub(super) with_s3fs: bool,
+    /// Bytes of an object that S3 copies with one call.
+    pub(super) single_copy: u64,
     pub(super) pace: Arc<Pace>,
     pub(super) watch: Arc<dyn Watch>,
     pub(super) memory: Memory,
@@ -130,17 +131,19 @@ impl Uploader {
                 let crc = checksum::of(&target);
                 return self.whole(&want(entry.facts), Bytes::from(target), crc).await;
             }
-            Fate::LinkCopy => self.home.target(&entry.path),
-            _ => self.home.file(&entry.path),
+            _ => self.home.open(&entry.path, fate == Fate::LinkCopy).await,
         };
         let (file, now) = match opened {
             Ok(opened) => opened,
+            Err(error) if self.home.lost().is_some() => return Err(CopyError::of(&self.home, error)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Outcome::Vanished),
             Err(error) => return Ok(Outcome::Left(Concern::Unreadable, error.to_string())),
         };
         let file = Arc::new(file);
         let wanted = want(now);
         match self.file(&wanted, &file).await {
+            // Nothing else would be read either; what was sent is in the manifest.
+            Err(CopyError::Read(error)) if self.home.lost().is_some() => Err(CopyError::of(&self.home, error)),
             Err(CopyError::Read(error)) => Ok(Outcome::Left(Concern::Unreadable, error.to_string())),
             outcome => outcome,
         }
@@ -150,14 +153,14 @@ impl Uploader {
         locked(&self.journal)
     }
 
-    async fn file(&self, wanted: &Wanted<'_>, file: &Arc<File>) -> Result<Outcome, CopyError> {
+    async fn file(&self, wanted: &Wanted<'_>, file: &Arc<Content>) -> Result<Outcome, CopyError> {
         let size = wanted.facts.size;
         if size > SINGLE {
             return self.in_parts(wanted, file).await;
         }
         let _memory = self.memory.take(size).await.map_err(CopyError::Read)?;
         let (body, crc) = read(file, 0, size).await?;
-        if body.len() as u64 != size || is_changed(file, &wanted.facts)? {
+        if body.len() as u64 != size || is_changed(file, &wanted.facts).await? {
             return Ok(Outcome::Changing);
         }
         self.whole(wanted, body, crc).await
@@ -246,13 +249,16 @@ impl Uploader {
         self.copy((&first.key, &first.etag), &wanted, (first.bytes, crc)).await
     }
 
-    /// Copies an object inside the bucket.
+    /// Copies an object inside the bucket; a large one in parts.
     async fn copy(
         &self,
         from: (&str, &str),
         wanted: &Wanted<'_>,
         (size, crc): (u64, u64),
     ) -> Result<Outcome, CopyError> {
+        if size > self.single_copy {
+            return self.copy_in_parts(from, wanted, (size, crc)).await;
+        }
         let before = self.sending(wanted, size, Some(crc))?;
         match self.s3.copy_whole(&self.bucket, from, wanted.key, &wanted.metadata, wanted.expected()).await {
             Ok(put) => self.stored(wanted, (size, crc), put),
@@ -370,7 +376,7 @@ fn refused(error: AwsError) -> Result<Outcome, CopyError> {
 }
 
 /// Bytes of a file and their checksum; fewer bytes if it ends before.
-async fn read(file: &Arc<File>, start: u64, length: u64) -> Result<(Bytes, u64), CopyError> {
+async fn read(file: &Arc<Content>, start: u64, length: u64) -> Result<(Bytes, u64), CopyError> {
     let file = Arc::clone(file);
     let read = move || {
         let mut bytes = vec![0; usize::try_from(length).map_err(io::Error::other)?];
@@ -391,7 +397,6 @@ async fn read(file: &Arc<File>, start: u64, length: u64) -> Result<(Bytes, u64),
 }
 
 /// Whether a file is no longer in the state in which it was opened.
-fn is_changed(file: &File, before: &Facts) -> Result<bool, CopyError> {
-    let now = rustix::fs::fstat(file).map_err(|error| CopyError::Read(error.into()))?;
-    Ok(facts(&now).stamp() != before.stamp())
+async fn is_changed(file: &Arc<Content>, before: &Facts) -> Result<bool, CopyError> {
+    Ok(file.facts().await.map_err(CopyError::Read)?.stamp() != before.stamp())
 }

@@ -2,6 +2,7 @@
 //! manifest with the home, whose entries may have changed since, so that nothing is signed off that is not the home.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::sync::{Arc, Mutex};
 
 use sftpctl_aws::{AwsError, HeadFacts, S3};
@@ -14,7 +15,7 @@ use super::journal::Journal;
 use super::name::Raw;
 use super::opened::OpenFiles;
 use super::record::{Line, Manifest, Object, Verified};
-use super::walk::Home;
+use super::source::Source;
 use super::watch::{Progress, Watch};
 use crate::checksum;
 use crate::checksum::Running;
@@ -85,7 +86,7 @@ pub async fn verify(
     journal: &Arc<Mutex<Journal>>,
     (s3, bucket): (&S3, &str),
     deep: bool,
-    home: Option<Home>,
+    home: Option<Source>,
     watch: &dyn Watch,
 ) -> Result<Comparison, CopyError> {
     let changed = match home {
@@ -154,9 +155,8 @@ pub async fn verify(
 }
 
 /// Entries of a home that are not as its manifest has them.
-fn changed(home: &Home, journal: &Mutex<Journal>) -> Result<(u64, Vec<Raw>), CopyError> {
+fn changed(home: &Source, journal: &Mutex<Journal>) -> Result<(u64, Vec<Raw>), CopyError> {
     let (mut count, mut samples, mut known) = (0, Vec::new(), 0);
-    let unread = |source| CopyError::Home { path: home.path().to_owned(), source };
     let walked = home.walk(&OpenFiles::default(), &mut |entry| {
         let journal = locked(journal);
         let Manifest { objects, skipped, .. } = journal.manifest();
@@ -177,7 +177,10 @@ fn changed(home: &Home, journal: &Mutex<Journal>) -> Result<(u64, Vec<Raw>), Cop
         }
         Ok(())
     });
-    walked.map_err(unread)?;
+    walked.map_err(|source| CopyError::of(home, source))?;
+    if home.lost().is_some() {
+        return Err(CopyError::of(home, io::ErrorKind::ConnectionAborted.into()));
+    }
     let gone = (locked(journal).manifest().objects.len() as u64).saturating_sub(known);
     Ok((count + gone, samples))
 }

@@ -212,13 +212,7 @@ impl Home {
 
     fn alike(&self, similar: &HashMap<u64, Vec<Vec<u8>>>, name: &[u8]) -> Option<Alike> {
         let others = if similar.is_empty() { None } else { similar.get(&name::fold(name, self.charset)) }?;
-        let all = others.iter().filter(|other| *other != name);
-        let all = all.filter_map(|other| name::alike(name, other, self.charset));
-        all.min_by_key(|alike| match alike {
-            Alike::Key => 0,
-            Alike::Composition => 1,
-            Alike::Case => 2,
-        })
+        name::closest(others, name, self.charset)
     }
 
     /// An entry that is not a folder.

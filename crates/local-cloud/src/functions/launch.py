@@ -209,9 +209,9 @@ class RuntimeApi:
 def with_whole_checksums(s3):
     """Multipart uploads of the type FULL_OBJECT: the checksum of the object is that of its bytes, not of its parts'
     checksums, and one that the caller declares is compared with it (S3 user guide, "Checking object integrity")."""
-    begin, complete, headers_of, composite, uploads_of = (
-        s3._create_multipart_upload, s3._complete_multipart_upload, s3._object_response_headers, s3._composite_checksum,
-        s3._list_multipart_uploads)
+    begin, complete, copy, headers_of, composite, uploads_of = (
+        s3._create_multipart_upload, s3._complete_multipart_upload, s3._upload_part_copy, s3._object_response_headers,
+        s3._composite_checksum, s3._list_multipart_uploads)
     current, whole = threading.local(), set()
     kinds = b"<ChecksumType>COMPOSITE", b"<ChecksumType>FULL_OBJECT"
 
@@ -236,6 +236,19 @@ def with_whole_checksums(s3):
             current.checksum = None
         return status, sent, answer.replace(*kinds) if isinstance(answer, bytes) else answer
 
+    def copied(bucket, key, query, headers):
+        # Of an upload with checksums, S3 tells that of a copied part, too (API reference, CopyPartResult).
+        status, sent, body = copy(bucket, key, query, headers)
+        upload = s3._multipart_uploads.get(s3._qp(query, "uploadId"))
+        part = upload["parts"].get(int(s3._qp(query, "partNumber", "1"))) if status == 200 and upload else None
+        algorithm = upload.get("checksum_algorithm") if part else None
+        if algorithm:
+            checksum = s3._compute_s3_checksum(algorithm, part["body"])
+            part["checksums"] = {algorithm: checksum}
+            name = b"Checksum" + algorithm.encode()
+            body = body.replace(b"</CopyPartResult>", b"<%s>%s</%s></CopyPartResult>" % (name, checksum.encode(), name))
+        return status, sent, body
+
     def kind_of(found):
         upload = s3._multipart_uploads.get(found[1].decode())
         if upload is None or found[1].decode() not in whole:
@@ -255,7 +268,7 @@ def with_whole_checksums(s3):
         return headers
 
     s3._create_multipart_upload, s3._complete_multipart_upload, s3._object_response_headers = begun, completed, shown
-    s3._list_multipart_uploads = listed
+    s3._list_multipart_uploads, s3._upload_part_copy = listed, copied
     s3._composite_checksum = lambda *of: getattr(current, "checksum", None) or composite(*of)
 
 

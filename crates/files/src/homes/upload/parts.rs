@@ -1,7 +1,6 @@
 //! Files that are sent in parts. A run that was killed leaves parts that need not be sent again.
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -11,8 +10,8 @@ use tokio::task::JoinSet;
 use super::super::concern::Concern;
 use super::super::copy::CopyError;
 use super::super::entry::Stamp;
-use super::super::plan::MOST_PER_PUT;
 use super::super::record::{Line, Sending};
+use super::super::source::Content;
 use super::super::totals::part_size;
 use super::{Outcome, Uploader, Wanted, is_changed, is_conflict, read, refused};
 use crate::checksum::{self, Running};
@@ -25,13 +24,9 @@ type Parts = BTreeMap<i32, UploadedPart>;
 
 impl Uploader {
     /// Uploads a file in parts.
-    pub(super) async fn in_parts(&self, wanted: &Wanted<'_>, file: &Arc<File>) -> Result<Outcome, CopyError> {
+    pub(super) async fn in_parts(&self, wanted: &Wanted<'_>, file: &Arc<Content>) -> Result<Outcome, CopyError> {
         let (size, stamp) = (wanted.facts.size, wanted.facts.stamp());
-        let is_alike = wanted.known.is_some_and(|known| {
-            let is_alike = known.bytes == size && known.stamp.mtime == stamp.mtime;
-            // Metadata alone can be changed by a copy, of at most 5 GiB.
-            is_alike && (size <= MOST_PER_PUT || known.has_rights_of(&wanted.facts))
-        });
+        let is_alike = wanted.known.is_some_and(|known| known.bytes == size && known.stamp.mtime == stamp.mtime);
         if is_alike {
             // Most likely only the rights or the names of a large file have changed.
             let crc = self.sum(file, size).await?;
@@ -66,12 +61,29 @@ impl Uploader {
             Err(CopyError::Aws(error)) => return refused(error),
             Err(error) => return Err(error),
         };
-        let crc = whole(&parts, size).filter(|_| !is_changed(file, &wanted.facts).unwrap_or(true));
+        let is_changed = is_changed(file, &wanted.facts).await;
+        if self.home.lost().is_some() {
+            // Its parts are for the next run.
+            is_changed?;
+            return Ok(Outcome::Changing);
+        }
+        let crc = whole(&parts, size).filter(|_| !is_changed.unwrap_or(true));
         let Some(crc) = crc else {
             self.end(wanted.key, upload).await?;
             return Ok(Outcome::Changing);
         };
-        let parts: Vec<UploadedPart> = parts.into_values().collect();
+        self.complete(wanted, upload, parts.into_values().collect(), (size, crc)).await
+    }
+
+    /// Puts the parts of an upload together.
+    pub(super) async fn complete(
+        &self,
+        wanted: &Wanted<'_>,
+        upload: String,
+        parts: Vec<UploadedPart>,
+        (size, crc): (u64, u64),
+    ) -> Result<Outcome, CopyError> {
+        let place = (self.bucket.as_str(), wanted.key);
         let sum = checksum::text(crc);
         let before = self.sending(wanted, size, Some(crc))?;
         match self.s3.complete_whole(place, &upload, &parts, (size, &sum), wanted.expected()).await {
@@ -92,7 +104,7 @@ impl Uploader {
 
     /// Aborts what a run has begun that was killed before it knew the upload's ID: with our kind of checksum, which no
     /// upload of Transfer has, and not before that run. `before` is what was sent and has no answer.
-    async fn end_unknown(&self, wanted: &Wanted<'_>, before: &[Sending]) -> Result<(), CopyError> {
+    pub(super) async fn end_unknown(&self, wanted: &Wanted<'_>, before: &[Sending]) -> Result<(), CopyError> {
         let begun = before.iter().filter(|sent| sent.crc64nvme.is_none() && sent.key == wanted.key);
         let Some(first) = begun.map(|sent| sent.at).min() else { return Ok(()) };
         for upload in self.s3.open_uploads(&self.bucket, wanted.key).await? {
@@ -126,7 +138,7 @@ impl Uploader {
     async fn parts(
         &self,
         wanted: &Wanted<'_>,
-        file: &Arc<File>,
+        file: &Arc<Content>,
         upload: &str,
         mut done: Parts,
     ) -> Result<Option<Parts>, CopyError> {
@@ -181,7 +193,7 @@ impl Uploader {
     }
 
     /// The checksum of a whole file, which is only read.
-    async fn sum(&self, file: &Arc<File>, size: u64) -> Result<u64, CopyError> {
+    async fn sum(&self, file: &Arc<Content>, size: u64) -> Result<u64, CopyError> {
         let (mut sum, mut start, length) = (Running::default(), 0, part_size(0));
         while start < size {
             let _memory = self.memory.take(length).await.map_err(CopyError::Read)?;

@@ -1,0 +1,245 @@
+//! A home on another machine: an sshd of OpenSSH on this one stands for it.
+
+use std::net::{TcpListener, TcpStream};
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+use super::super::faults::front;
+use super::{Customer, DECISIONS, nasty};
+use crate::site::{Running, shown, succeeded, until};
+
+/// An sshd of its own, and what `ssh` needs to reach it as `old-server`.
+struct OldServer {
+    sshd: Running,
+    /// For `--ssh-config`.
+    config: PathBuf,
+    folder: PathBuf,
+}
+
+impl OldServer {
+    fn new(folder: PathBuf) -> Self {
+        std::fs::create_dir(&folder).unwrap();
+        let at = |name: &str| folder.join(name).display().to_string();
+        for key in ["host", "user"] {
+            let mut keygen = Command::new("ssh-keygen");
+            keygen.args(["-q", "-t", "ed25519", "-N", "", "-f", &at(key)]);
+            assert!(keygen.status().unwrap().success());
+        }
+        let public = |key: &str| std::fs::read_to_string(folder.join(key).with_extension("pub")).unwrap();
+        std::fs::write(folder.join("authorized"), public("user")).unwrap();
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let host = public("host");
+        std::fs::write(folder.join("known"), format!("[127.0.0.1]:{port} {host}")).unwrap();
+        let server = format!(
+            "Port {port}\nListenAddress 127.0.0.1\nHostKey {}\nAuthorizedKeysFile {}\nPidFile none\nStrictModes no\n\
+             UsePAM no\nPasswordAuthentication no\nSubsystem sftp internal-sftp\n",
+            at("host"),
+            at("authorized")
+        );
+        std::fs::write(folder.join("sshd_config"), server).unwrap();
+        let client = format!(
+            "Host old-server\nHostName 127.0.0.1\nPort {port}\nIdentityFile {}\nIdentitiesOnly yes\n\
+             UserKnownHostsFile {}\nGlobalKnownHostsFile /dev/null\nStrictHostKeyChecking yes\n",
+            at("user"),
+            at("known")
+        );
+        let config = folder.join("ssh_config");
+        std::fs::write(&config, client).unwrap();
+        // As root, sshd asks for this folder, which is there only while the service runs.
+        let _ = std::fs::create_dir_all("/run/sshd");
+        let log = std::fs::File::create(folder.join("log")).unwrap();
+        let mut sshd = Command::new("/usr/sbin/sshd");
+        sshd.args(["-D", "-e", "-f", &at("sshd_config")]).stdin(Stdio::null()).stderr(log);
+        let sshd = Running(sshd.spawn().unwrap());
+        until("sshd listens", || TcpStream::connect(("127.0.0.1", port)).ok());
+        Self { sshd, config, folder }
+    }
+
+    /// The arguments that say where the homes are.
+    fn arguments<'a>(&'a self, root: &'a str) -> [&'a str; 6] {
+        ["--from", "sftp://old-server", "--ssh-config", self.config.to_str().unwrap(), "--root", root]
+    }
+
+    /// The processes of open sessions.
+    fn sessions(&self) -> Vec<String> {
+        let pid = self.sshd.0.id();
+        let children = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap();
+        children.split_whitespace().map(str::to_owned).collect()
+    }
+
+    /// Cuts every connection.
+    fn cut(&self) {
+        let mut sessions = self.sessions();
+        // The process that speaks is a child of that which watches it.
+        for session in sessions.clone() {
+            let children = std::fs::read_to_string(format!("/proc/{session}/task/{session}/children"));
+            sessions.extend(children.unwrap_or_default().split_whitespace().map(str::to_owned));
+        }
+        assert!(!sessions.is_empty(), "{}", std::fs::read_to_string(self.folder.join("log")).unwrap());
+        for session in sessions {
+            let _ = Command::new("kill").args(["-KILL", &session]).status();
+        }
+    }
+}
+
+impl Customer {
+    fn root(&self) -> String {
+        self.path("home").display().to_string()
+    }
+
+    /// Runs a verb on the home on the old server; its last line of JSON.
+    fn far(&self, server: &OldServer, code: i32, verb: &str, more: &[&str]) -> serde_json::Value {
+        let root = self.root();
+        let start = ["homes", verb, "--env", "99", "--local", "--orgid", "17578", "--output", "json"];
+        let output = self.site.run(&[&start[..], &server.arguments(&root), more].concat());
+        assert_eq!(output.status.code(), Some(code), "{verb} {more:?}: {}", shown(&output));
+        let text = String::from_utf8(output.stdout).unwrap();
+        serde_json::from_str(text.lines().last().unwrap()).unwrap()
+    }
+}
+
+#[test]
+fn a_home_on_another_machine_is_accounted_for() {
+    let customer = Customer::new();
+    let server = OldServer::new(customer.path("old-server"));
+    nasty::create(&customer.home);
+    let before = nasty::tree(&customer.home);
+
+    // The names and links are those of an inventory by path; what SFTP does not tell is said.
+    let found = customer.far(&server, 0, "inventory", &["--report", "all.json"]);
+    let near = customer.json(0, "inventory", &[]);
+    for kind in [
+        "not-utf8",
+        "control",
+        "too-long",
+        "link-to-file",
+        "link-to-folder",
+        "link-outside",
+        "link-to-nothing",
+        "link-loop",
+        "fifo",
+        "socket",
+        "case",
+        "composition",
+        "set-id",
+        "empty-folder",
+    ] {
+        assert_eq!(found["concerns"][kind], near["concerns"][kind], "{kind}: {found:#}");
+    }
+    assert_eq!((&found["entries"], &found["left"]), (&near["entries"], &near["left"]));
+    assert!(found["concerns"].get("hard-link").is_none() && near["concerns"].get("hard-link").is_some());
+    assert!(found["notKnown"].as_array().unwrap().contains(&"hard-link".into()), "{found:#}");
+    let report = std::fs::read_to_string(customer.path("all.json")).unwrap();
+    assert_eq!(report.lines().count(), before.len());
+
+    let copied = customer.far(&server, 0, "copy", &DECISIONS);
+    assert_eq!((&copied["isComplete"], &copied["stored"]), (&true.into(), &nasty::OBJECTS.into()), "{copied:#}");
+    let stored = customer.stored();
+    for (key, name) in
+        [("plain.txt", &b"plain.txt"[..]), ("sub/hard", b"sub/hard"), ("latin-äö.txt", b"latin-\xe4\xf6.txt")]
+    {
+        let path = customer.home.join(<std::ffi::OsStr as std::os::unix::ffi::OsStrExt>::from_bytes(name));
+        assert_eq!(stored[key].1, std::fs::read(path).unwrap(), "{key}");
+    }
+    let plain = &stored["plain.txt"].0.metadata;
+    let facts = std::fs::metadata(customer.home.join("plain.txt")).unwrap();
+    let mtime = std::os::unix::fs::MetadataExt::mtime(&facts);
+    assert_eq!((plain["file-owner"].as_str(), plain["file-mtime"].clone()), ("12001", format!("{mtime}000000000ns")));
+    assert_eq!(customer.far(&server, 0, "verify", &["--deep"])["signed"]["objects"], nasty::OBJECTS);
+
+    // What has changed since is sent, and nothing else.
+    customer.write("new", "new");
+    customer.write("plain.txt", "it has another size now");
+    let again = customer.far(&server, 0, "copy", &DECISIONS);
+    // The folder of the new file has another time; `sub/hard` is the same file.
+    assert_eq!((&again["stored"], &again["isComplete"]), (&4.into(), &true.into()), "{again:#}");
+    assert_eq!(nasty::tree(&customer.home).len(), before.len() + 1, "nothing was left in the home");
+
+    // On the old server, the manifest goes on by path: no content is sent again.
+    front(&customer.site, "POST", "calls/reset");
+    let near = customer.json(0, "copy", &DECISIONS);
+    assert_eq!(near["isComplete"], true, "{near:#}");
+    let calls = front(&customer.site, "GET", "calls");
+    assert!(calls["calls"].get("s3.PutObject").is_none(), "{calls}");
+    customer.json(0, "verify", &[]);
+}
+
+/// The connection is cut in the middle of a large file; the same command again sends only what is missing.
+#[test]
+fn a_connection_that_is_lost_is_continued() {
+    let customer = Customer::new();
+    let server = OldServer::new(customer.path("old-server"));
+    for number in 0..40 {
+        customer.write(&format!("file-{number}"), format!("content {number}"));
+    }
+    customer.write("large", (0..50_u32 << 20).map(|at| (at % 251) as u8).collect::<Vec<u8>>());
+    let root = customer.root();
+    let start = ["homes", "copy", "--env", "99", "--local", "--orgid", "17578", "--bandwidth", "20"];
+    let mut command = customer.site.command(&[&start[..], &server.arguments(&root)].concat());
+    let copy = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let parts = |customer: &Customer| {
+        std::fs::read_to_string(customer.manifest()).unwrap_or_default().matches("\"line\":\"part\"").count()
+    };
+    until("a part is stored", || (parts(&customer) > 0).then_some(()));
+    server.cut();
+    let output = copy.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "{}", shown(&output));
+    let said = shown(&output);
+    assert!(said.contains("is lost") && said.contains("rerun the same command"), "{said}");
+    let before = parts(&customer);
+    assert!((1..7).contains(&before), "{before} parts");
+    front(&customer.site, "POST", "calls/reset");
+    let copied = customer.far(&server, 0, "copy", &[]);
+    assert_eq!((&copied["isComplete"], &copied["entries"]), (&true.into(), &42.into()), "{copied:#}");
+    let calls = front(&customer.site, "GET", "calls");
+    assert_eq!(calls["calls"]["s3.UploadPart"], 7 - before as u64, "{calls}");
+    assert_eq!(customer.stored()["large"].1, std::fs::read(customer.home.join("large")).unwrap());
+    customer.far(&server, 0, "verify", &["--deep"]);
+}
+
+#[test]
+fn what_cannot_be_done_over_sftp_is_refused() {
+    let customer = Customer::new();
+    let server = OldServer::new(customer.path("old-server"));
+    customer.write("file", "x");
+    let root = customer.root();
+    let run = |code: i32, arguments: &[&str]| {
+        let output = customer.site.run(arguments);
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {}", shown(&output));
+        shown(&output)
+    };
+    let cutover = ["homes", "cutover", "--env", "99", "--local", "--orgid", "17578", "--mount", "mount", "--frozen"];
+    let said = run(2, &[&cutover[..], &["--yes"], &server.arguments(&root)].concat());
+    assert!(said.contains("not over SFTP") && said.contains("run the command on that machine"), "{said}");
+    // The list of homes is that of the other machine, with the words of `ssh` if that does not let in.
+    let all = ["homes", "copy", "--env", "99", "--local", "--all"];
+    std::fs::create_dir(customer.path("home/no-home")).unwrap();
+    let text = run(0, &[&all[..], &server.arguments(&root)].concat());
+    assert!(text.contains("home 17578: 2 entries"), "{text}");
+    let config = std::fs::read_to_string(&server.config).unwrap();
+    std::fs::write(&server.config, config.replace("IdentityFile", "#IdentityFile")).unwrap();
+    let said = run(1, &[&all[..], &server.arguments(&root)].concat());
+    assert!(said.contains("Permission denied (publickey") && said.contains("try it: sftp"), "{said}");
+    std::fs::write(&server.config, &config).unwrap();
+    std::fs::write(server.folder.join("known"), "").unwrap();
+    let said = run(1, &[&all[..], &server.arguments(&root)].concat());
+    assert!(said.contains("Host key verification failed"), "{said}");
+    // A password has no place in an address.
+    let said = run(2, &[&all[..], &["--from", "sftp://root:secret@old-server"]].concat());
+    assert!(said.contains("must not contain a password"), "{said}");
+}
+
+/// A home that the environment file says to be on another machine is read there, or `here` if that is said.
+#[test]
+fn the_environment_file_says_which_machine() {
+    let customer = Customer::with("homes: { from: \"sftp://old-server\", root: /nonexistent }\n");
+    customer.write("file", "x");
+    let server = OldServer::new(customer.path("old-server"));
+    let root = customer.root();
+    let start = ["homes", "inventory", "--env", "99", "--local", "--orgid", "17578", "--root", &root];
+    let config = ["--ssh-config", server.config.to_str().unwrap()];
+    let far = succeeded("far", &customer.site.run(&[&start[..], &config].concat()));
+    assert!(far.contains("not known over SFTP: hard-link"), "{far}");
+    let near = succeeded("near", &customer.site.run(&[&start[..], &["--from", "here"]].concat()));
+    assert!(!near.contains("not known over SFTP"), "{near}");
+}
