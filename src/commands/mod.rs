@@ -8,6 +8,7 @@ mod dns;
 mod doctor;
 mod drift;
 mod environment_file;
+mod events_queue;
 mod help;
 mod history;
 mod homes;

@@ -5,14 +5,14 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::commands::args::{AwsArgs, stop_now};
+use crate::commands::events_queue;
 use crate::commands::permissions::Permissions;
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::report::import::progress::Shown;
 use crate::report::pull::{PullShown, PullView, summary};
 use crate::report::{Printer, streams};
-use sftpctl_aws::{Aws, OwnedBucket, Queue};
-use sftpctl_core::spec::model::Environment;
+use sftpctl_aws::OwnedBucket;
 use sftpctl_core::spec::names;
 use sftpctl_engine::execute::stop::Stop;
 use sftpctl_files::pull::follow::{Following, follow};
@@ -27,7 +27,8 @@ use sftpctl_files::pull::{LedgerError, PullError, Summary, TargetError};
     sftpctl pull --env 99 --cluster 99-5 --orgid 17578 --to /srv/incoming --dry-run\n  \
     sftpctl pull --env 99 --cluster 99-5 --to /srv/incoming --include '*.csv' --exclude '**/old/**'\n  \
     sftpctl pull --env 99 --cluster 99-5 --to /srv/incoming --hook '/opt/load-order {}'\n  \
-    sftpctl pull --env 99 --cluster 99-5 --to /srv/incoming --watch\n\n\
+    sftpctl pull --env 99 --cluster 99-5 --to /srv/incoming --watch\n  \
+    sftpctl pull --env 99 --cluster 99-5 --orgid 17578 --to /srv/incoming --watch\n\n\
     A file appears under its name when it is whole, compared with S3's checksum and on the disk: /srv/incoming/17578/a.csv. \
     Each upload is taken once, also if the file is moved away afterwards; a ledger in DIR/.sftpctl-pull knows. A run that \
     was killed needs nothing but the same command.\n\n\
@@ -85,7 +86,7 @@ pub(super) struct Args {
     #[arg(long)]
     dry_run: bool,
     /// Go on, and pull files as they arrive; needs `files.events` in the environment file
-    #[arg(long, conflicts_with_all = ["dry_run", "orgid"])]
+    #[arg(long, conflicts_with = "dry_run")]
     watch: bool,
     /// With --watch: time from one listing to the next, which finds what no message told of
     #[arg(long, value_name = "SECONDS", default_value_t = 86_400, requires = "watch")]
@@ -117,7 +118,13 @@ pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> 
     let result = match is_dry {
         true => run::preview(&s3, &options, &shown).await.map(|summary| Pulled { summary, error: None }),
         false if args.watch => {
-            let queue = queue(&aws, &environment, &args.cluster, &cluster.region).await?;
+            let queue = events_queue::open(&aws, &environment, (&args.cluster, &cluster.region), "--watch").await?;
+            if let Some(org_id) = args.orgid {
+                streams::progress(format!(
+                    "messages about files of others than organisation {org_id} are taken from the queue and dropped; a pull \
+                     of all finds those files by its listing"
+                ));
+            }
             let following = Following {
                 list_every: Duration::from_secs(args.list_every),
                 settle: Duration::from_secs(args.settle),
@@ -135,24 +142,6 @@ pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> 
         None if args.watch => Ok(exit(Summary { interrupted: false, ..done })),
         None => Ok(exit(done)),
     }
-}
-
-/// The queue for the events of a cluster's files.
-async fn queue(aws: &Aws, environment: &Environment, cluster: &str, region: &str) -> Result<Queue, CliError> {
-    let name = names::events_queue(environment, cluster);
-    if !environment.files.events {
-        let message = "--watch needs a queue of events, which this environment does not have";
-        return Err(CliError::new(Exit::Usage, message).hint(format!(
-            "set `files: {{ events: true }}` in the environment file, and run `sftpctl deploy --env {}`",
-            environment.name
-        )));
-    }
-    let queue = aws.queue(region, &name).await;
-    let queue = queue.map_err(|error| CliError::from_error(Exit::Failed, &error, error.hint()))?;
-    queue.ok_or_else(|| {
-        CliError::new(Exit::Failed, format!("there is no queue {name} in {region}"))
-            .hint(format!("run `sftpctl deploy --env {}`, which creates it", environment.name))
-    })
 }
 
 fn options(args: &Args, bucket: OwnedBucket) -> Options {

@@ -369,7 +369,9 @@ async fn whatever_happens_meanwhile_files_are_whole() {
     assert_eq!(std::fs::read_dir(&partial).unwrap().count(), 0);
 
     killed_runs_hand_over_everything(&site, &s3).await;
-    full_disk_leaves_nothing_half(&site, &content);
+    put(&s3, "4/large", &content).await;
+    put(&s3, "4/small", b"small").await;
+    what_does_not_fit_the_disk_keeps_nobody_waiting(&site, &content);
 }
 
 /// Kills runs after their first, fifth, … file: in the end each file is there, and the hook ran once for each, but for those
@@ -409,7 +411,7 @@ async fn killed_runs_hand_over_everything(site: &Site, s3: &S3) {
 }
 
 /// A small file system in namespaces of its own, where this machine permits them.
-fn full_disk_leaves_nothing_half(site: &Site, content: &[u8]) {
+fn what_does_not_fit_the_disk_keeps_nobody_waiting(site: &Site, content: &[u8]) {
     let small = |size: &str, script: &str| {
         let agent = format!("mount -t tmpfs -o size={size} tmpfs full && {script}");
         let mut command = site.command(&[]);
@@ -427,13 +429,20 @@ fn full_disk_leaves_nothing_half(site: &Site, content: &[u8]) {
         assert_eq!(output.status.code(), Some(1), "{}", shown(&output));
         return;
     }
-    let pull = "\"$1\" pull --env 99 --local --cluster 99-5 --to full --orgid 2; code=$?; find full -type f; \
-                mount -o remount,size=100m full; \"$1\" pull --env 99 --local --cluster 99-5 --to full --orgid 2; \
-                echo $code $? $(wc -c < full/2/large)";
+    let pull = "pull() { \"$1\" pull --env 99 --local --cluster 99-5 --to full --orgid 4; }; pull \"$1\"; code=$?; \
+                cat full/4/small; ls full/4; mount -o remount,size=100m full; pull \"$1\"; \
+                echo $code $? $(wc -c < full/4/large)";
     let output = small("10m", pull);
     let said = shown(&output);
-    assert!(said.contains("cannot be written") && said.contains("No space left"), "{said}");
-    assert!(text(&output.stdout).contains(&format!("1 0 {}", content.len())), "{said}");
+    assert!(said.contains(&format!("4/large: it needs {} bytes, and the disk has", content.len())), "{said}");
+    let out = text(&output.stdout);
+    assert!(out.contains("smallsmall\n") && out.contains(&format!("6 0 {}", content.len())), "{said}");
+    // Where nothing can be written, nothing else is tried.
+    let pull = "mkdir -p full/.sftpctl-pull/partial; chmod -R 700 full/.sftpctl-pull; \
+                head -c 2m /dev/zero > full/filler; \"$1\" pull --env 99 --local --cluster 99-5 --to full --orgid 4; echo $?";
+    let output = small("1m", pull);
+    let said = shown(&output);
+    assert!(said.contains("No space left") && text(&output.stdout).ends_with("1\n"), "{said}");
 }
 
 /// The command with the folder and the environment of another one.

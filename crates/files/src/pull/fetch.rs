@@ -49,6 +49,9 @@ pub(super) enum FetchError {
     Gone,
     #[error("what arrived is not what S3 has a checksum of ({0})")]
     Corrupt(&'static str),
+    /// Others may still fit.
+    #[error("it needs {size} bytes, and the disk has {free} free")]
+    NoRoom { size: u64, free: u64 },
     #[error("interrupted")]
     Interrupted,
 }
@@ -140,6 +143,9 @@ impl Fetcher<'_> {
         let (temporary, file, known) = match leftover {
             Some(leftover) => (leftover.temporary.clone(), self.target.reopen(&leftover.temporary)?, leftover.parts),
             None => {
+                if let Some(free) = self.target.free().filter(|free| *free < object.size) {
+                    return Err(FetchError::NoRoom { size: object.size, free });
+                }
                 let (temporary, file) = self.target.create()?;
                 let of = Of { key: object.key.clone(), etag: object.etag.clone(), size: object.size };
                 let begun = target::reserve(&file, object.size)

@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use sftpctl_aws::{Queue, QueueMessage, S3};
 use tokio::time::{Instant, sleep};
 
-use super::ledger::Record;
+use super::ledger::{Entry, Record};
 use super::notice::{self, Notice};
 use super::run::{Options, Pulled, Run, Source};
 use super::{PullError, Watch};
@@ -37,36 +37,58 @@ pub struct Following {
 struct Plan {
     /// To be looked at.
     keys: Vec<String>,
-    /// Of these, the ones that Transfer says are whole.
-    whole: Vec<String>,
-    /// Keys and ETags of objects that are not whole files, and until when they were written.
-    partial: Vec<(String, String, i64)>,
-    /// Keys of uploads that left no object.
-    failed: Vec<String>,
+    /// Of these, the ones that Transfer says are whole, and when it said so (seconds since 1970).
+    whole: Vec<(String, i64)>,
+    /// What is known not to be a whole file.
+    partial: Vec<Broken>,
     /// Messages that are settled by then.
     settled: Vec<String>,
     /// Messages that come again later.
     later: Vec<String>,
 }
 
+/// An upload that failed: see [`Notice::Partial`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Broken {
+    key: String,
+    etag: Option<String>,
+    since: i64,
+    until: i64,
+}
+
+impl Broken {
+    fn record(&self) -> Record {
+        let Self { key, etag, since, until } = self.clone();
+        let since = etag.is_none().then_some(since);
+        Record::Partial { key, etag: etag.unwrap_or_default(), until, since }
+    }
+}
+
 impl Plan {
-    /// `is_partial`: whether this content of a key is known not to be the whole file.
-    fn of(messages: Vec<QueueMessage>, bucket: &str, is_partial: impl Fn(&str, &str) -> bool) -> Self {
+    /// `prefix`: that of the keys that are pulled. `is_partial`: whether this content of a key is known not to be the whole
+    /// file.
+    fn of(
+        messages: Vec<QueueMessage>,
+        (bucket, prefix): (&str, &str),
+        is_partial: impl Fn(&str, &str) -> bool,
+    ) -> Self {
         let mut plan = Self::default();
         for QueueMessage { receipt, body, receives } in messages {
-            match notice::read(&body, bucket) {
+            let notice = notice::read(&body, bucket);
+            match notice {
+                // A listing of a pull of all files finds it.
+                _ if notice.key().is_some_and(|key| !key.starts_with(prefix)) => {}
                 Notice::Created { .. } if receives <= 1 => {
                     plan.later.push(receipt);
                     continue;
                 }
                 Notice::Created { key, etag } if is_partial(&key, &etag) => {}
                 Notice::Created { key, .. } => plan.keys.push(key),
-                Notice::Whole { key } => {
+                Notice::Whole { key, at } => {
                     plan.keys.push(key.clone());
-                    plan.whole.push(key);
+                    plan.whole.push((key, at));
                 }
-                Notice::Partial { key, etag: Some(etag), until } => plan.partial.push((key, etag, until)),
-                Notice::Partial { key, etag: None, .. } => plan.failed.push(key),
+                Notice::Partial { key, etag, since, until } => plan.partial.push(Broken { key, etag, since, until }),
                 Notice::Other => {}
             }
             plan.settled.push(receipt);
@@ -107,6 +129,9 @@ pub async fn follow(
         if messages.is_empty() && is_due {
             run.round(Source::Listing { until: Some(now() - seconds(following.settle)) }).await;
             listed = Some(Instant::now());
+        } else if messages.is_empty() {
+            // Something may have made room since.
+            run.round(Source::Keys(run.postponed())).await;
         } else if let Err(error) = handle(&run, queue, messages, following.settle).await {
             run.fail(error);
         }
@@ -131,29 +156,30 @@ async fn handle(run: &Run<'_>, queue: &Queue, messages: Vec<QueueMessage>, settl
     let plan = {
         let file = run.ledger();
         let is_partial = |key: &str, etag: &str| file.ledger().is_partial(key, etag, 0);
-        Plan::of(messages, &run.options.bucket.name, is_partial)
+        Plan::of(messages, (&run.options.bucket.name, &run.options.prefix), is_partial)
     };
     queue.hide(&plan.later, settle).await?;
-    for (key, etag, until) in plan.partial {
+    for broken in plan.partial {
+        let record = broken.record();
+        let Broken { key, etag, since, until } = broken;
         let (is_told, was_pulled) = {
             let file = run.ledger();
             let ledger = file.ledger();
-            (ledger.is_partial(&key, &etag, until), ledger.get(&key).is_some_and(|entry| entry.has(&etag)))
+            let is_it = |entry: &Entry| etag.as_ref().map_or(entry.was_written(since, until), |etag| entry.has(etag));
+            (ledger.has_partial(&record), ledger.get(&key).is_some_and(is_it))
         };
         if was_pulled {
             run.left(&key, "its upload broke off before the end, which was told only after it had been pulled");
         } else if !is_told {
-            run.append(Record::Partial { key: key.clone(), etag, until }).await?;
+            run.append(record).await?;
             run.left(&key, super::run::PARTIAL);
         }
     }
-    for key in plan.failed {
-        run.left(&key, "its upload failed");
-    }
-    // After those that are not: the same content may have been uploaded again, within the same second.
-    for key in plan.whole {
-        let was_partial = run.ledger().ledger().has_partial(&key);
-        if was_partial {
+    // After those that are not: the same content may have been uploaded again, within the same second. What was told to be
+    // whole before another upload failed says nothing about that.
+    for (key, at) in plan.whole {
+        let was_partial = run.ledger().ledger().partial_until(&key);
+        if was_partial.is_some_and(|until| until <= at) {
             run.append(Record::Whole { key }).await?;
         }
     }
@@ -219,12 +245,17 @@ mod tests {
             created("5", "1/by-others", 2),
             created("6", "1/broken", 2),
             message("8", "SFTP Server File Delete Completed", &json!({ "file-path": "/b/1/a" }), 1),
+            message("9", "SFTP Server File Upload Failed", &json!({ "file-path": "/b/1/y" }), 1),
+            // Of an organisation that is not pulled.
+            created("10", "12/a", 1),
         ];
-        let plan = Plan::of(messages, "b", |key, etag| key == "1/broken" && etag == "\"e\"");
+        let plan = Plan::of(messages, ("b", "1/"), |key, etag| key == "1/broken" && etag == "\"e\"");
         assert_eq!(plan.keys, ["1/a", "1/by-others"]);
-        assert_eq!(plan.whole, ["1/a", "1/a"]);
-        assert_eq!(plan.partial, [("1/x".to_owned(), "\"e\"".to_owned(), i64::MAX)]);
+        assert_eq!(plan.whole, [("1/a".to_owned(), i64::MAX), ("1/a".to_owned(), i64::MAX)]);
+        let etag = |etag: &str| Some(format!("\"{etag}\""));
+        let broken = |key: &str, etag| Broken { key: key.to_owned(), etag, since: i64::MIN, until: i64::MAX };
+        assert_eq!(plan.partial, [broken("1/x", etag("e")), broken("1/y", None)]);
         assert_eq!(plan.later, ["4"]);
-        assert_eq!(plan.settled, ["1", "2", "3", "5", "6", "8"]);
+        assert_eq!(plan.settled, ["1", "2", "3", "5", "6", "8", "9", "10"]);
     }
 }

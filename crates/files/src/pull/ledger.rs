@@ -57,8 +57,15 @@ pub enum Record {
     Restored { key: String },
     /// Somebody else has taken the file away, from the quarantine or before its hook succeeded.
     Settled { key: String, path: Option<String> },
-    /// Transfer says that this content, if it was written until then (seconds since 1970), is not the whole file.
-    Partial { key: String, etag: String, until: i64 },
+    /// Transfer says that this content, if it was written until then (seconds since 1970), is not the whole file. `since`:
+    /// without an ETag, whatever was written from then on.
+    Partial {
+        key: String,
+        etag: String,
+        until: i64,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        since: Option<i64>,
+    },
     /// Transfer says that the file is whole now, perhaps with the same content.
     Whole { key: String },
 }
@@ -113,6 +120,11 @@ impl Entry {
         *self.etag == *etag && self.modified == modified
     }
 
+    /// Whether something was fetched that was written in this time (seconds since 1970).
+    pub fn was_written(&self, since: i64, until: i64) -> bool {
+        (since..=until).contains(&self.modified)
+    }
+
     /// Whether this content was fetched, at whatever time it was uploaded.
     pub fn has(&self, etag: &str) -> bool {
         *self.etag == *etag
@@ -144,6 +156,21 @@ pub enum Damage {
     Newer(u32),
 }
 
+/// What is known not to be a whole file: content, or all that was written in a time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Mark {
+    etag: Box<str>,
+    /// Seconds since 1970; both count. Without a beginning it is about the content.
+    since: Option<i64>,
+    until: i64,
+}
+
+impl Mark {
+    fn is_of(&self, etag: &str, modified: i64) -> bool {
+        modified <= self.until && self.since.map_or(*self.etag == *etag, |since| since <= modified)
+    }
+}
+
 /// The meaning of all lines together.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Ledger {
@@ -151,8 +178,8 @@ pub struct Ledger {
     entries: HashMap<Box<str>, Entry>,
     /// Files in quarantine of which a newer version has arrived: their keys and paths.
     superseded: Vec<(String, String)>,
-    /// Objects that are not whole files: their ETags, and until when they were written.
-    partial: HashMap<Box<str>, (Box<str>, i64)>,
+    /// Objects that are not whole files.
+    partial: HashMap<Box<str>, Vec<Mark>>,
 }
 
 impl Ledger {
@@ -192,12 +219,19 @@ impl Ledger {
 
     /// Whether an object is known not to be the whole file. The same content, uploaded later, is another object.
     pub fn is_partial(&self, key: &str, etag: &str, modified: i64) -> bool {
-        self.partial.get(key).is_some_and(|(partial, until)| **partial == *etag && modified <= *until)
+        self.partial.get(key).is_some_and(|marks| marks.iter().any(|mark| mark.is_of(etag, modified)))
     }
 
-    /// Whether an object of this key was not the whole file.
-    pub fn has_partial(&self, key: &str) -> bool {
-        self.partial.contains_key(key)
+    /// Whether a record says nothing new about an object that is not whole.
+    pub fn has_partial(&self, record: &Record) -> bool {
+        let Record::Partial { key, etag, until, since } = record else { return false };
+        let is_it = |mark: &Mark| *mark.etag == **etag && mark.since == *since && *until <= mark.until;
+        self.partial.get(&**key).is_some_and(|marks| marks.iter().any(is_it))
+    }
+
+    /// Until when an object of this key was not the whole file (seconds since 1970).
+    pub fn partial_until(&self, key: &str) -> Option<i64> {
+        self.partial.get(key)?.iter().map(|mark| mark.until).max()
     }
 
     /// The entries that are not done, in the order of their keys.
@@ -227,8 +261,10 @@ impl Ledger {
             }
             _ if self.bucket.is_none() => Err(Damage::Order(0)),
             Record::Began { .. } => Err(Damage::Order(0)),
-            Record::Partial { key, etag, until } => {
-                self.partial.insert(key.into(), (etag.into(), until));
+            Record::Partial { key, etag, until, since } => {
+                let marks = self.partial.entry(key.into()).or_default();
+                marks.retain(|mark| *mark.etag != *etag || mark.since != since);
+                marks.push(Mark { etag: etag.into(), since, until });
                 Ok(())
             }
             Record::Whole { key } => {
@@ -431,13 +467,23 @@ mod tests {
 
     #[test]
     fn a_partial_upload_is_known_until_another_content_arrives() {
-        let partial = Record::Partial { key: key("a"), etag: key("x"), until: 7 };
+        let partial = Record::Partial { key: key("a"), etag: key("x"), until: 7, since: None };
         let ledger = read(std::slice::from_ref(&partial));
         assert!(ledger.is_partial("a", "x", 7) && !ledger.is_partial("a", "y", 7) && !ledger.is_partial("b", "x", 7));
         assert!(!ledger.is_partial("a", "x", 8), "the same content again");
         assert!(ledger.get("a").is_none() && ledger.unfinished().is_empty());
         assert!(!read(&[partial.clone(), placing("a", "y", false)]).is_partial("a", "x", 7));
-        assert!(!read(&[partial, Record::Whole { key: key("a") }]).is_partial("a", "x", 7));
+        // An upload that failed later without a word about what it left.
+        let unknown = Record::Partial { key: key("a"), etag: String::new(), until: 20, since: Some(10) };
+        let both = read(&[partial.clone(), unknown.clone()]);
+        assert!(both.is_partial("a", "x", 7) && both.is_partial("a", "y", 10) && both.is_partial("a", "", 20));
+        assert!(!both.is_partial("a", "y", 9) && !both.is_partial("a", "y", 21), "whole before, and after");
+        assert!(both.has_partial(&unknown) && both.partial_until("a") == Some(20));
+        let later = Record::Partial { key: key("a"), etag: String::new(), until: 21, since: Some(10) };
+        assert!(!both.has_partial(&later));
+        let whole = Record::Whole { key: key("a") };
+        let settled = read(&[partial, unknown, whole]);
+        assert!(!settled.is_partial("a", "x", 7) && !settled.is_partial("a", "y", 10));
     }
 
     #[test]

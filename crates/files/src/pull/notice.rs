@@ -5,18 +5,32 @@
 
 use serde::Deserialize;
 
+/// Seconds by which the clocks of Transfer and S3 may differ.
+const CLOCKS: i64 = 2;
+
 /// What a message says of an object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Notice {
     /// A customer has uploaded the whole file, or has given a file this name.
-    Whole { key: String },
-    /// The session ended before the file was closed. Without an ETag there is no object.
-    /// `until`: when it was told, seconds since 1970.
-    Partial { key: String, etag: Option<String>, until: i64 },
+    /// `at`: when it was told, seconds since 1970.
+    Whole { key: String, at: i64 },
+    /// The upload began `since` and failed `until`, in seconds since 1970. What it left has the ETag; without one it is not
+    /// known which object of that time it is, or whether there is any.
+    Partial { key: String, etag: Option<String>, since: i64, until: i64 },
     /// There is a new object, by whomever; whether it is whole, Transfer says, if it was a customer's upload.
     Created { key: String, etag: String },
     /// Nothing about a file of this bucket.
     Other,
+}
+
+impl Notice {
+    /// The key of the file.
+    pub fn key(&self) -> Option<&str> {
+        match self {
+            Self::Whole { key, .. } | Self::Partial { key, .. } | Self::Created { key, .. } => Some(key),
+            Self::Other => None,
+        }
+    }
 }
 
 #[derive(Deserialize)]
@@ -35,7 +49,7 @@ struct Event {
 struct Detail {
     file_path: Option<String>,
     renamed_file_path: Option<String>,
-    failure_code: Option<String>,
+    start_timestamp: Option<String>,
     etag: Option<String>,
     bucket: Option<Bucket>,
     object: Option<Object>,
@@ -66,19 +80,21 @@ pub fn read(body: &str, bucket: &str) -> Notice {
         let rest = path?.strip_prefix('/')?.strip_prefix(bucket)?.strip_prefix('/')?.to_owned();
         (!rest.is_empty()).then_some(rest)
     };
+    let seconds = |text: &str| text.parse().ok().map(jiff::Timestamp::as_second);
+    // Without a time it is so of whatever is there.
+    let at = seconds(&time).unwrap_or(i64::MAX);
     let notice = match (source.as_str(), detail_type.as_str()) {
         ("aws.transfer", "SFTP Server File Upload Completed") => {
-            in_bucket(detail.file_path).map(|key| Notice::Whole { key })
+            in_bucket(detail.file_path).map(|key| Notice::Whole { key, at })
         }
         ("aws.transfer", "SFTP Server File Rename Completed") => {
-            in_bucket(detail.renamed_file_path).map(|key| Notice::Whole { key })
+            in_bucket(detail.renamed_file_path).map(|key| Notice::Whole { key, at })
         }
         ("aws.transfer", "SFTP Server File Upload Failed") => {
-            let is_partial = detail.failure_code.as_deref() == Some("PARTIAL_UPLOAD");
-            let etag = detail.etag.as_deref().filter(|_| is_partial).map(quoted);
-            // Without a time it is so of whatever is there.
-            let until = time.parse().map_or(i64::MAX, jiff::Timestamp::as_second);
-            in_bucket(detail.file_path).map(|key| Notice::Partial { key, etag, until })
+            let etag = detail.etag.as_deref().filter(|etag| !etag.trim_matches('"').is_empty()).map(quoted);
+            let began = detail.start_timestamp.as_deref().and_then(seconds);
+            let since = began.map_or(i64::MIN, |began| began.saturating_sub(CLOCKS));
+            in_bucket(detail.file_path).map(|key| Notice::Partial { key, etag, since, until: at })
         }
         ("aws.s3", "Object Created") => match (detail.bucket, detail.object) {
             (Some(of), Some(object)) if of.name == bucket => {
@@ -107,16 +123,23 @@ mod tests {
     fn messages_are_read() {
         let key = || "17578/a b.csv".to_owned();
         let path = json!({ "file-path": "/b/17578/a b.csv", "bytes": 5, "etag": "e" });
-        assert_eq!(transfer("SFTP Server File Upload Completed", &path), Notice::Whole { key: key() });
+        assert_eq!(transfer("SFTP Server File Upload Completed", &path), Notice::Whole { key: key(), at: 9 });
         let renamed = json!({ "original-file-path": "/b/x", "renamed-file-path": "/b/17578/a b.csv" });
-        assert_eq!(transfer("SFTP Server File Rename Completed", &renamed), Notice::Whole { key: key() });
+        assert_eq!(transfer("SFTP Server File Rename Completed", &renamed), Notice::Whole { key: key(), at: 9 });
         let mut partial = path.clone();
         partial["failure-code"] = json!("PARTIAL_UPLOAD");
-        let expected = Notice::Partial { key: key(), etag: Some("\"e\"".into()), until: 9 };
-        assert_eq!(transfer("SFTP Server File Upload Failed", &partial), expected);
+        let expected = |etag: Option<&str>, since| {
+            let etag = etag.map(str::to_owned);
+            Notice::Partial { key: key(), etag, since, until: 9 }
+        };
+        assert_eq!(transfer("SFTP Server File Upload Failed", &partial), expected(Some("\"e\""), i64::MIN));
         partial["failure-code"] = json!("UNKNOWN_ERROR");
-        let expected = Notice::Partial { key: key(), etag: None, until: 9 };
-        assert_eq!(transfer("SFTP Server File Upload Failed", &partial), expected);
+        partial["start-timestamp"] = json!("1970-01-01T00:00:07.5Z");
+        assert_eq!(transfer("SFTP Server File Upload Failed", &partial), expected(Some("\"e\""), 5));
+        for none in [json!(""), json!(null)] {
+            partial["etag"] = none;
+            assert_eq!(transfer("SFTP Server File Upload Failed", &partial), expected(None, 5));
+        }
         let created = json!({ "source": "aws.s3", "detail-type": "Object Created", "detail": {
             "bucket": { "name": "b" }, "object": { "key": "17578/a b.csv", "size": 5, "etag": "e", "sequencer": "1" },
             "reason": "PutObject",

@@ -1,6 +1,6 @@
 //! One pull: list, fetch, place, hand over.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -160,6 +160,8 @@ pub(super) struct Run<'a> {
     watch: &'a dyn Watch,
     /// Parts of files that earlier runs have left.
     leftovers: Mutex<HashMap<String, Leftover>>,
+    /// Keys of files that did not fit the disk, and whether they are to be tried again.
+    postponed: Mutex<BTreeMap<String, bool>>,
 }
 
 /// The run itself also stops after a fatal error.
@@ -196,6 +198,7 @@ impl<'a> Run<'a> {
             denied: AtomicUsize::new(0),
             watch,
             leftovers: Mutex::default(),
+            postponed: Mutex::default(),
         })
     }
 
@@ -378,10 +381,26 @@ impl Run<'_> {
             Err(FetchError::Interrupted) => {}
             Err(FetchError::Aws(error)) if error.is_access_denied() => self.denied(&key, error),
             Err(FetchError::Aws(error)) if is_fatal(&error) => self.fail(error.into()),
+            Err(error @ FetchError::NoRoom { .. }) => self.postpone(&key, &error.to_string()),
             Err(FetchError::Io(error)) => self.fail(PullError::Disk(error)),
             Err(FetchError::Replaced) => self.left(&key, "it is replaced again and again; not fetched"),
             Err(error) => self.left(&key, &error.to_string()),
         }
+    }
+
+    /// Leaves a file that does not fit the disk, while others do. It is told once.
+    fn postpone(&self, key: &str, why: &str) {
+        let is_told = self.postponed.lock().unwrap_or_else(PoisonError::into_inner).insert(key.to_owned(), true);
+        if is_told.is_none() {
+            self.left(key, why);
+        }
+    }
+
+    /// The files that did not fit the disk at the last attempt, to be tried again.
+    pub(super) fn postponed(&self) -> Vec<String> {
+        let mut postponed = self.postponed.lock().unwrap_or_else(PoisonError::into_inner);
+        let due = postponed.iter_mut();
+        due.filter_map(|(key, is_due)| std::mem::take(is_due).then(|| key.clone())).collect()
     }
 
     /// Leaves an object that may not be read, as one of another key is. Where nothing may be read, the pull ends.

@@ -116,7 +116,7 @@ mod tests {
         for record in [Record::began("b"), Record::Placing { file, temporary: "1".into(), hook: false }] {
             ledger.add(record, "b").unwrap();
         }
-        ledger.add(Record::Partial { key: "1/broken".into(), etag: "x".into(), until: 7 }, "b").unwrap();
+        ledger.add(Record::Partial { key: "1/broken".into(), etag: "x".into(), until: 7, since: None }, "b").unwrap();
         let rules = Rules { exclude: vec!["*.log".parse().unwrap()], ..Rules::default() };
         let mut selection = Selection::new(rules);
         let fetch = |key: &str| Decision::Fetch(local(key).unwrap());

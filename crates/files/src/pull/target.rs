@@ -107,6 +107,12 @@ impl Target {
         Ok(Self { path, root, partial, _lock: lock.into(), next: AtomicU64::new(1) })
     }
 
+    /// Bytes that are free on the disk for others than root, if its file system tells.
+    pub(super) fn free(&self) -> Option<u64> {
+        let found = rustix::fs::fstatvfs(&self.partial).ok().filter(|found| found.f_blocks > 0)?;
+        Some(found.f_bavail.saturating_mul(found.f_frsize))
+    }
+
     /// The file with this path, for people and hooks.
     pub(super) fn full(&self, path: &str) -> PathBuf {
         self.path.join(path)

@@ -71,6 +71,22 @@ struct Target {
     is_transformed: bool,
 }
 
+/// Rules of buses, for a short time: anyone may name a bus that has none, and what is old makes room.
+#[derive(Default)]
+struct Remembered(HashMap<Place, (Instant, Vec<Rule>)>);
+
+impl Remembered {
+    fn get(&self, bus: &Place) -> Option<&[Rule]> {
+        let (since, rules) = self.0.get(bus)?;
+        (since.elapsed() < REMEMBERED).then_some(rules.as_slice())
+    }
+
+    fn insert(&mut self, bus: Place, rules: Vec<Rule>) {
+        self.0.retain(|_, (since, _)| since.elapsed() < REMEMBERED);
+        self.0.insert(bus, (Instant::now(), rules));
+    }
+}
+
 pub(crate) struct Buses {
     upstream: Arc<Upstream>,
     sender: mpsc::Sender<Event>,
@@ -94,22 +110,21 @@ impl Buses {
     pub(crate) async fn deliver(&self) {
         let receiver = self.receiver.lock().unwrap_or_else(PoisonError::into_inner).take();
         let Some(mut events) = receiver else { return std::future::pending().await };
-        let mut remembered: HashMap<Place, (Instant, Vec<Rule>)> = HashMap::new();
+        let mut remembered = Remembered::default();
         while let Some(event) = events.recv().await {
             let document = event.document();
             let mut buses = vec![event.place.clone()];
             for _ in 0..HOPS {
                 let mut next = Vec::new();
                 for bus in std::mem::take(&mut buses) {
-                    let is_new = remembered.get(&bus).is_none_or(|(since, _)| since.elapsed() >= REMEMBERED);
-                    if is_new {
+                    if remembered.get(&bus).is_none() {
                         let rules = self.rules(&bus).await.unwrap_or_else(|error| {
                             tracing::warn!(error, "cannot read the rules of the event bus");
                             Vec::new()
                         });
-                        remembered.insert(bus.clone(), (Instant::now(), rules));
+                        remembered.insert(bus.clone(), rules);
                     }
-                    let rules = remembered.get(&bus).map_or(&[][..], |(_, rules)| rules);
+                    let rules = remembered.get(&bus).unwrap_or_default();
                     next.extend(self.pass(&bus, rules, &document).await);
                 }
                 buses = next;
@@ -247,6 +262,18 @@ fn permitted(attributes: &Value, rule: &str, account: &str) -> Result<(), String
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn rules_are_forgotten_and_take_no_room() {
+        let bus = |number: u64| Place { account: "111111111111".to_owned(), region: format!("us-west-{number}") };
+        let mut remembered = Remembered::default();
+        for number in 0..1000 {
+            remembered.insert(bus(number), Vec::new());
+            tokio::time::advance(REMEMBERED / 10).await;
+        }
+        assert!(remembered.get(&bus(999)).is_some() && remembered.get(&bus(989)).is_none());
+        assert!(remembered.0.len() <= 10, "{}", remembered.0.len());
+    }
 
     #[test]
     fn a_queue_takes_what_its_policy_allows() {
