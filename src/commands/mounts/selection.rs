@@ -118,6 +118,14 @@ pub(super) fn explain(error: &InstallError) -> CliError {
             (Exit::Usage, Some("run it as root".to_owned()))
         }
         InstallError::Cache(refusal) => (Exit::Refused, cure(refusal)),
+        InstallError::PointIsLink { path, target } => (
+            Exit::Refused,
+            Some(format!(
+                "remove the link (`rm {}`), and the mount gets a folder of its own there; or name the folder itself as `at` in \
+                 the environment file, if it is that: {target}",
+                shell_word(path)
+            )),
+        ),
         InstallError::Linked(_) => (Exit::Usage, Some("name the folder itself as `at`".to_owned())),
         InstallError::Busy { .. } => (Exit::Refused, Some("end these processes first".to_owned())),
         InstallError::Locked { .. } => (Exit::Locked, Some("wait until it has ended".to_owned())),

@@ -392,6 +392,15 @@ async fn credentials_that_are_gone_are_found() {
 async fn a_folder_with_files_or_a_mount_in_it_is_never_emptied() {
     let server = Server::new("s3fs").await;
     let install = ["--env", "99", "--host", "main"];
+    // A link in the place of the mount point is said to be one, and is not followed.
+    let point = server.root.join("sftp");
+    std::os::unix::fs::symlink("elsewhere", &point).unwrap();
+    let refused = server.run(3, "install", &install).to_string();
+    assert!(
+        refused.contains("sftp is a symbolic link to elsewhere") && refused.contains("remove the link"),
+        "{refused}"
+    );
+    std::fs::remove_file(&point).unwrap();
     let cache = server.root.join("var/cache/sftpctl/sftp");
     std::fs::create_dir_all(&cache).unwrap();
     std::fs::write(cache.join("order.csv"), "an order").unwrap();

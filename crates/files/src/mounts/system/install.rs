@@ -73,6 +73,8 @@ pub enum InstallError {
     ForeignCredentials(String),
     #[error("{0} is not an empty folder")]
     PointInUse(String),
+    #[error("the mount point {path} is a symbolic link to {target}")]
+    PointIsLink { path: String, target: String },
     #[error("the path {0} has links in it")]
     Linked(String),
     #[error("{at} is in use: {}", named(.users))]
@@ -232,6 +234,10 @@ fn point(path: &Path, options: &Options) -> Result<Change, InstallError> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => What::Created,
         facts => {
             let facts = at(path, facts)?;
+            if facts.is_symlink() {
+                let target = at(path, fs::read_link(path))?.display().to_string();
+                return Err(InstallError::PointIsLink { path: shown(), target });
+            }
             if !facts.is_dir() || at(path, fs::read_dir(path))?.next().is_some() {
                 return Err(InstallError::PointInUse(shown()));
             }
