@@ -56,6 +56,11 @@ pub(super) struct How {
 }
 
 impl How {
+    /// Without a change for so long, a session has ended.
+    pub(super) fn quiet(&self) -> Duration {
+        Duration::from_secs(self.quiet.unsigned_abs())
+    }
+
     /// The options of an export of the sessions that ended before this time.
     pub(super) fn options(&self, selection: &Selection, until: i64) -> Options {
         Options {

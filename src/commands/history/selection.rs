@@ -39,6 +39,15 @@ struct Whose {
     cluster: Option<String>,
 }
 
+/// A folder that was found.
+pub(super) struct Found {
+    pub(super) environment: Environment,
+    pub(super) aws: Arc<Aws>,
+    pub(super) cluster: String,
+    pub(super) bucket: Bucket,
+    pub(super) selection: Selection,
+}
+
 impl Where {
     /// Connects to AWS, and finds the folder.
     pub(super) async fn open(
@@ -47,6 +56,12 @@ impl Where {
         permissions: Permissions,
         printer: Printer,
     ) -> Result<(Environment, Bucket, Selection), CliError> {
+        let Found { environment, bucket, selection, .. } = self.find(path, permissions, printer).await?;
+        Ok((environment, bucket, selection))
+    }
+
+    /// Connects to AWS, and finds the folder and its cluster.
+    pub(super) async fn find(&self, path: &str, permissions: Permissions, printer: Printer) -> Result<Found, CliError> {
         let (environment, aws) = self.aws.connect(permissions, printer).await?;
         let (cluster, home) = match &self.whose.cluster {
             Some(cluster) => (cluster.clone(), String::new()),
@@ -63,7 +78,7 @@ impl Where {
         })?;
         let bucket = Bucket { s3: aws.s3(&region), name: names::upload_bucket(&environment, &cluster) };
         let selection = Selection { bucket: bucket.name.clone(), region, home, path: path.to_owned() };
-        Ok((environment, bucket, selection))
+        Ok(Found { environment, aws, cluster, bucket, selection })
     }
 
     async fn account(&self, aws: &Arc<Aws>, environment: &Environment) -> Result<Account, CliError> {

@@ -13,7 +13,7 @@ use sftpctl_files::history::source::Bucket;
 
 use super::faults::front;
 use super::users_import::{faults, spawned};
-use crate::site::{Login, Site, shown, succeeded, until};
+use crate::site::{Login, Running, Site, shown, succeeded, until};
 
 const WEST: &str = "us-west-2";
 const BUCKET: &str = "pl-pt99-5-uploads";
@@ -28,7 +28,11 @@ struct Customer {
 
 impl Customer {
     fn new() -> Self {
-        let site = Site::deployed("");
+        Self::with("")
+    }
+
+    fn with(settings: &str) -> Self {
+        let site = Site::deployed(settings);
         let login = site.add(17578, "me@example.com", "Fake-Password-1");
         let port = site.port(WEST);
         Self { site, login, port }
@@ -346,6 +350,28 @@ fn watch_exports_what_comes_until_it_is_stopped() {
     me.git("watched", &["update-ref", "refs/heads/main", "main~1"]);
     let refused = me.site.ends_with(3, &Customer::arguments("watch", &often));
     assert!(refused.contains("has been changed"), "{refused}");
+}
+
+/// With messages, what comes is exported long before the next interval; and one that is not there says so.
+#[test]
+fn watch_takes_the_messages_of_the_queue() {
+    let me = Customer::with("files: { events: true }\n");
+    let rarely = ["--git", "watched", "--interval", "86400", "--delay", "0", "--quiet", "0", "--events"];
+    let mut command = me.site.command(&Customer::arguments("watch", &rarely));
+    let child = Running(command.stdout(Stdio::null()).spawn().unwrap());
+    let head = || {
+        let dir = me.site.dir.path().join("watched");
+        let output = Command::new("git").arg("--git-dir").arg(dir).args(["log", "-1", "--format=%s", "main"]).output();
+        String::from_utf8(output.unwrap().stdout).unwrap().trim().to_owned()
+    };
+    for name in ["a.csv", "b.csv"] {
+        me.put(name, "content\n");
+        until(name, || (head() == format!("write {name}")).then_some(()));
+    }
+    drop(child);
+    me.site.edit(|file| file.replace("files: { events: true }\n", ""));
+    let refused = me.site.ends_with(2, &Customer::arguments("watch", &rarely));
+    assert!(refused.contains("files: { events: true }"), "{refused}");
 }
 
 /// Of a time before the versions that are kept, nobody knows which files existed: none of them is removed.
