@@ -23,6 +23,8 @@ pub(crate) enum Permissions {
     ManagesAliases,
     /// Reads the versions of customers' files.
     ReadsHistory,
+    /// Reads them, and takes the messages of a cluster's queue.
+    FollowsHistory,
     /// Reads them, and makes some the current ones again.
     RestoresHistory,
     /// Takes customers' files from S3.
@@ -48,6 +50,7 @@ impl Permissions {
             Self::ImportsUsers => vec![Policy::Users, Policy::State],
             Self::ManagesAliases => vec![Policy::Aliases, Policy::State],
             Self::ReadsHistory => vec![Policy::History],
+            Self::FollowsHistory => vec![Policy::History, Policy::Agent],
             Self::RestoresHistory => vec![Policy::History, Policy::Restore],
             Self::PullsFiles => vec![Policy::Agent],
             Self::ImportsTable => vec![Policy::Users, Policy::State, Policy::TableImport],

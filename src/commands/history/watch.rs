@@ -49,7 +49,8 @@ pub(super) struct Args {
 /// Exports again and again, until it is asked to stop.
 pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> {
     let How { git, files, .. } = &args.how;
-    let found = files.find("", Permissions::ReadsHistory, printer).await?;
+    let permissions = if args.events { Permissions::FollowsHistory } else { Permissions::ReadsHistory };
+    let found = files.find("", permissions, printer).await?;
     let Found { environment, aws, cluster, bucket, selection } = found;
     let queue = match args.events {
         true => Some(events_queue::open(&aws, &environment, (&cluster, &selection.region), "--events").await?),

@@ -313,13 +313,13 @@ fn parts_are_sent_once() {
 fn large_objects_are_copied_inside_s3_in_parts() {
     let customer = Customer::new();
     let sparse = std::fs::File::create(customer.home.join("sparse")).unwrap();
-    sparse.set_len(40 << 20).unwrap();
-    std::os::unix::fs::FileExt::write_all_at(&sparse, b"end", (40 << 20) + 1).unwrap();
+    sparse.set_len(24 << 20).unwrap();
+    std::os::unix::fs::FileExt::write_all_at(&sparse, b"end", (24 << 20) + 1).unwrap();
     drop(sparse);
     std::fs::hard_link(customer.home.join("sparse"), customer.home.join("sparse-too")).unwrap();
     let limit = ["--single-copy", "8388608"];
     // The first attempt fails in the middle of the copy, and leaves no parts that would be paid for.
-    customer.site.ok(&["local", "faults", "add", "s3.UploadPartCopy", "error500", "--skip", "2"]);
+    customer.site.ok(&["local", "faults", "add", "s3.UploadPartCopy", "error=400:Refused:no", "--skip", "1"]);
     let failed = customer.json(6, "copy", &limit);
     assert_eq!(failed["leftByReason"]["failed"], 1, "{failed:#}");
     customer.site.ok(&["local", "faults", "clear"]);
@@ -330,17 +330,17 @@ fn large_objects_are_copied_inside_s3_in_parts() {
         let calls = front(&customer.site, "GET", "calls")["calls"].clone();
         ["s3.UploadPart", "s3.UploadPartCopy", "s3.PutObject"].map(|call| calls[call].as_u64().unwrap_or_default())
     };
-    assert_eq!(calls("copy"), [0, 6, 0]);
+    assert_eq!(calls("copy"), [0, 4, 0]);
     customer.json(0, "verify", &["--deep"]);
     // Other rights: both objects get other metadata.
     std::fs::set_permissions(customer.home.join("sparse"), std::os::unix::fs::PermissionsExt::from_mode(0o640))
         .unwrap();
-    assert_eq!(calls("copy"), [0, 12, 0]);
+    assert_eq!(calls("copy"), [0, 8, 0]);
     customer.json(0, "verify", &["--deep"]);
     let stored = customer.stored();
     for name in ["sparse", "sparse-too"] {
         let (facts, content) = &stored[name];
-        assert_eq!((facts.metadata["file-permissions"].as_str(), content.len()), ("0100640", (40 << 20) + 4));
+        assert_eq!((facts.metadata["file-permissions"].as_str(), content.len()), ("0100640", (24 << 20) + 4));
         assert!(content.ends_with(b"\0end") && facts.crc64nvme.is_some());
     }
 }
