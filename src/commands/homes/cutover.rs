@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::copy::{self, How};
 use super::hook::Hook;
 use super::inventory;
+use super::origin::blocking;
 use super::selection::{Chosen, Place, Selection};
 use crate::commands::args::{Yes, stop_now};
 use crate::commands::permissions::Permissions;
@@ -26,6 +27,7 @@ use sftpctl_files::homes::copy::{Copied, Options};
 use sftpctl_files::homes::journal::Journal;
 use sftpctl_files::homes::record::{Line, Pass, RIGHTS, Step};
 use sftpctl_files::homes::source::Source;
+use sftpctl_files::homes::sshd::{Denial, Sshd};
 use sftpctl_files::homes::swap::{self, InPlace, Refusal};
 use sftpctl_files::homes::verify::{Comparison, verify};
 use sftpctl_files::homes::watch::Watch;
@@ -38,6 +40,7 @@ const SHOWN: usize = 5;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  \
     sftpctl homes cutover --env 99 --orgid 17578 --mount /sftp --freeze-command ./freeze\n  \
+    sftpctl homes cutover --env 99 --orgid 17578 --mount /sftp --freeze-sshd --freeze-mode\n  \
     sftpctl homes cutover --env 99 --list wave-1.txt --mount /sftp --frozen --max-failures 3 --yes\n\n\
     For each home: freeze, last copy, verify, then the folder and a link to the mount change places in one step, what was \
     written into the folder at the last moment is brought over, and the account is enabled. Each step is in the manifest; \
@@ -53,13 +56,22 @@ pub(super) struct Args {
     #[command(flatten)]
     swap: Swap,
     /// Shell command that stops writes of a customer at the old server, and ends open sessions
-    #[arg(long, value_name = "COMMAND", required_unless_present_any = ["frozen", "freeze_mode"])]
+    #[arg(long, value_name = "COMMAND", required_unless_present_any = ["frozen", "freeze_mode", "freeze_sshd"])]
     freeze_command: Option<String>,
     /// Take all rights from the home (mode 0), so that only root opens it, with or without a command
     #[arg(long)]
     freeze_mode: bool,
+    /// Let sshd deny the users of the home new sessions, and end those that they have, with or without a command
+    #[arg(long)]
+    freeze_sshd: bool,
+    /// Configuration of sshd; it includes the files of the folder FILE.d
+    #[arg(long, value_name = "FILE", default_value = "/etc/ssh/sshd_config", requires = "freeze_sshd")]
+    sshd_config: PathBuf,
+    /// File with the number of the process of sshd that listens
+    #[arg(long, value_name = "FILE", default_value = "/run/sshd.pid", requires = "freeze_sshd")]
+    sshd_pid_file: PathBuf,
     /// The homes are frozen already
-    #[arg(long, conflicts_with_all = ["freeze_command", "freeze_mode"])]
+    #[arg(long, conflicts_with_all = ["freeze_command", "freeze_mode", "freeze_sshd"])]
     frozen: bool,
     /// Shell command that undoes the freeze, for a home that could not be cut over
     #[arg(long, value_name = "COMMAND")]
@@ -236,6 +248,12 @@ impl Run<'_> {
             (Ok(0), Some(rights)) | (Ok(rights), _) => format!("{RIGHTS}{rights:o}"),
             (Err(error), _) => return Ok(Err(error.to_string())),
         };
+        let sshd = Sshd { config: self.args.sshd_config.clone(), pid_file: self.args.sshd_pid_file.clone() };
+        let denial = self.args.freeze_sshd.then(|| sshd.denial(&home.chosen.path, home.chosen.org_id));
+        let denial = match denial.transpose() {
+            Ok(denial) => denial,
+            Err(error) => return Ok(Err(error.to_string())),
+        };
         if let Some(freeze) = Hook::of(self.args.freeze_command.as_deref(), home.chosen)
             && let Err(why) = freeze.run().await
         {
@@ -247,7 +265,21 @@ impl Run<'_> {
         {
             return Ok(Err(error.to_string()));
         }
-        Ok(Ok(()))
+        match denial {
+            Some(denial) => self.deny(home, denial).await,
+            None => Ok(Ok(())),
+        }
+    }
+
+    /// Lets sshd deny the users of the home. What it is told is noted before, so that any later run can undo it.
+    async fn deny(&self, home: Home<'_>, denial: Denial) -> Result<Result<(), Failure>, CliError> {
+        home.note(Step::Denied, serde_json::to_string(&denial).unwrap_or_default())?;
+        let Err(error) = blocking(move || denial.begin()).await? else { return Ok(Ok(())) };
+        // What was done before it is undone, too.
+        let path = &home.chosen.path;
+        let thawed = thaw(self.args.thaw_command.as_deref(), home.chosen, path, home.journal).await;
+        let thawed = thawed.map(|why| format!("; the thaw failed: {why}"));
+        Ok(Err(error.to_string() + &thawed.unwrap_or_default()))
     }
 
     /// A copy of the home, which is the folder at this path now.
@@ -351,11 +383,19 @@ pub(super) async fn thaw(
     let rights = journal.lock().unwrap_or_else(PoisonError::into_inner).manifest().rights_before_freeze();
     let taken = rights.filter(|_| swap::rights(folder).is_ok_and(|rights| rights == 0));
     let given = taken.and_then(|rights| swap::set_rights(folder, rights).err().map(|error| error.to_string()));
+    let denial = journal.lock().unwrap_or_else(PoisonError::into_inner).manifest().denial();
+    let admitted = match denial {
+        Some(denial) => match blocking(move || denial.end()).await {
+            Ok(ended) => ended.err().map(|error| error.to_string()),
+            Err(error) => Some(error.to_string()),
+        },
+        None => None,
+    };
     let ran = match Hook::of(command, chosen) {
         Some(hook) => hook.run().await.err(),
         None => None,
     };
-    given.or(ran)
+    given.or(admitted).or(ran)
 }
 
 /// Writes a step to the manifest, and to the disk.

@@ -20,6 +20,7 @@ pub mod record;
 pub mod returned;
 pub mod sftp;
 pub mod source;
+pub mod sshd;
 pub mod swap;
 pub mod totals;
 mod upload;

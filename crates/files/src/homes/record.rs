@@ -9,6 +9,7 @@ use sftpctl_core::spec::sftp_address::SftpAddress;
 
 use super::entry::{Facts, Stamp};
 use super::name::Raw;
+use super::sshd::Denial;
 
 /// The version of the format.
 pub const VERSION: u32 = 1;
@@ -156,6 +157,9 @@ pub const RIGHTS: &str = "rights ";
 #[serde(rename_all = "kebab-case")]
 pub enum Step {
     Frozen,
+    /// sshd denies the users of the home new sessions; noted before it is told to. The detail is a
+    /// [`Denial`](super::sshd::Denial).
+    Denied,
     Copied,
     Verified,
     Exchanged,
@@ -170,6 +174,7 @@ impl Step {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Frozen => "frozen",
+            Self::Denied => "denied",
             Self::Copied => "copied",
             Self::Verified => "verified",
             Self::Exchanged => "exchanged",
@@ -286,6 +291,15 @@ impl Manifest {
         }
         let frozen = self.steps.iter().rev().find(|(step, ..)| *step == Step::Frozen)?;
         u32::from_str_radix(frozen.2.strip_prefix(RIGHTS)?, 8).ok()
+    }
+
+    /// What sshd was told to deny for the last cut-over, unless that was rolled back.
+    pub fn denial(&self) -> Option<Denial> {
+        if self.has(Step::RolledBack) {
+            return None;
+        }
+        let (.., detail) = self.steps.iter().rev().find(|(step, ..)| *step == Step::Denied)?;
+        serde_json::from_str(detail).ok()
     }
 
     /// Bytes of all objects.

@@ -31,12 +31,16 @@ impl OldServer {
         let host = public("host");
         std::fs::write(folder.join("known"), format!("[127.0.0.1]:{port} {host}")).unwrap();
         let server = format!(
-            "Port {port}\nListenAddress 127.0.0.1\nHostKey {}\nAuthorizedKeysFile {}\nPidFile none\nStrictModes no\n\
-             UsePAM no\nPasswordAuthentication no\nSubsystem sftp internal-sftp\n",
+            "Include {}/*.conf\nPort {port}\nListenAddress 127.0.0.1\nHostKey {}\nAuthorizedKeysFile {}\nPidFile {}\n\
+             StrictModes no\nUsePAM no\nPasswordAuthentication no\nSubsystem sftp internal-sftp\n\
+             ForceCommand internal-sftp\n",
+            at("sshd_config.d"),
             at("host"),
-            at("authorized")
+            at("authorized"),
+            at("pid")
         );
         std::fs::write(folder.join("sshd_config"), server).unwrap();
+        std::fs::create_dir(folder.join("sshd_config.d")).unwrap();
         let client = format!(
             "Host old-server\nHostName 127.0.0.1\nPort {port}\nIdentityFile {}\nIdentitiesOnly yes\n\
              UserKnownHostsFile {}\nGlobalKnownHostsFile /dev/null\nStrictHostKeyChecking yes\n",
@@ -242,4 +246,76 @@ fn the_environment_file_says_which_machine() {
     assert!(far.contains("not known over SFTP: hard-link"), "{far}");
     let near = succeeded("near", &customer.site.run(&[&start[..], &["--from", "here"]].concat()));
     assert!(!near.contains("not known over SFTP"), "{near}");
+}
+
+impl OldServer {
+    /// A session of a user that stays open until it is dropped.
+    fn session(&self, user: &str) -> Running {
+        let mut sftp = Command::new("sftp");
+        sftp.arg("-F").arg(&self.config).args(["-q", "-o", "BatchMode=yes", &format!("{user}@old-server")]);
+        let log = std::fs::File::create(self.folder.join(user)).unwrap();
+        Running(sftp.stdin(Stdio::piped()).stdout(log).stderr(Stdio::null()).spawn().unwrap())
+    }
+
+    /// Whether a user may log in.
+    fn admits(&self, user: &str) -> bool {
+        let mut session = self.session(user);
+        std::io::Write::write_all(session.0.stdin.as_mut().unwrap(), b"pwd\n").unwrap();
+        drop(session.0.stdin.take());
+        session.0.wait().unwrap();
+        std::fs::read_to_string(self.folder.join(user)).unwrap().contains("Remote working directory")
+    }
+}
+
+/// sshd itself denies the customer, whose session ends; whatever fails, and a roll-back, admits the customer again.
+#[test]
+fn sshd_freezes_a_home_and_thaws_it() {
+    const USER: &str = "nobody";
+    let customer = Customer::new();
+    // The keys are read as the user.
+    let everybody = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    std::fs::set_permissions(customer.site.dir.path(), everybody).unwrap();
+    let server = OldServer::new(customer.path("old-server"));
+    customer.write("file", "x");
+    std::os::unix::fs::chown(&customer.home, Some(65_534), None).unwrap();
+    succeeded("disable", &customer.site.users(&["disable", "--orgid", "17578"], ""));
+    let (config, pid) = (server.folder.join("sshd_config"), server.folder.join("pid"));
+    let rule = server.folder.join("sshd_config.d/00-sftpctl-moved-17578.conf");
+    let freeze = ["--mount", "mount", "--yes", "--freeze-sshd", "--sshd-config", config.to_str().unwrap()];
+    let freeze = [&freeze[..], &["--sshd-pid-file", pid.to_str().unwrap()]].concat();
+    std::fs::create_dir_all(customer.path("mount/17578")).unwrap();
+    assert!(server.admits(USER) && server.admits("root"));
+
+    // A configuration that does not read the folder, or that sshd refuses, is left as it was.
+    let whole = std::fs::read_to_string(&config).unwrap();
+    std::fs::write(&config, whole.replace("Include", "#Include")).unwrap();
+    let refused = customer.json(3, "cutover", &freeze);
+    assert!(refused["failure"].as_str().unwrap().contains("needs `Include"), "{refused}");
+    std::fs::write(&config, format!("{whole}Nonsense yes\n")).unwrap();
+    let refused = customer.json(3, "cutover", &freeze);
+    assert!(refused["failure"].as_str().unwrap().contains("`sshd -t` refuses"), "{refused}");
+    std::fs::write(&config, &whole).unwrap();
+    assert!(!rule.exists() && server.admits(USER));
+
+    // What fails after the freeze thaws it.
+    customer.write("link", "");
+    std::fs::remove_file(customer.home.join("link")).unwrap();
+    std::os::unix::fs::symlink("missing", customer.home.join("link")).unwrap();
+    let refused = customer.json(3, "cutover", &freeze);
+    assert!(refused["failure"].as_str().unwrap().contains("entries are left"), "{refused}");
+    assert!(!rule.exists() && server.admits(USER));
+    std::fs::remove_file(customer.home.join("link")).unwrap();
+
+    let mut open = server.session(USER);
+    until("a session", || (server.sessions().len() == 1).then_some(()));
+    customer.json(0, "cutover", &[&freeze[..], &["--gone", "delete"]].concat());
+    assert!(customer.is_link() && rule.exists());
+    open.0.wait().unwrap();
+    assert!(!server.admits(USER) && server.admits("root"));
+    let status = customer.json(0, "status", &[]);
+    let steps: Vec<_> =
+        status["homes"][0]["steps"].as_array().unwrap().iter().map(|step| step["step"].clone()).collect();
+    assert_eq!(steps[..2], ["frozen", "denied"]);
+    customer.json(0, "rollback", &["--mount", "mount", "--yes"]);
+    assert!(!customer.is_link() && !rule.exists() && server.admits(USER));
 }
