@@ -302,7 +302,7 @@ fn sshd_freezes_a_home_and_thaws_it() {
     std::fs::remove_file(customer.home.join("link")).unwrap();
     std::os::unix::fs::symlink("missing", customer.home.join("link")).unwrap();
     let refused = customer.json(3, "cutover", &freeze);
-    assert!(refused["failure"].as_str().unwrap().contains("entries are left"), "{refused}");
+    assert!(refused["failure"].as_str().unwrap().contains("1 entry left"), "{refused}");
     assert!(!rule.exists() && server.admits(USER));
     std::fs::remove_file(customer.home.join("link")).unwrap();
 
