@@ -92,13 +92,24 @@ class Server:
 
     def bucket(self, name):
         """An empty bucket. A bucket is a collection of volumes, which goes as a whole."""
-        for method, url in (("DELETE", f"{self.filer}/buckets/{name}?recursive=true&ignoreRecursiveError=true"), ("PUT", f"{self.endpoint}/{name}")):
-            try:
-                urllib.request.urlopen(urllib.request.Request(url, method=method)).close()
-            except urllib.error.HTTPError as error:
-                if method == "PUT" or error.code != 404:
-                    raise
-        return name
+        gone = f"{self.filer}/buckets/{name}?recursive=true&ignoreRecursiveError=true"
+        end = time.monotonic() + 20
+        while True:
+            # Its servers find each other some time after they answer.
+            codes = [status("DELETE", gone), status("PUT", f"{self.endpoint}/{name}")]
+            if codes[0] in (204, 404) and codes[1] == 200:
+                return name
+            if time.monotonic() > end:
+                sys.exit(f"SeaweedFS does not make the bucket {name}: {codes}")
+            time.sleep(0.2)
+
+
+def status(method, url):
+    try:
+        with urllib.request.urlopen(urllib.request.Request(url, method=method)) as answer:
+            return answer.status
+    except urllib.error.HTTPError as error:
+        return error.code
 
 
 def free_ports():

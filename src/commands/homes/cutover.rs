@@ -29,7 +29,7 @@ use sftpctl_files::homes::record::{Line, Pass, RIGHTS, Step};
 use sftpctl_files::homes::source::Source;
 use sftpctl_files::homes::sshd::{Denial, Sshd};
 use sftpctl_files::homes::swap::{self, InPlace, Refusal};
-use sftpctl_files::homes::verify::{Comparison, verify};
+use sftpctl_files::homes::verify::{Comparison, Depth, verify};
 use sftpctl_files::homes::watch::Watch;
 
 /// How long a mount may take to answer.
@@ -302,7 +302,8 @@ impl Run<'_> {
         let opened = inventory::open_as((folder, &home.chosen.path), &home.options.plan)?.with_rights(rights);
         let shown = Shown::new(self.printer.format(), self.stop.clone());
         let s3 = self.aws.s3(&home.place.region);
-        let result = verify(home.journal, (&s3, &home.place.bucket), false, Some(Source::Here(opened)), &shown).await;
+        let result =
+            verify(home.journal, (&s3, &home.place.bucket), &Depth::Stored, Some(Source::Here(opened)), &shown).await;
         shown.finish();
         let result = result?;
         self.printer.note(|| compared(home.chosen.org_id, &result));

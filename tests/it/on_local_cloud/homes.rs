@@ -186,6 +186,9 @@ fn a_home_of_every_kind_is_accounted_for() {
     // By checksum, and by content; the manifest is signed.
     let verified = customer.json(0, "verify", &[]);
     assert_eq!((&verified["objects"], &verified["signed"]["objects"]), (&objects.into(), &objects.into()));
+    let quick = customer.json(0, "verify", &["--quick"]);
+    assert_eq!((&quick["signed"]["listed"], &quick["objects"]), (&true.into(), &verified["objects"]), "{quick:#}");
+    assert_eq!(quick["signed"]["digest"], verified["signed"]["digest"]);
     let deep = customer.json(0, "verify", &["--deep"]);
     assert_eq!(deep["signed"]["digest"], verified["signed"]["digest"]);
     let status = customer.json(0, "status", &[]);
@@ -374,8 +377,8 @@ fn verification_finds_what_differs() {
         s3.delete_object(BUCKET, "17578/missing").await.unwrap();
         s3.put_object(BUCKET, "17578/replaced", b"else".to_vec(), "111111111111").await.unwrap();
     });
-    for deep in [&[][..], &["--deep"]] {
-        let verified = customer.json(1, "verify", deep);
+    for depth in [&[][..], &["--deep"], &["--quick"]] {
+        let verified = customer.json(1, "verify", depth);
         assert_eq!(verified["differences"], serde_json::json!({ "missing": 1, "replaced": 1 }), "{verified:#}");
     }
 }

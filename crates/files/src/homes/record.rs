@@ -145,6 +145,9 @@ pub struct Verified {
     pub bytes: u64,
     /// Whether the content was read back.
     pub deep: bool,
+    /// Whether the listing of S3 was enough for most.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub listed: bool,
     /// SHA-256 over key, size and checksum of every object, by key.
     pub digest: String,
 }

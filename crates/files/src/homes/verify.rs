@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::sync::{Arc, Mutex};
 
-use sftpctl_aws::{AwsError, HeadFacts, S3};
+use sftpctl_aws::{AwsError, HeadFacts, OwnedBucket, S3};
 use sha2::{Digest as _, Sha256};
 use tokio::task::JoinSet;
 
@@ -25,6 +25,21 @@ const AT_ONCE: usize = 64;
 const DEEP_AT_ONCE: usize = 8;
 /// Differences that are kept; the others are counted.
 const KEPT: usize = 10_000;
+
+/// What of an object is compared with the manifest.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Depth {
+    /// What the listing shows, which takes a call for 1,000 objects: the ETag and the size that S3 answered when it took
+    /// the content, with its checksum. Objects that have others are looked at as in [`Depth::Stored`].
+    Listing {
+        /// The account that owns the bucket.
+        account: String,
+    },
+    /// The checksum that S3 keeps.
+    Stored,
+    /// The content, which is read back.
+    Content,
+}
 
 /// How an object differs from the manifest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
@@ -85,7 +100,7 @@ impl Comparison {
 pub async fn verify(
     journal: &Arc<Mutex<Journal>>,
     (s3, bucket): (&S3, &str),
-    deep: bool,
+    depth: &Depth,
     home: Option<Source>,
     watch: &dyn Watch,
 ) -> Result<Comparison, CopyError> {
@@ -106,7 +121,15 @@ pub async fn verify(
         (result.left, result.gone) = (pass.left, pass.gone);
     }
     let mut tasks: JoinSet<Result<(Object, Option<Difference>), AwsError>> = JoinSet::new();
+    let deep = *depth == Depth::Content;
     let at_once = if deep { DEEP_AT_ONCE } else { AT_ONCE };
+    let objects = match depth {
+        Depth::Listing { account } => {
+            let bucket = OwnedBucket { name: bucket.to_owned(), account: account.clone() };
+            others(s3, &bucket, objects, &mut result, watch).await?
+        }
+        Depth::Stored | Depth::Content => objects,
+    };
     let mut waiting = objects.into_iter();
     loop {
         while tasks.len() < at_once && !watch.is_stopping() {
@@ -138,6 +161,7 @@ pub async fn verify(
             objects: result.objects,
             bytes: result.bytes,
             deep,
+            listed: matches!(depth, Depth::Listing { .. }),
             digest: digest(journal.manifest()),
         };
         journal.append(Line::Verified(verified.clone()))?;
@@ -185,6 +209,54 @@ fn changed(home: &Source, journal: &Mutex<Journal>) -> Result<(u64, Vec<Raw>), C
     Ok((count + gone, samples))
 }
 
+/// Counts the objects that the listing shows as they were stored, and returns the others. Both are in the order of keys.
+async fn others(
+    s3: &S3,
+    bucket: &OwnedBucket,
+    mut objects: Vec<Object>,
+    result: &mut Comparison,
+    watch: &dyn Watch,
+) -> Result<Vec<Object>, AwsError> {
+    objects.sort_by(|a, b| a.key.cmp(&b.key));
+    let of = objects.len() as u64;
+    let prefix = match objects.as_slice() {
+        [first, .., last] => common(&first.key, &last.key).to_owned(),
+        [only] => only.key.clone(),
+        [] => return Ok(Vec::new()),
+    };
+    let (mut objects, mut others) = (objects.into_iter().peekable(), Vec::new());
+    let mut from = None;
+    loop {
+        let page = s3.listed(bucket, &prefix, from.as_deref()).await?;
+        for found in &page.objects {
+            while let Some(object) = objects.next_if(|object| object.key <= found.key) {
+                let is_same = object.key == found.key
+                    && object.bytes == found.size
+                    && object.etag.trim_matches('"') == found.etag.trim_matches('"');
+                if is_same {
+                    result.objects += 1;
+                    result.bytes += object.bytes;
+                } else {
+                    others.push(object);
+                }
+            }
+        }
+        watch.progress(Progress::Verifying { done: result.objects, of });
+        from = page.next;
+        if from.is_none() || watch.is_stopping() {
+            break;
+        }
+    }
+    others.extend(objects);
+    Ok(others)
+}
+
+/// What two keys begin with.
+fn common<'a>(a: &'a str, b: &str) -> &'a str {
+    let length = a.char_indices().zip(b.chars()).find(|((_, a), b)| a != b).map(|((at, _), _)| at);
+    a.get(..length.unwrap_or(a.len().min(b.len()))).unwrap_or_default()
+}
+
 async fn compare(s3: &S3, bucket: &str, object: &Object, deep: bool) -> Result<Option<Difference>, AwsError> {
     let Some(found) = s3.facts(bucket, &object.key).await? else { return Ok(Some(Difference::Missing)) };
     let is_same = found.size == object.bytes && found.crc64nvme.as_ref() == Some(&object.crc64nvme);
@@ -224,4 +296,18 @@ pub fn digest(manifest: &Manifest) -> String {
         sum.update(format!("{key}\t{bytes}\t{crc64nvme}\n"));
     }
     sftpctl_core::hex::encode(&sum.finalize())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn listing_is_of_what_all_keys_begin_with() {
+        for (a, b, expected) in
+            [("7/a", "7/b", "7/"), ("7/a", "7/a/b", "7/a"), ("7/ä", "7/å", "7/"), ("a", "b", ""), ("7/a", "7/a", "7/a")]
+        {
+            assert_eq!(common(a, b), expected, "{a} {b}");
+        }
+    }
 }
