@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import pathlib
+import re
 import shutil
 import socket
 import subprocess
@@ -60,14 +61,18 @@ def create(home):
 
 def run(program, venv, target):
     tools = Tools(target / "bench/s3-tools")
-    with tempfile.TemporaryDirectory(prefix="sftpctl-bench-", dir=target) as folder, Cloud(program, venv, "--without-manner", "bucket-propagation") as cloud:
+    # A bucket can be used at once, other than on AWS.
+    options = ["--without-manner", "bucket-propagation"]
+    with tempfile.TemporaryDirectory(prefix="sftpctl-bench-", dir=target) as folder, Cloud(program, venv, *options) as cloud:
         folder = pathlib.Path(folder)
         home = folder / "homes" / ORGID
         home.mkdir(parents=True)
         files, others = create(home)
         env = cloud.environment_of_aws()
         print(f"The home has {len(files)} files and {len(others)} other entries: six links, a FIFO, a socket, an empty folder.\n")
-        print("| tool | files under their names | under other names | content that is no file of the home | other entries | neither stored nor named | exit code |")
+        columns = ["tool", "files under their names", "under other names", "content that is no file of the home", "other entries",
+                   "neither stored nor named", "exit code"]
+        print("| " + " | ".join(columns) + " |")
         print("|---|---|---|---|---|---|---|")
         for number, (name, command) in enumerate(ways(tools, cloud, home, folder)):
             bucket = f"pl-pt99-{number}-uploads"
@@ -167,7 +172,9 @@ def is_kept(path, entry, stored):
     if os.path.islink(path):
         target = hashlib.sha256(os.readlink(path)).hexdigest()
         return any(stored.get(name, ("",))[0] == target for name in (entry, entry + b".rclonelink"))
-    return entry + b"/" in stored
+    # A FIFO by its mode, as s3fs has it.
+    is_special = entry in stored and int(stored[entry][1].get("mode", "0")) & 0o170000 not in (0, 0o100000)
+    return entry + b"/" in stored or is_special
 
 
 def is_named(entry, said):
@@ -175,12 +182,21 @@ def is_named(entry, said):
     plain = entry.rsplit(b"/")[-1].decode("utf-8", "backslashreplace")
     if len(plain) == 255:
         return plain[:40] in said or "1,024" in said
-    forms = {plain, plain.encode("unicode_escape").decode(), entry.decode("latin-1"), repr(plain)[1:-1], plain.replace("\n", "\u240a"),
-             json.dumps(plain)[1:-1], plain.replace("\\xe4", "'$'\\344'").replace("'\\xf6", "\\366'"), plain.encode("utf-8", "replace").decode().replace("\\xe4", "\ufffd"),
-             "".join(letter if letter.isprintable() else f"\\x{ord(letter):02x}" for letter in plain)}
+    octal = lambda odd: "'$'" + re.sub(r"\\x(..)", lambda x: f"\\{int(x[1], 16):o}", odd[1])
+    forms = {
+        plain, plain.encode("unicode_escape").decode(), entry.decode("latin-1"), repr(plain)[1:-1], json.dumps(plain)[1:-1],
+        plain.replace("\n", "\u240a"),
+        # Python, as the AWS CLI: \udce4.
+        os.fsdecode(entry.rsplit(b"/")[-1]).encode("utf-8", "backslashreplace").decode(),
+        plain.replace("\\xe4", "\ufffd"),
+        "".join(letter if letter.isprintable() else f"\\x{ord(letter):02x}" for letter in plain),
+        # coreutils: latin-'$'\344\366'.txt'.
+        re.sub(r"((?:\\x[0-9a-f]{2})+)", octal, plain).split(".")[0],
+    }
     return any(form in said for form in forms)
 
 
 def shown(entry):
     name = entry if entry.startswith(b"sub/") else entry.rsplit(b"/")[-1]
-    return "`" + name.decode("utf-8", "backslashreplace").encode("unicode_escape").decode()[:20] + "`"
+    text = name.decode("utf-8", "backslashreplace")
+    return "`" + "".join(letter if letter.isprintable() else f"\\x{ord(letter):02x}" for letter in text)[:20] + "`"
