@@ -144,7 +144,7 @@ pub async fn stop(dir: &Path) -> Result<bool, LocalError> {
 /// The local cloud's own files cannot be read, or it runs and does not answer ([`LocalError::NoAnswer`]). A local cloud
 /// that is not running is not an error.
 pub async fn status(dir: &Path) -> Result<Status, LocalError> {
-    let dir = std::path::absolute(dir).map_err(LocalError::file("finding", dir))?;
+    let dir = folder::real(dir)?;
     if dir.exists() {
         folder::check(&dir)?;
     }
@@ -174,7 +174,7 @@ pub async fn status(dir: &Path) -> Result<Status, LocalError> {
 /// # Errors
 /// The folder is not this user's own ([`LocalError::Untrusted`], [`LocalError::Exposed`]).
 pub fn logs(dir: &Path) -> Result<[LogFile; 2], LocalError> {
-    let dir = std::path::absolute(dir).map_err(LocalError::file("finding", dir))?;
+    let dir = folder::real(dir)?;
     if !dir.exists() {
         return Err(LocalError::NotRunning { dir });
     }
@@ -191,7 +191,7 @@ pub(super) fn log_paths(dir: &Path) -> [PathBuf; 2] {
 /// # Errors
 /// [`LocalError::NotRunning`], [`LocalError::NoAnswer`], or [`LocalError::Refused`] with the front's answer.
 pub async fn manage(dir: &Path, method: &str, path: &str, body: &str) -> Result<String, LocalError> {
-    let dir = std::path::absolute(dir).map_err(LocalError::file("finding", dir))?;
+    let dir = folder::real(dir)?;
     if !dir.exists() {
         return Err(LocalError::NotRunning { dir });
     }
@@ -212,7 +212,7 @@ pub async fn manage(dir: &Path, method: &str, path: &str, body: &str) -> Result<
 /// # Errors
 /// It was never started, or its file cannot be read.
 pub fn secret_key(dir: &Path) -> Result<String, LocalError> {
-    let dir = std::path::absolute(dir).map_err(LocalError::file("finding", dir))?;
+    let dir = folder::real(dir)?;
     if dir.exists() {
         folder::check(&dir)?;
     }

@@ -173,7 +173,9 @@ impl LocalError {
             Self::Exposed { above, why: OTHERS_REPLACE, .. } => {
                 format!("close it: chmod go-w {}; or start a local cloud elsewhere (--dir)", word(above))
             }
-            Self::Exposed { .. } => "start a local cloud in a folder of your own, or elsewhere (--dir)".to_owned(),
+            Self::Exposed { .. } => "start a local cloud in a folder of your own, or elsewhere (--dir); its notes and programs are below \
+                                     XDG_STATE_HOME and XDG_CACHE_HOME"
+                .to_owned(),
             Self::NoHome => "set HOME".to_owned(),
             Self::NotRunning { .. } => "start it: sftpctl local start".to_owned(),
             Self::NoAnswer { .. } => "wait a moment; if it stays so, see the log: sftpctl local logs".to_owned(),

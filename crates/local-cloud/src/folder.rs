@@ -25,7 +25,7 @@ pub fn close_to_others() {
 /// [`LocalError::Untrusted`] if one of the two is not this user's own, before anything is written or changed; or it cannot
 /// be made.
 pub(crate) fn prepared(dir: &Path) -> Result<PathBuf, LocalError> {
-    let dir = std::path::absolute(dir).map_err(LocalError::file("finding", dir))?;
+    let dir = real(dir)?;
     check_above(&dir)?;
     if let Some(around) = around(&dir) {
         made(around)?;
@@ -54,7 +54,11 @@ pub(crate) fn check(dir: &Path) -> Result<(), LocalError> {
     if is_empty {
         return note(dir);
     }
-    let noted = std::fs::read_to_string(note_of(dir)?).is_ok_and(|text| text == identity(&facts));
+    let note = note_of(dir)?;
+    if note.parent().is_some_and(Path::exists) {
+        check_above(&note)?;
+    }
+    let noted = std::fs::read_to_string(note).is_ok_and(|text| text == identity(&facts));
     if noted {
         Ok(())
     } else {
@@ -71,15 +75,41 @@ fn around(dir: &Path) -> Option<&Path> {
     dir.parent().filter(|parent| parent.ends_with(".sftpctl"))
 }
 
+/// The absolute path of a local cloud's folder, without links above it and its `.sftpctl`: a link that leads elsewhere later
+/// changes nothing.
+///
+/// # Errors
+/// The current folder is gone, or links lead in a circle.
+pub(crate) fn real(dir: &Path) -> Result<PathBuf, LocalError> {
+    let dir = std::path::absolute(dir).map_err(LocalError::file("finding", dir))?;
+    let own = around(&dir).unwrap_or(&dir);
+    let (Some(above), Ok(inside)) = (own.parent(), dir.strip_prefix(own.parent().unwrap_or(own))) else {
+        return Ok(dir);
+    };
+    match above.canonicalize() {
+        Ok(above) => Ok(above.join(inside)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(dir),
+        Err(error) => Err(LocalError::file("finding", above)(error)),
+    }
+}
+
+/// Checks a folder with programs that are run, which may not exist yet.
+///
+/// # Errors
+/// [`LocalError::Untrusted`] or [`LocalError::Exposed`]: others could have put programs there.
+pub(crate) fn check_programs(folder: &Path) -> Result<(), LocalError> {
+    let folder = real(folder)?;
+    check_above(&folder)?;
+    if folder.exists() { own(&folder).map(drop) } else { Ok(()) }
+}
+
 /// Checks the folders above: who may write to one of them can put another `.sftpctl` in the place of this one, at any
 /// moment. In a folder with the sticky bit, such as `/tmp`, only the owners of its entries can.
-fn check_above(dir: &Path) -> Result<(), LocalError> {
+pub(crate) fn check_above(dir: &Path) -> Result<(), LocalError> {
     let above = around(dir).unwrap_or(dir).parent().unwrap_or(dir);
-    // The path as it is given goes through the folders of links, the real one to where they lead.
-    let real = above.canonicalize().map_err(LocalError::file("finding", above))?;
-    for folder in above.ancestors().chain(real.ancestors()) {
+    for folder in above.ancestors() {
         let facts = folder.metadata().map_err(LocalError::file("reading", folder))?;
-        if let Some(why) = replaceable(&facts) {
+        if let Some(why) = replaceable(folder, &facts) {
             return Err(LocalError::Exposed { dir: dir.to_owned(), above: folder.to_owned(), why });
         }
     }
@@ -87,15 +117,40 @@ fn check_above(dir: &Path) -> Result<(), LocalError> {
 }
 
 /// Why others could replace what is in a folder.
-fn replaceable(facts: &Metadata) -> Option<&'static str> {
+fn replaceable(folder: &Path, facts: &Metadata) -> Option<&'static str> {
     let user = rustix::process::geteuid().as_raw();
     if ![0, user].contains(&facts.uid()) {
         return Some("belongs to another user");
     }
     let mode = facts.permissions().mode();
-    // The group that has a user's own number is the user's alone, as login.defs(5) has it (`USERGROUPS_ENAB`).
-    let of_group = if facts.gid() == user { 0 } else { 0o020 };
-    (mode & 0o1000 == 0 && mode & (0o002 | of_group) != 0).then_some(OTHERS_REPLACE)
+    if mode & 0o1000 != 0 || mode & 0o022 == 0 {
+        return None;
+    }
+    // With a list of its own (acl(5)), the group's bits stand for all who are named in it.
+    let has_list = rustix::fs::getxattr(folder, "system.posix_acl_access", &mut [0_u8; 1024]).is_ok();
+    let is_private = mode & 0o002 == 0 && !has_list && is_private_group(facts.gid(), user);
+    (!is_private).then_some(OTHERS_REPLACE)
+}
+
+/// Whether a group is a user's alone, as distributions make one with each user (login.defs(5), `USERGROUPS_ENAB`).
+fn is_private_group(group: u32, user: u32) -> bool {
+    let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
+    user != 0 && is_private(&read("/etc/passwd"), &read("/etc/group"), group, user)
+}
+
+/// The same by the two files: the group has the user's name and no members, and is no other user's.
+fn is_private(users: &str, groups: &str, group: u32, user: u32) -> bool {
+    let row = |line: &str| line.split(':').map(str::to_owned).collect::<Vec<_>>();
+    let is = |row: &[String], at: usize, number: u32| row.get(at).is_some_and(|text| *text == number.to_string());
+    let users: Vec<_> = users.lines().map(row).collect();
+    let Some(own) = users.iter().find(|row| is(row, 2, user)) else { return false };
+    let is_of_others = users.iter().any(|row| is(row, 3, group) && !is(row, 2, user));
+    let groups: Vec<_> = groups.lines().map(row).filter(|row| is(row, 2, group)).collect();
+    let [only] = groups.as_slice() else { return false };
+    let members = only.get(3).map_or("", String::as_str);
+    !is_of_others
+        && only.first() == own.first()
+        && (members.is_empty() || Some(members) == own.first().map(String::as_str))
 }
 
 /// Makes a folder, but none of those that it is in. Returns `false` if it exists.
@@ -155,6 +210,7 @@ fn note(dir: &Path) -> Result<(), LocalError> {
     if let Some(folder) = path.parent() {
         let made = DirBuilder::new().recursive(true).mode(0o700).create(folder);
         made.map_err(LocalError::file("creating", folder))?;
+        check_above(&path)?;
     }
     std::fs::write(&path, identity(&facts)).map_err(LocalError::file("writing", path))
 }
@@ -176,9 +232,22 @@ pub(crate) fn base(variable: &str, default: &str) -> Option<PathBuf> {
 mod tests {
     use super::*;
 
-    /// The group of a user who has one alone.
-    fn user_group() -> rustix::process::Gid {
-        rustix::process::Gid::from_raw(rustix::process::geteuid().as_raw())
+    #[test]
+    fn group_is_private_if_nobody_else_is_in_it() {
+        let users =
+            "root:x:0:0::/root:/bin/sh\njan:x:1001:1001::/home/jan:/bin/sh\neva:x:1002:100::/home/eva:/bin/sh\n";
+        let groups = "root:x:0:\nusers:x:100:\njan:x:1001:\n";
+        assert!(is_private(users, groups, 1001, 1001));
+        for (users, groups, group, user) in [
+            (users.to_owned(), groups.replace("1001:", "1001:www-data"), 1001, 1001),
+            (users.replace("1002:100:", "1002:1001:"), groups.to_owned(), 1001, 1001),
+            (users.to_owned(), groups.to_owned(), 100, 1002),
+            (users.to_owned(), groups.to_owned(), 1001, 1003),
+            (users.to_owned(), String::new(), 1001, 1001),
+        ] {
+            assert!(!is_private(&users, &groups, group, user), "{users} {groups}");
+        }
+        assert!(!is_private_group(0, 0));
     }
 
     #[test]
@@ -222,7 +291,7 @@ mod tests {
         // A folder further up, in which others could put another one in its place.
         let (up, deep) = (here.path().join("up"), here.path().join("up/a/b"));
         std::fs::create_dir_all(&deep).unwrap();
-        for (mode, is_safe) in [(0o777, false), (0o775, rustix::process::getegid() == user_group()), (0o1777, true)] {
+        for (mode, is_safe) in [(0o777, false), (0o1777, true), (0o755, true)] {
             std::fs::set_permissions(&up, Permissions::from_mode(mode)).unwrap();
             let made = prepared(&deep.join(".sftpctl/local"));
             let text = made.as_ref().map_or_else(ToString::to_string, |_| String::new());
@@ -232,6 +301,10 @@ mod tests {
                 "{mode:o} {text}"
             );
         }
+        // By a link it is the same folder.
+        let (linked, target) = (here.path().join("linked-up"), deep.join(".sftpctl/local"));
+        std::os::unix::fs::symlink(&deep, &linked).unwrap();
+        assert_eq!(prepared(&linked.join(".sftpctl/local")).unwrap(), real(&target).unwrap());
         let open = here.path().join("open");
         prepared(&open).unwrap();
         std::fs::set_permissions(&open, Permissions::from_mode(0o777)).unwrap();

@@ -52,6 +52,7 @@ pub(super) fn temporary(dir: &Path) -> PathBuf {
 pub(super) async fn install(venv: &Path, progress: &(dyn Fn(&str) + Sync)) -> Result<(), LocalError> {
     let stamp = venv.join(STAMP);
     let _lock = lock(venv).await?;
+    folder::check_programs(venv)?;
     if std::fs::read_to_string(&stamp).is_ok_and(|text| text == REQUIREMENTS) {
         return Ok(());
     }

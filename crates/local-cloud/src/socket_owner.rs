@@ -16,8 +16,7 @@ use tokio::net::TcpStream;
 
 /// How often the system's tables are read: one that changes meanwhile may lack a row.
 const ATTEMPTS: usize = 5;
-/// How often, and when, it is asked again who serves a connection that is not accepted yet.
-const ACCEPTED: u32 = 100;
+/// When it is asked again who serves a connection that is not accepted yet.
 const PAUSE: Duration = Duration::from_millis(10);
 /// Bytes of the kernel's answer about one socket; it has some hundred.
 const ANSWER: usize = 4096;
@@ -28,28 +27,35 @@ pub(super) fn has_our_client(stream: &TcpStream) -> bool {
     let user = rustix::process::geteuid().as_raw();
     // A kernel without these messages, as of some containers, may still have the tables. They take milliseconds each.
     match asked(client, server) {
-        Ok(owner) => owner == Some(user),
+        Ok(end) => end.is_some_and(|end| end.is_open && end.owner == user),
         Err(_) => is_in_tables(client, server, user),
     }
 }
 
-/// Whether a process of this user serves the connection, where the system says so.
+/// Whether a process of this user serves the connection, where the system says so. Waits until one has accepted it; the
+/// caller has a time limit.
 pub(super) async fn has_our_server(stream: &TcpStream) -> bool {
     let (Ok(client), Ok(server)) = (stream.local_addr(), stream.peer_addr()) else { return false };
     let user = rustix::process::geteuid().as_raw();
-    for _ in 0..ACCEPTED {
+    loop {
         match asked(server, client) {
-            // Older kernels name root until the connection is accepted.
-            Ok(Some(0)) if user != 0 => tokio::time::sleep(PAUSE).await,
-            Ok(owner) => return owner == Some(user),
+            Ok(Some(End { is_open: false, .. })) => tokio::time::sleep(PAUSE).await,
+            Ok(end) => return end.is_some_and(|end| end.owner == user),
             Err(_) => return is_in_tables(server, client, user),
         }
     }
-    false
 }
 
-/// The owner of the first end of a connection, from the kernel; `None` if it is gone. See sock_diag(7).
-fn asked(of: SocketAddr, other: SocketAddr) -> io::Result<Option<u32>> {
+/// What the kernel says of an end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct End {
+    owner: u32,
+    /// A process has it. Otherwise it has not been accepted yet, or was closed, and some kernels name root as its owner.
+    is_open: bool,
+}
+
+/// The first end of a connection, from the kernel; `None` if it is gone. See sock_diag(7).
+fn asked(of: SocketAddr, other: SocketAddr) -> io::Result<Option<End>> {
     let socket_id = SocketId {
         source_port: of.port(),
         destination_port: other.port(),
@@ -82,7 +88,9 @@ fn asked(of: SocketAddr, other: SocketAddr) -> io::Result<Option<u32>> {
     socket.recv(&mut answer, 0)?;
     let answer = NetlinkMessage::<SockDiagMessage>::deserialize(&answer).map_err(io::Error::other)?;
     match answer.payload {
-        NetlinkPayload::InnerMessage(SockDiagMessage::InetResponse(found)) => Ok(Some(found.header.uid)),
+        NetlinkPayload::InnerMessage(SockDiagMessage::InetResponse(found)) => {
+            Ok(Some(End { owner: found.header.uid, is_open: found.header.inode != 0 }))
+        }
         NetlinkPayload::Error(error) if error.raw_code() == -Errno::NOENT.raw_os_error() => Ok(None),
         NetlinkPayload::Error(error) => Err(error.to_io()),
         _ => Err(io::ErrorKind::InvalidData.into()),
@@ -154,7 +162,7 @@ mod tests {
         assert!(has_our_client(&stream) && has_our_server(&client).await);
         let (from, to) = (stream.peer_addr().unwrap(), stream.local_addr().unwrap());
         let user = rustix::process::geteuid().as_raw();
-        assert_eq!(asked(from, to).unwrap(), Some(user));
+        assert_eq!(asked(from, to).unwrap(), Some(End { owner: user, is_open: true }));
         assert!(is_in_tables(from, to, user) && !is_in_tables(from, to, user + 1));
         drop((client, stream));
         let never = "127.0.0.1:1".parse().unwrap();
@@ -169,6 +177,7 @@ mod tests {
         let _client = TcpStream::connect(mapped).await.unwrap();
         let (stream, _) = listener.accept().await.unwrap();
         let (from, to) = (stream.peer_addr().unwrap(), stream.local_addr().unwrap());
-        assert_eq!(asked(from, to).unwrap(), Some(rustix::process::geteuid().as_raw()));
+        let owner = rustix::process::geteuid().as_raw();
+        assert_eq!(asked(from, to).unwrap(), Some(End { owner, is_open: true }));
     }
 }

@@ -52,8 +52,11 @@ where
     if is_all(&document, &value) { Ok(document) } else { Err(newer(address, version, newest)) }
 }
 
-/// The highest serial number that a document may have: one write a second takes longer than the earth is old.
-pub(super) const MAX_SERIAL: u64 = 1 << 60;
+/// The serial number of the next write. It only makes documents different, so that one that somebody has set to the highest
+/// begins anew.
+pub(super) fn next(serial: u64) -> u64 {
+    serial.wrapping_add(1)
+}
 
 /// Whether `document` has every member that was read, so that writing it loses nothing.
 pub(super) fn is_all(document: &impl Serialize, read: &Value) -> bool {

@@ -75,12 +75,9 @@ impl Lease {
             StateError::Damaged { reason, .. } => damaged(reason),
             other => other,
         })?;
-        // What no sftpctl writes would make others wait for years, or overflow.
+        // What no sftpctl writes would make others wait for years.
         if lease.seconds > LONGEST {
             return Err(damaged(format!("{} seconds are longer than a lease may be ({LONGEST})", lease.seconds)));
-        }
-        if lease.serial > document::MAX_SERIAL {
-            return Err(damaged("its serial number is impossible".to_owned()));
         }
         Ok(lease)
     }
@@ -174,7 +171,7 @@ impl Lock {
             let sent = self.machine.uptime();
             let lease = Lease {
                 version: 1,
-                serial: found.as_ref().map_or(1, |(lease, _)| lease.serial + 1),
+                serial: found.as_ref().map_or(1, |(lease, _)| document::next(lease.serial)),
                 holder: holder.clone(),
                 seconds: terms.length.as_secs().max(1),
                 renewed: self.machine.now(),
@@ -225,7 +222,7 @@ impl Lock {
             if lease.holder.run != holder.run {
                 return Err(StateError::Locked { holder: lease.holder.describe() });
             }
-            let released = Lease { serial: lease.serial + 1, released: true, ..lease };
+            let released = Lease { serial: document::next(lease.serial), released: true, ..lease };
             match self.write(&released, Expect::Is(&version)).await {
                 Ok(_) => break,
                 Err(StateError::Conflict { .. }) => {}
@@ -304,7 +301,7 @@ impl HeldLease {
 
     /// The document that a release would write now.
     pub(super) fn as_released(&self) -> Vec<u8> {
-        Lease { serial: self.lease.serial + 1, released: true, ..self.lease.clone() }.write()
+        Lease { serial: document::next(self.lease.serial), released: true, ..self.lease.clone() }.write()
     }
 
     /// Renews the lease. Safe to cancel at any moment, and to retry.
@@ -329,7 +326,7 @@ impl HeldLease {
     async fn replace(&mut self, released: bool) -> Result<(), StateError> {
         // Counted for every attempt, not only for every success: a document equal to one that was sent before would not
         // renew the lease, since waiting runs may have read it already.
-        self.lease.serial += 1;
+        self.lease.serial = document::next(self.lease.serial);
         self.lease.renewed = self.lock.machine.now();
         let sent = self.lock.machine.uptime();
         match self.document.put(&Lease { released, ..self.lease.clone() }.write()).await {

@@ -184,9 +184,6 @@ impl State {
         let damaged = |reason: String| StateError::Damaged { address: address.to_owned(), reason };
         let changed = || damaged("its digest does not match: it was changed by hand or is incomplete".to_owned());
         match document::parse::<Self>(address, content, VERSION) {
-            Ok(state) if state.serial > document::MAX_SERIAL => {
-                Err(damaged("its serial number is impossible".to_owned()))
-            }
             Ok(state) if state.digest == state.sum() => Ok(state),
             Ok(_) => Err(changed()),
             // Unknown members, or known members in an unknown form: the digest shows whether sftpctl wrote them.

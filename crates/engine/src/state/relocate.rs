@@ -96,7 +96,7 @@ async fn state(store: &Store) -> Result<(State, Option<Version>), StateError> {
 }
 
 async fn put(store: &Store, state: &State, expect: Option<&Version>) -> Result<Version, StateError> {
-    let next = State { serial: state.serial + 1, ..state.clone() };
+    let next = State { serial: super::document::next(state.serial), ..state.clone() };
     store.blobs.put(&store.state_name(), &next.write(), Expect::found(expect)).await
 }
 

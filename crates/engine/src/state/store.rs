@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::blob::{Blobs, Expect, Version};
+use super::document;
 use super::error::StateError;
 use super::exclusive_doc::ExclusiveDoc;
 use super::journal::{Entry, Header, Journal};
@@ -199,7 +200,7 @@ impl Store {
             // Confirmed between reading and writing: a run that was paused while another run took its lock would
             // otherwise replace that run's records.
             heartbeat.guard().confirm().await?;
-            remembered.state.serial += 1;
+            remembered.state.serial = document::next(remembered.state.serial);
             run.clone_into(&mut remembered.state.run);
             let mut journal = Journal::new(Header::new(&self.environment, &self.account, run));
             for entry in &remembered.carried {
@@ -325,7 +326,7 @@ impl LockedStore {
     pub async fn save(&mut self, state: &mut State) -> Result<(), StateError> {
         let guard = self.heartbeat.guard();
         guard.ensure_held().await?;
-        state.serial += 1;
+        state.serial = document::next(state.serial);
         self.journal.run().clone_into(&mut state.run);
         match self.journal.write_stats().time(self.state.put(&state.write())).await {
             Err(StateError::Conflict { address }) => Err(guard.lose(&format!("{address} was written by another run"))),

@@ -66,7 +66,9 @@ def asked(client, server):
         if error == errno.ENOENT:
             return None
         raise OSError(error, os.strerror(error))
-    return struct.unpack_from("=I", answer, 16 + UID_OFFSET)[0]
+    owner, inode = struct.unpack_from("=II", answer, 16 + UID_OFFSET)
+    # Without an inode it is closed, and some kernels name root as its owner.
+    return owner if inode else None
 
 
 def is_in_tables(client, server):

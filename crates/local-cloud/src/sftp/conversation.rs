@@ -64,8 +64,8 @@ struct Inner {
 #[derive(Debug, Default)]
 struct State {
     stage: Stage,
-    /// When bytes came from the client last.
-    heard: Option<Instant>,
+    /// Bytes have come from the client.
+    has_spoken: bool,
     crowded_out: bool,
     turned_away: Option<NoPlace>,
     /// Calls of the handler in progress.
@@ -79,14 +79,13 @@ struct State {
 
 /// What a client that has not logged in does, from the least to the most that is worth keeping.
 ///
-/// How far it has come does not count: a client that has asked for the methods, which costs nothing, could keep its place for
-/// ever, and those in their key exchange would have to go.
+/// Neither how far it has come counts, nor when it said something last: asking for the methods costs nothing, and single bytes
+/// of a packet cost as little. Otherwise connections that are only held would keep their places.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Activity {
     /// It has not said anything.
     Silent,
-    /// When it said something last.
-    Heard(Instant),
+    Talking,
     /// An attempt is looked at.
     Attempt,
 }
@@ -124,7 +123,7 @@ impl Conversation {
     /// Records bytes from the client.
     pub(super) fn heard(&self) {
         let mut state = self.state();
-        state.heard = Some(Instant::now());
+        state.has_spoken = true;
         if state.stage != Stage::Authentication || std::mem::take(&mut state.asked) || state.waiting.is_some() {
             return;
         }
@@ -188,10 +187,10 @@ impl Conversation {
         if state.crowded_out || state.stage == Stage::Over {
             return None;
         }
-        Some(match state.heard {
+        Some(match state.has_spoken {
             _ if state.working > 0 => Activity::Attempt,
-            Some(at) => Activity::Heard(at),
-            None => Activity::Silent,
+            true => Activity::Talking,
+            false => Activity::Silent,
         })
     }
 

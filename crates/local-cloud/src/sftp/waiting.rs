@@ -1,7 +1,7 @@
 //! Connections that have not logged in, which anybody may open.
 //!
-//! Beyond the limit a silent connection ends, the oldest first, or the one that has been quiet the longest, but none whose
-//! password or key is being looked at. So those that are only held make room for a customer at once. OpenSSH refuses new ones at random (`MaxStartups`), which would shut out customers
+//! Beyond the limit the oldest silent connection ends, or else the oldest that talks, but none whose password or key is being
+//! looked at. So those that are only held make room for a customer at once, who needs a second. OpenSSH refuses new ones at random (`MaxStartups`), which would shut out customers
 //! until the old ones reach their time limit.
 
 use std::sync::{Mutex, PoisonError};
@@ -47,7 +47,7 @@ impl Waiting {
         if inner.logged.is_none_or(|logged| logged.elapsed() >= LINE) {
             let ended = std::mem::take(&mut inner.ended);
             inner.logged = Some(Instant::now());
-            tracing::warn!(ended, limit = MAX, "too many connections without a log-in; ended the quietest");
+            tracing::warn!(ended, limit = MAX, "too many connections without a log-in; ended the oldest");
         }
     }
 }
@@ -63,7 +63,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn flood_ends_the_quietest_first() {
+    async fn flood_ends_the_oldest_first() {
         let waiting = Waiting::default();
         let first = added(&waiting);
         let spoken = added(&waiting);
@@ -98,15 +98,19 @@ mod tests {
         }
         tokio::time::advance(Duration::from_secs(1)).await;
         let customer = added(&waiting);
-        for _ in 0..MAX {
-            customer.heard();
-            tokio::time::advance(Duration::from_millis(10)).await;
-            let one = added(&waiting);
-            one.heard();
-            drop(one.begin());
+        customer.heard();
+        let mut newer = Vec::new();
+        for _ in 1..MAX {
+            newer.push(added(&waiting));
+            // Byte by byte.
+            held.iter().chain(&newer).for_each(Conversation::heard);
         }
+        assert!(customer.activity().is_some() && held.iter().all(|one| one.activity().is_none()));
+        // An attempt keeps its place.
+        let attempt = customer.begin();
+        let _newest: Vec<_> = std::iter::repeat_with(|| added(&waiting)).take(10 * MAX).collect();
         assert!(customer.activity().is_some());
-        assert!(held.iter().all(|one| one.activity().is_none()));
+        drop(attempt);
     }
 
     #[test]

@@ -126,6 +126,9 @@ fn check_files(dir: &Path) -> Result<(), GitError> {
         if facts.is_symlink() {
             return refuse(&path, "is a link; a repository of an export has none");
         }
+        if !facts.is_file() && !facts.is_dir() {
+            return refuse(&path, "is neither a file nor a folder");
+        }
         if facts.uid() != user {
             return refuse(&path, "belongs to another user");
         }
@@ -143,10 +146,8 @@ fn check_files(dir: &Path) -> Result<(), GitError> {
     Ok(())
 }
 
-/// What a repository's `config` may set: the sections, or settings of them, that neither run a program nor make git read
-/// another file. Whoever pushes the repository on has `remote` and `branch`.
-const ALLOWED: [&str; 15] = [
-    "branch.",
+/// What a repository's `config` may set: nothing that runs a program, makes git read another file, or writes files for others.
+const ALLOWED: [&str; 12] = [
     "core.bare",
     "core.bigfilethreshold",
     "core.compression",
@@ -155,13 +156,22 @@ const ALLOWED: [&str; 15] = [
     "core.logallrefupdates",
     "core.precomposeunicode",
     "core.repositoryformatversion",
-    "core.sharedrepository",
     "core.symlinks",
     "extensions.objectformat",
-    "remote.",
-    "receive.deny",
-    "user.",
+    "user.email",
+    "user.name",
 ];
+
+/// Where the repository is pushed on to, which is its owner's business: `remote.NAME.url`, `branch.NAME.merge`.
+const ALLOWED_OF: [(&str, &[&str]); 2] =
+    [("remote.", &["fetch", "mirror", "push", "pushurl", "url"]), ("branch.", &["merge", "rebase", "remote"])];
+
+/// Whether a setting changes nothing for an export.
+fn is_allowed(name: &str) -> bool {
+    let last = |name: &str| name.rsplit('.').next().unwrap_or_default().to_owned();
+    let is_of = |(section, settings): &(&str, &[&str])| name.starts_with(section) && settings.contains(&&*last(name));
+    ALLOWED.contains(&name) || ALLOWED_OF.iter().any(is_of)
+}
 
 /// Whether the configuration has only settings that change nothing for an export.
 async fn check_config(dir: &Path) -> Result<(), GitError> {
@@ -174,7 +184,7 @@ async fn check_config(dir: &Path) -> Result<(), GitError> {
         let mut command = git(Path::new("/dev/null"));
         let listed = command.args(["config", "--no-includes", "--name-only", "--list", "-z", "--file"]).arg(&file);
         let names = run("config", listed).await?;
-        let other = names.split('\0').find(|name| !name.is_empty() && !ALLOWED.iter().any(|ok| name.starts_with(ok)));
+        let other = names.split('\0').find(|name| !name.is_empty() && !is_allowed(name));
         if let Some(other) = other {
             return Err(GitError::Setting { file: file.display().to_string(), name: other.to_owned() });
         }

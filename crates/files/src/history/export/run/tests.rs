@@ -344,6 +344,8 @@ async fn nothing_of_a_prepared_folder_is_followed_or_run() {
         ("hook.x.command", program.clone()),
         ("fsck.skipList", "/etc/hostname".to_owned()),
         ("include.path", "/etc/hostname".to_owned()),
+        ("remote.origin.uploadpack", program.clone()),
+        ("core.sharedRepository", "0666".to_owned()),
     ] {
         let before = std::fs::read(repository.join("config")).unwrap();
         git(&repository, &["config", name, &value]);
