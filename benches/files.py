@@ -15,7 +15,8 @@ from s3 import KEYS, Server, Tools, measured
 ROOT = pathlib.Path(__file__).parent.parent
 BUCKET, ORGID = "pl-pt99-5-uploads", "17578"
 ROUNDS = 2
-SETS = {"10,000 files of 50 KB": (10_000, 50_000, 100), "2 files of 1 GB": (2, 1 << 30, 1)}
+# Not 100 folders: a listing of SeaweedFS 4.48 ends with a page that ends with the marker of a folder, though more follows.
+SETS = {"10,000 files of 50 KB": (10_000, 50_000, 97), "2 files of 1 GB": (2, 1 << 30, 1)}
 ENTRIES = 1_000_000
 
 
@@ -82,7 +83,7 @@ def compare(report, name, tools, cloud, server, folder, home):
             subprocess.run(["sync", "--file-system", to], check=True)
             down[tool].append(result)
             kept[tool].append((result[0] + time.perf_counter() - begun, *result[1:]))
-            same(home, to / ORGID)
+            same(tool, home, to / ORGID)
             shutil.rmtree(to)
     if form_is_small(home):
         verified(report, tools, cloud, server, folder, home, ours, ups["sftpctl"])
@@ -125,12 +126,13 @@ def succeeded(result):
     return result
 
 
-def same(ours, theirs):
+def same(tool, ours, theirs):
     """That all arrived, by names and sizes; the content of every tenth file."""
     files = sorted(path.relative_to(ours) for path in ours.rglob("*") if path.is_file())
     arrived = sorted(path.relative_to(theirs) for path in theirs.rglob("*") if path.is_file())
     if files != arrived:
-        raise SystemExit(f"{len(arrived)} of {len(files)} files arrived in {theirs}")
+        lost = sorted(set(files) - set(arrived))
+        raise SystemExit(f"{tool}: {len(arrived)} of {len(files)} files arrived; not: {', '.join(map(str, lost[:5]))}")
     for number, path in enumerate(files):
         one, other = ours / path, theirs / path
         if one.stat().st_size != other.stat().st_size or (number % 10 == 0 and one.read_bytes() != other.read_bytes()):
