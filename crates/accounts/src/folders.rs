@@ -10,8 +10,7 @@ use std::io;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use sftp_authorizer::home::Home;
-
-use crate::sorter::Sorter;
+use sftpctl_sorter::Sorter;
 
 /// An organisation's folder.
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -14,7 +14,6 @@ pub mod logins;
 pub mod password;
 mod prices;
 pub mod rules;
-mod sorter;
 mod spill;
 pub mod store;
 

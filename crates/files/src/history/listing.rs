@@ -8,9 +8,9 @@ use serde::{Deserialize, Serialize};
 use sftpctl_aws::{AwsError, VersionFacts, VersionMarker};
 
 use super::selection::Selection;
-use super::sorter::{Sorted, Sorter};
 use super::source::{Bucket, Source};
 use crate::mounts::CANARY;
+use sftpctl_sorter::{Sorted, Sorter};
 
 /// A listing or the file that sorts it failed.
 #[derive(Debug, thiserror::Error)]

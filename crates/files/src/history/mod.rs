@@ -8,5 +8,4 @@ pub mod listing;
 pub mod restore;
 pub mod selection;
 pub mod show;
-mod sorter;
 pub mod source;

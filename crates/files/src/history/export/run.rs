@@ -18,9 +18,9 @@ use super::sessions::{Op, Session, Sessions};
 use super::state::{self, Exported, Known, Pending, Scope};
 use super::timeline::{Change, Step, Timeline, What};
 use crate::history::listing::Versions;
-use crate::history::sorter::{Sorted, Sorter};
 use crate::history::source::{FetchError, Source, Wanted};
 use sftpctl_aws::AwsError;
+use sftpctl_sorter::{Sorted, Sorter};
 
 /// Bytes of contents in memory; a single content may have more.
 const BYTES: u64 = 64 << 20;

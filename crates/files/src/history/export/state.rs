@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::timeline::{Recorded, Step};
-use crate::history::sorter::Sorter;
+use sftpctl_sorter::Sorter;
 
 /// The folder inside the git folder.
 pub(crate) const FOLDER: &str = "sftpctl";

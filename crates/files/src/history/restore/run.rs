@@ -10,8 +10,8 @@ use super::plan::{Action, Step, Verdict, verdict};
 use crate::history::listing::{ListError, Versions};
 use crate::history::selection::Selection;
 use crate::history::show::Which;
-use crate::history::sorter::{Sorted, Sorter};
 use crate::history::source::Bucket;
+use sftpctl_sorter::{Sorted, Sorter};
 
 /// Bytes that S3 copies with one call (S3 API reference, CopyObject).
 pub const SINGLE_COPY: u64 = 5 << 30;

@@ -15,19 +15,28 @@ use serde::de::DeserializeOwned;
 /// Records of a run. Ten million records are 200 files.
 const RUN: usize = 50_000;
 
-/// Gathers the records.
-pub(crate) struct Sorter<T> {
+/// Gathers the records. Up to a run of them stay in memory.
+#[derive(Debug)]
+pub struct Sorter<T> {
     run: usize,
     waiting: Vec<T>,
     runs: Vec<File>,
 }
 
+impl<T: Ord + Serialize + DeserializeOwned> Default for Sorter<T> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl<T: Ord + Serialize + DeserializeOwned> Sorter<T> {
-    pub(crate) fn new() -> Self {
+    /// With runs of 50,000 records.
+    pub fn new() -> Self {
         Self::with_runs_of(RUN)
     }
 
-    fn with_runs_of(run: usize) -> Self {
+    /// With this number of records in memory at most.
+    pub fn with_runs_of(run: usize) -> Self {
         Self { run, waiting: Vec::new(), runs: Vec::new() }
     }
 
@@ -35,7 +44,7 @@ impl<T: Ord + Serialize + DeserializeOwned> Sorter<T> {
     ///
     /// # Errors
     /// A run could not be written.
-    pub(crate) fn push(&mut self, record: T) -> io::Result<()> {
+    pub fn push(&mut self, record: T) -> io::Result<()> {
         self.waiting.push(record);
         if self.waiting.len() >= self.run {
             self.waiting.sort_unstable();
@@ -51,11 +60,16 @@ impl<T: Ord + Serialize + DeserializeOwned> Sorter<T> {
         Ok(())
     }
 
+    /// Records that are in memory.
+    pub fn in_memory(&self) -> usize {
+        self.waiting.len()
+    }
+
     /// The records in their order.
     ///
     /// # Errors
     /// A run could not be read.
-    pub(crate) fn sorted(mut self) -> io::Result<Sorted<T>> {
+    pub fn sorted(mut self) -> io::Result<Sorted<T>> {
         self.waiting.sort_unstable();
         let memory = Run::Memory(self.waiting.into_iter());
         let files = self.runs.into_iter().map(|file| Run::File(BufReader::new(file), PhantomData));
@@ -67,6 +81,7 @@ impl<T: Ord + Serialize + DeserializeOwned> Sorter<T> {
     }
 }
 
+#[derive(Debug)]
 enum Run<T> {
     File(BufReader<File>, PhantomData<fn() -> T>),
     Memory(std::vec::IntoIter<T>),
@@ -86,6 +101,7 @@ impl<T: DeserializeOwned> Run<T> {
 }
 
 /// Records in their order. One record of each run is in memory.
+#[derive(Debug)]
 pub struct Sorted<T> {
     runs: Vec<Run<T>>,
     heads: BinaryHeap<Reverse<(T, usize)>>,
