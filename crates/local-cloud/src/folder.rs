@@ -82,12 +82,9 @@ fn around(dir: &Path) -> Option<&Path> {
 /// The current folder is gone, or links lead in a circle.
 pub(crate) fn real(dir: &Path) -> Result<PathBuf, LocalError> {
     let dir = std::path::absolute(dir).map_err(LocalError::file("finding", dir))?;
-    let own = around(&dir).unwrap_or(&dir);
-    let (Some(above), Ok(inside)) = (own.parent(), dir.strip_prefix(own.parent().unwrap_or(own))) else {
-        return Ok(dir);
-    };
+    let Some(above) = around(&dir).unwrap_or(&dir).parent() else { return Ok(dir) };
     match above.canonicalize() {
-        Ok(above) => Ok(above.join(inside)),
+        Ok(real) => Ok(dir.strip_prefix(above).map_or_else(|_| dir.clone(), |inside| real.join(inside))),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(dir),
         Err(error) => Err(LocalError::file("finding", above)(error)),
     }
@@ -231,6 +228,31 @@ pub(crate) fn base(variable: &str, default: &str) -> Option<PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn programs_that_others_could_have_put_there_are_not_run() {
+        let here = tempfile::tempdir().unwrap();
+        let programs = here.path().join("cache/ministack");
+        std::fs::create_dir_all(&programs).unwrap();
+        check_programs(&programs).unwrap();
+        check_programs(&here.path().join("cache/missing")).unwrap();
+        let set = |path: &Path, mode| std::fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
+        for (path, why) in [(&programs, OTHERS_WRITE), (&here.path().join("cache"), OTHERS_REPLACE)] {
+            set(path, 0o777);
+            assert!(check_programs(&programs).unwrap_err().to_string().contains(why));
+            set(path, 0o755);
+        }
+        // A list that lets another user in (acl(5)): version 2, and entries of a kind, its rights and a number.
+        let entries: [(u16, u16, u32); 5] =
+            [(1, 7, u32::MAX), (2, 7, 65_534), (4, 5, u32::MAX), (0x10, 7, u32::MAX), (0x20, 5, u32::MAX)];
+        let list = entries.iter().flat_map(|(kind, rights, number)| {
+            [&kind.to_le_bytes()[..], &rights.to_le_bytes(), &number.to_le_bytes()].concat()
+        });
+        let list: Vec<u8> = 2_u32.to_le_bytes().into_iter().chain(list).collect();
+        let flags = rustix::fs::XattrFlags::empty();
+        rustix::fs::setxattr(here.path().join("cache"), "system.posix_acl_access", &list, flags).unwrap();
+        assert!(check_programs(&programs).unwrap_err().to_string().contains(OTHERS_REPLACE));
+    }
 
     #[test]
     fn group_is_private_if_nobody_else_is_in_it() {

@@ -73,6 +73,20 @@ impl Customer {
         git(&self.site.dir.path().join(repository), arguments)
     }
 
+    /// Puts two files, one after the other has become a commit of the repository.
+    fn puts_what_is_exported(&self, repository: &str) {
+        let dir = self.site.dir.path().join(repository);
+        let newest = || {
+            let mut git = Command::new("git");
+            let output = git.arg("--git-dir").arg(&dir).args(["log", "-1", "--format=%s", "main"]).output();
+            String::from_utf8(output.unwrap().stdout).unwrap().trim().to_owned()
+        };
+        for name in ["a.csv", "b.csv"] {
+            self.put(name, "content\n");
+            until(name, || (newest() == format!("write {name}")).then_some(()));
+        }
+    }
+
     /// Waits until S3's clock shows another second than before.
     fn next_second(&self) -> String {
         let now = jiff::Timestamp::now();
@@ -327,15 +341,7 @@ fn watch_exports_what_comes_until_it_is_stopped() {
     faults(&me.site, &[&["s3.ListObjectVersions", "error=400:Throttled:not now", "--count", "2"]]);
     let mut command = me.site.command(&Customer::arguments("watch", &often));
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    let head = || {
-        let dir = me.site.dir.path().join("watched");
-        let output = Command::new("git").arg("--git-dir").arg(dir).args(["log", "-1", "--format=%s", "main"]).output();
-        String::from_utf8(output.unwrap().stdout).unwrap().trim().to_owned()
-    };
-    for name in ["a.csv", "b.csv"] {
-        me.put(name, "content\n");
-        until(name, || (head() == format!("write {name}")).then_some(()));
-    }
+    me.puts_what_is_exported("watched");
     assert!(child.try_wait().unwrap().is_none());
     succeeded("SIGINT", &Command::new("kill").args(["-INT", &child.id().to_string()]).output().unwrap());
     let output = child.wait_with_output().unwrap();
@@ -359,15 +365,7 @@ fn watch_takes_the_messages_of_the_queue() {
     let rarely = ["--git", "watched", "--interval", "86400", "--delay", "0", "--quiet", "0", "--events"];
     let mut command = me.site.command(&Customer::arguments("watch", &rarely));
     let child = Running(command.stdout(Stdio::null()).spawn().unwrap());
-    let head = || {
-        let dir = me.site.dir.path().join("watched");
-        let output = Command::new("git").arg("--git-dir").arg(dir).args(["log", "-1", "--format=%s", "main"]).output();
-        String::from_utf8(output.unwrap().stdout).unwrap().trim().to_owned()
-    };
-    for name in ["a.csv", "b.csv"] {
-        me.put(name, "content\n");
-        until(name, || (head() == format!("write {name}")).then_some(()));
-    }
+    me.puts_what_is_exported("watched");
     drop(child);
     me.site.edit(|file| file.replace("files: { events: true }\n", ""));
     let refused = me.site.ends_with(2, &Customer::arguments("watch", &rarely));
