@@ -270,8 +270,13 @@ impl Site {
     }
 
     /// Whether OpenSSH's `sftp` can log in and list its home folder.
+    #[expect(clippy::print_stdout, reason = "the runner shows it if the test fails")]
     pub fn admits(&self, port: u16, login: &Login) -> bool {
-        self.sftp(port, login, "ls\n").status.success()
+        let output = self.sftp(port, login, "ls\n");
+        if !output.status.success() {
+            println!("{} is not admitted: {}", login.username, shown(&output));
+        }
+        output.status.success()
     }
 
     /// `tests/oracle/sftp_client.py`, a client that uses paramiko.

@@ -51,6 +51,9 @@ impl Ending {
     }
 }
 
+/// Time in which a client that has just connected says something; OpenSSH does at once.
+const NEW: Duration = Duration::from_secs(1);
+
 /// Shared by the handler, the stream, and the task that ends the connection.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Conversation(Arc<Inner>);
@@ -61,9 +64,10 @@ struct Inner {
     changed: Notify,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct State {
     stage: Stage,
+    opened: Instant,
     /// Bytes have come from the client.
     has_spoken: bool,
     crowded_out: bool,
@@ -77,13 +81,31 @@ struct State {
     asked: bool,
 }
 
-/// What a client that has not logged in does, from the least to the most that is worth keeping.
+impl Default for State {
+    fn default() -> Self {
+        Self {
+            stage: Stage::default(),
+            opened: Instant::now(),
+            has_spoken: false,
+            crowded_out: false,
+            turned_away: None,
+            working: 0,
+            failures: 0,
+            waiting: None,
+            asked: false,
+        }
+    }
+}
+
+/// What a client that has not logged in does.
 ///
 /// Neither how far it has come counts, nor when it said something last: asking for the methods costs nothing, and single bytes
 /// of a packet cost as little. Otherwise connections that are only held would keep their places.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Activity {
-    /// It has not said anything.
+    /// It has not said anything yet.
+    New,
+    /// It has not said anything for a second.
     Silent,
     Talking,
     /// An attempt is looked at.
@@ -190,6 +212,7 @@ impl Conversation {
         Some(match state.has_spoken {
             _ if state.working > 0 => Activity::Attempt,
             true => Activity::Talking,
+            false if state.opened.elapsed() < NEW => Activity::New,
             false => Activity::Silent,
         })
     }

@@ -151,6 +151,13 @@ impl Endpoints {
     }
 }
 
+/// A connection that has been accepted.
+struct Client {
+    stream: tokio::net::TcpStream,
+    peer: SocketAddr,
+    conversation: Conversation,
+}
+
 /// Tells that a connection has ended, in whatever way.
 struct EndOnDrop(Conversation);
 
@@ -176,19 +183,18 @@ async fn serve(shared: Arc<Shared>, place: Place, id: String, listener: TcpListe
             Some(_) = connections.join_next() => continue,
         };
         let Ok(server) = shared.store.get(&place, &id) else { return };
+        // Here, and not in the task, since tasks do not begin in the order of the connections.
+        let conversation = Conversation::default();
+        shared.waiting.add(&conversation);
+        let client = Client { stream, peer, conversation };
         let (shared, place, id) = (Arc::clone(&shared), place.clone(), id.clone());
-        connections.spawn(async move { connection(shared, place, id, &server, stream, peer).await });
+        connections.spawn(async move { connection(shared, place, id, &server, client).await });
     }
 }
 
-async fn connection(
-    shared: Arc<Shared>,
-    place: Place,
-    id: String,
-    server: &Server,
-    stream: tokio::net::TcpStream,
-    peer: SocketAddr,
-) {
+async fn connection(shared: Arc<Shared>, place: Place, id: String, server: &Server, client: Client) {
+    let Client { stream, peer, conversation } = client;
+    let _ended = EndOnDrop(conversation.clone());
     let methods = server.settings.get("IdentityProviderDetails");
     let methods = methods.and_then(|details| details["SftpAuthenticationMethods"].as_str()).unwrap_or_default();
     let methods = Methods::parse(methods);
@@ -202,9 +208,7 @@ async fn connection(
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "cannot set TCP_NODELAY");
     }
-    let (clock, conversation) = (Clock::new(shared.limits), Conversation::default());
-    shared.waiting.add(&conversation);
-    let _ended = EndOnDrop(conversation.clone());
+    let clock = Clock::new(shared.limits);
     let handler = Connection::new(shared, place, id.clone(), peer, methods, clock.clone(), conversation.clone());
     let (stream, _guard) = AbortableStream::new(stream, conversation.clone());
     let session = tokio::select! {

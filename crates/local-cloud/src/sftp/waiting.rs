@@ -1,17 +1,21 @@
 //! Connections that have not logged in, which anybody may open.
 //!
 //! Beyond the limit the oldest silent connection ends, or else the oldest that talks, but none whose password or key is being
-//! looked at. So those that are only held make room for a customer at once, who needs a second. OpenSSH refuses new ones at random (`MaxStartups`), which would shut out customers
-//! until the old ones reach their time limit.
+//! looked at. So those that are only held make room at once for a customer, who needs a second. A client that has just
+//! connected counts as one that talks, since it is about to; if these are many, they are a flood, and the oldest of them ends.
+//! OpenSSH refuses new ones at random (`MaxStartups`), which would shut out customers until the old ones reach their time
+//! limit.
 
 use std::sync::{Mutex, PoisonError};
 
 use tokio::time::{Duration, Instant};
 
-use super::conversation::Conversation;
+use super::conversation::{Activity, Conversation};
 
 /// Maximum number of such connections, of all endpoints together, as in OpenSSH (`MaxStartups 10:30:100`).
 const MAX: usize = 100;
+/// Places of connections that have not said anything yet.
+const MAX_NEW: usize = MAX / 2;
 /// A flood gets one line in the log in this time.
 const LINE: Duration = Duration::from_secs(1);
 
@@ -37,9 +41,7 @@ impl Waiting {
             inner.conversations.push(conversation.clone());
             return;
         }
-        // The first of those that do the same is the oldest.
-        let activity = inner.conversations.iter().enumerate().filter_map(|(at, one)| Some((one.activity()?, at)));
-        if let Some((_, at)) = activity.min() {
+        if let Some(at) = least(&inner.conversations) {
             inner.conversations.remove(at).crowd_out();
             inner.ended += 1;
         }
@@ -50,6 +52,19 @@ impl Waiting {
             tracing::warn!(ended, limit = MAX, "too many connections without a log-in; ended the oldest");
         }
     }
+}
+
+/// The connection that is worth the least. These are in the order of their arrival.
+fn least(conversations: &[Conversation]) -> Option<usize> {
+    let activities: Vec<_> = conversations.iter().map(Conversation::activity).collect();
+    let oldest = |activity| activities.iter().position(|one| *one == Some(activity));
+    let new = activities.iter().filter(|one| **one == Some(Activity::New)).count();
+    let flooded = if new > MAX_NEW { oldest(Activity::New) } else { None };
+    oldest(Activity::Silent)
+        .or(flooded)
+        .or_else(|| oldest(Activity::Talking))
+        .or_else(|| oldest(Activity::New))
+        .or_else(|| oldest(Activity::Attempt))
 }
 
 #[cfg(test)]
@@ -113,8 +128,26 @@ mod tests {
         drop(attempt);
     }
 
-    #[test]
-    fn ended_connections_make_room() {
+    /// A client that has connected, and is about to say something, is not the first to go.
+    #[tokio::test(start_paused = true)]
+    async fn newcomer_has_a_second_to_speak() {
+        let waiting = Waiting::default();
+        let talker = || {
+            let one = added(&waiting);
+            one.heard();
+            one
+        };
+        let old: Vec<_> = std::iter::repeat_with(talker).take(MAX).collect();
+        let customer = added(&waiting);
+        let newer: Vec<_> = std::iter::repeat_with(talker).take(MAX - 1).collect();
+        assert!(customer.activity().is_some() && old.iter().all(|one| one.activity().is_none()));
+        tokio::time::advance(Duration::from_secs(2)).await;
+        let _newest = talker();
+        assert!(customer.activity().is_none() && newer.iter().all(|one| one.activity().is_some()));
+    }
+
+    #[tokio::test]
+    async fn ended_connections_make_room() {
         let waiting = Waiting::default();
         let patient = added(&waiting);
         for _ in 0..10 * MAX {

@@ -47,7 +47,7 @@ fn customer_is_served_during_a_flood() {
     assert!(std::fs::read(site.dir.path().join("back.bin")).unwrap() == content, "the file was changed in transit");
     // One by one, and the customer again: nobody is shut out while the flood lasts.
     flood.extend(silent(port, WAITING, b"SSH-2.0-flood\r\n"));
-    assert!(site.admits(port, &customer));
+    succeeded("a customer", &site.sftp(port, &customer, "ls\n"));
 
     // The oldest have ended, the newest have not.
     let mut greeting = Vec::new();
