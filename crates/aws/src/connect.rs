@@ -13,6 +13,7 @@ use aws_credential_types::provider::{ProvideCredentials as _, SharedCredentialsP
 
 use super::assume_role::{AssumeRole, RoleToAssume, RolesToAssume};
 use super::calls::{Calls, CountCalls};
+use super::local_server;
 use super::network::{Network, NetworkError};
 use super::nulls::WithoutNulls;
 use super::sts::SessionCredentials;
@@ -100,7 +101,10 @@ impl Aws {
     /// As [`Self::connect`], with these keys in place of the options' credentials, for calls in sessions of these roles. A role
     /// is assumed with the first call that needs it.
     pub async fn connect_as(options: ConnectOptions, keys: Option<SessionCredentials>, roles: &RolesToAssume) -> Self {
-        let http = options.network().unwrap_or_default().client();
+        let http = match options.local_account {
+            Some(_) => local_server::client(),
+            None => options.network().unwrap_or_default().client(),
+        };
         let mut loader = aws_config::defaults(BehaviorVersion::latest())
             .http_client(http)
             .region(Region::new(options.home_region.clone()))
