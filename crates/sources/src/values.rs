@@ -103,7 +103,7 @@ fn is_null_word(value: &str) -> bool {
 }
 
 /// Why a number is not an organisation's ID, if a program has changed its form.
-fn not_whole(value: &str) -> Option<&'static str> {
+pub(crate) fn not_whole(value: &str) -> Option<&'static str> {
     let is_number =
         |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'.' | b','));
     if let Some((number, exponent)) = value.split_once(['e', 'E'])

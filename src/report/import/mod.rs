@@ -191,7 +191,8 @@ pub fn estimate(of: &Estimate) -> Text {
 
 /// The result of the writes, for people.
 pub fn written(result: &Written) -> Text {
-    let Written { new, changed, renewed, deleted, throttled, overtaken, failed, missed, interrupted: _ } = result;
+    let Written { new, changed, renewed, deleted, throttled, folders_throttled, .. } = result;
+    let Written { overtaken, failed, missed, .. } = result;
     let deleted = if *deleted > 0 { format!(", {} deleted", grouped(*deleted)) } else { String::new() };
     let mut text = Text::from(format!("{} added, {} changed{deleted}", counted(*new, "account"), grouped(*changed)));
     if *renewed > 0 {
@@ -200,6 +201,11 @@ pub fn written(result: &Written) -> Text {
     if *throttled > 0 {
         let were = either(*throttled, "was", "were");
         text.line(format!("{} {were} throttled and sent again", counted(*throttled, "write")));
+    }
+    if *folders_throttled > 0 {
+        let objects = counted(*folders_throttled, "object");
+        let were = either(*folders_throttled, "for a home folder was", "for home folders were");
+        text.line(format!("{objects} {were} throttled by S3 and sent again"));
     }
     for (count, is_overtaken, words) in
         [(*overtaken, true, "left as another writer made it"), (*failed, false, "not written")]

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
-use sftpctl_accounts::bulk::watch::{Progress, Watch};
+use sftpctl_accounts::bulk::watch::{Folders, Progress, Watch};
 use sftpctl_core::shown::Text;
 use sftpctl_core::text::counted;
 use sftpctl_engine::execute::stop::Stop;
@@ -42,6 +42,8 @@ pub struct Stage {
     pub done: u64,
     pub of: Option<u64>,
     pub throttled: Option<u64>,
+    pub at_once: Option<u64>,
+    pub folders: Option<Folders>,
     pub bytes: Option<u64>,
     /// Whether the rate tells when it ends.
     pub has_rate: bool,
@@ -59,6 +61,12 @@ struct Event {
     of: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     throttled: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    at_once: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    folders_throttled: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    folders_at_once: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     per_second: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -106,7 +114,7 @@ impl Shown {
     /// Shows a stage if it is time to; `words` gets the number that is done in a second, and the seconds that are left.
     pub fn stage(&self, stage: Stage, words: impl FnOnce(Option<u64>, Option<u64>) -> String) {
         let mut pace = self.pace.lock().unwrap_or_else(PoisonError::into_inner);
-        let Stage { name: stage, done, of, throttled, bytes, has_rate } = stage;
+        let Stage { name: stage, done, of, throttled, at_once, folders, bytes, has_rate } = stage;
         if pace.stage != stage && has_rate {
             pace.stage_began = Instant::now();
         }
@@ -129,7 +137,19 @@ impl Shown {
         let left = of.filter(|_| has_rate && done > 0).map(|of| left(done, of, seconds));
         if self.format == Format::Json {
             let time = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
-            let event = Event { time, stage, done, bytes, of, throttled, per_second: rate, seconds_left: left };
+            let event = Event {
+                time,
+                stage,
+                done,
+                bytes,
+                of,
+                throttled,
+                at_once,
+                folders_throttled: folders.map(|folders| folders.throttled),
+                folders_at_once: folders.map(|folders| folders.at_once),
+                per_second: rate,
+                seconds_left: left,
+            };
             return streams::data(json::line("progress/1", &event));
         }
         let words = words(rate, left);
@@ -151,7 +171,11 @@ impl Watch for Shown {
             Progress::Importing { done, of } => ("importing", done, of, None),
             Progress::Hardening { done, of, throttled } => ("hardening", done, Some(of), Some(throttled)),
         };
-        let stage = Stage { name, done, of, throttled, bytes: None, has_rate: throttled.is_some() };
+        let (at_once, folders) = match progress {
+            Progress::Writing { at_once, folders, .. } => (Some(at_once), folders),
+            _ => (None, None),
+        };
+        let stage = Stage { name, done, of, throttled, at_once, folders, bytes: None, has_rate: throttled.is_some() };
         self.stage(stage, |rate, left| words(progress, rate, left));
     }
 
@@ -190,9 +214,12 @@ fn words(progress: Progress, rate: Option<u64>, left: Option<u64>) -> String {
         Progress::Scanning { items } => format!("reading the table: {}", counted(items, "account")),
         Progress::Comparing => "comparing".to_owned(),
         Progress::Proving { done } => format!("comparing: {} computed", counted(done, "hardened password")),
-        Progress::Writing { done, of, throttled, at_once } => {
+        Progress::Writing { done, of, throttled, at_once, folders } => {
             let batches = if at_once == 1 { "1 batch".to_owned() } else { format!("{at_once} batches") };
-            format!("writing: {}, {batches} at once", written(done, of, throttled, (rate, left)))
+            let folders = folders.filter(|folders| folders.throttled > 0).map_or_else(String::new, |folders| {
+                format!("; {} throttled by S3", counted(folders.throttled, "home folder"))
+            });
+            format!("writing: {}, {batches} at once{folders}", written(done, of, throttled, (rate, left)))
         }
         Progress::Importing { done, of } => {
             let of = of.map_or_else(String::new, |of| format!(" of {}", grouped(of)));
@@ -222,5 +249,14 @@ mod tests {
         assert_eq!(hardening(None, None), "hardening: 1,000 of 12,000, 3 throttled");
         assert_eq!(hardening(Some(24), Some(458)), "hardening: 1,000 of 12,000, 24 a second, 7 min left, 3 throttled");
         assert_eq!(left(1000, 12_000, 41.7), 458);
+        let writing = |throttled| {
+            let folders = Some(Folders { throttled, at_once: 2 });
+            words(Progress::Writing { done: 1000, of: 12_000, throttled: 3, at_once: 8, folders }, None, None)
+        };
+        assert_eq!(writing(0), "writing: 1,000 of 12,000, 3 throttled, 8 batches at once");
+        assert_eq!(
+            writing(20),
+            "writing: 1,000 of 12,000, 3 throttled, 8 batches at once; 20 home folders throttled by S3"
+        );
     }
 }

@@ -41,9 +41,10 @@ impl<'a> From<&'a Noted> for Line<'a> {
 
 impl<'a> From<&'a Missed> for Line<'a> {
     fn from(from: &'a Missed) -> Self {
-        let Missed { row, place, account, overtaken } = from;
+        let Missed { row, place, account, written, overtaken } = from;
         let what = if *overtaken { "overtaken" } else { "failed" };
-        Line { row: *row, place, what, column: "username", value: &account.username, reason: &account.why }
+        let value = written.as_ref().unwrap_or(&account.username);
+        Line { row: *row, place, what, column: "username", value, reason: &account.why }
     }
 }
 

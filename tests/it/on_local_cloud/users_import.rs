@@ -344,6 +344,31 @@ fn an_account_that_is_added_during_an_import_stays() {
     assert!(next.contains("2 of 3 rows are rejected"), "{next}");
 }
 
+/// As all rows of the report do: a person searches the source for the name.
+#[test]
+fn the_report_has_the_names_of_the_source_for_accounts_that_were_not_written_too() {
+    let site = Site::deployed("accounts: { usernames: case-insensitive }");
+    let csv = (1000..1003).fold(Csv::new(), |csv, id| csv.row(id, &format!("Customer{id}"), "Fake-Password-1"));
+    csv.save(&site, "a.csv");
+    let batch = "dynamodb.BatchExecuteStatement";
+    let names = || -> Vec<String> {
+        let report = std::fs::read_to_string(site.dir.path().join("report.csv")).unwrap();
+        let cells = report.lines().skip(1).map(|line| line.split(',').collect::<Vec<_>>());
+        cells.map(|cells| format!("{} {}", cells[2], cells[4])).collect()
+    };
+    faults(&site, &[&[batch, "error=400:ValidationException:no"]]);
+    site.ends_with(1, &import("csv:a.csv", &["--report", "report.csv"]));
+    assert_eq!(names(), ["failed Customer1000", "failed Customer1001", "failed Customer1002"]);
+    faults(&site, &[&[batch, "hold-before"]]);
+    let (arguments, before) = (import("csv:a.csv", &["--report", "report.csv"]), batches(&site));
+    let child = site.command(&arguments).stdout(Stdio::null()).spawn().unwrap();
+    until("a held batch", || (batches(&site) > before).then_some(()));
+    site.add(1001, "customer1002", "Own-Password-1");
+    site.ok(&["local", "faults", "clear"]);
+    assert_eq!(child.wait_with_output().unwrap().status.code(), Some(6));
+    assert_eq!(names(), ["overtaken Customer1001", "overtaken Customer1002"]);
+}
+
 /// Names pass along a chain, in circles, and to a new account. At no time is an account without its name, or a name
 /// without its account, wherever the import is killed.
 #[test]
@@ -447,7 +472,7 @@ fn accounts_do_not_fail_for_markers_that_are_throttled() {
     faults(&site, &[&[put, "throttle", "--probability", "0.3"]]);
     let written = &with_folders("a.csv")["written"];
     assert_eq!((&written["new"], &written["failed"]), (&200.into(), &0.into()), "{written}");
-    assert!(written["throttled"].as_u64().unwrap() > 20, "{written}");
+    assert!(written["foldersThrottled"].as_u64().unwrap() > 20 && written["throttled"] == 0, "{written}");
     // Nine attempts of twenty-six markers, but some of the last: what is left is made at the end.
     Csv::many(26, 2000).save(&site, "b.csv");
     faults(&site, &[&[put, "throttle", "--count", "225"]]);
@@ -458,4 +483,37 @@ fn accounts_do_not_fail_for_markers_that_are_throttled() {
     let login = Login::new("customer2025", "Fake-Password-1");
     let session = site.sftp(site.port("us-west-2"), &login, "pwd\nls\n");
     assert!(session.status.success(), "{}", shown(&session));
+}
+
+/// What S3 throttles says nothing about the table, and what the table throttles nothing about S3: after an import of so
+/// many accounts each is at the pace that the number of its batches gives, unless it was throttled itself.
+#[test]
+fn the_table_and_the_markers_of_folders_have_a_pace_each() {
+    let site = Site::deployed("");
+    let paces = |first: u32, rules: &[&[&str]]| {
+        faults(&site, rules);
+        Csv::many(1_000, first).save(&site, "a.csv");
+        let all = ["users", "import", "--env", "99", "--local", "--yes", "--output", "json", "--from", "csv:a.csv"];
+        let output = site.ok(&[&all[..], &NAME].concat());
+        let lines: Vec<Value> = output.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let written = &lines.last().unwrap()["written"];
+        assert_eq!((&written["new"], &written["failed"]), (&1_000.into(), &0.into()), "{written}");
+        let last = lines.iter().rfind(|line| line["stage"] == "writing").unwrap();
+        assert_eq!(last["done"], 1_000, "{last}");
+        assert_eq!(
+            (&last["throttled"], &last["foldersThrottled"]),
+            (&written["throttled"], &written["foldersThrottled"])
+        );
+        ["throttled", "atOnce", "foldersThrottled", "foldersAtOnce"].map(|name| last[name].as_u64().unwrap())
+    };
+    let [none, of_table, no_folder, of_folders] = paces(10_000, &[]);
+    assert_eq!((none, no_folder), (0, 0));
+    let [none, at_once, folders, slow] = paces(20_000, &[&["s3.PutObject", "throttle", "--probability", "0.3"]]);
+    assert_eq!((none, at_once), (0, of_table), "the markers were throttled");
+    assert!(folders > 200 && slow <= of_folders / 2, "{folders} of the markers throttled, {slow} batches at once");
+    let batch = "dynamodb.BatchExecuteStatement";
+    let [writes, slow, no_folder, at_once] = paces(30_000, &[&[batch, "partly", "--probability", "0.5"]]);
+    assert_eq!((no_folder, at_once), (0, of_folders), "the table was throttled");
+    assert!(writes > 100 && slow <= of_table / 2, "{writes} writes throttled, {slow} batches at once");
+    assert_whole(&site, (10_000..11_000).chain(20_000..21_000).chain(30_000..31_000));
 }

@@ -11,12 +11,22 @@ pub enum Progress {
     Comparing,
     /// Hardened passwords that were computed, since their digests are of another key.
     Proving { done: u64 },
-    /// Accounts that were written, of how many; writes that the table throttled; writes at once.
-    Writing { done: u64, of: u64, throttled: u64, at_once: usize },
+    /// Accounts that were written, of how many; writes that the table throttled; batches of them at once; the home folders
+    /// of new accounts, if they get markers.
+    Writing { done: u64, of: u64, throttled: u64, at_once: u64, folders: Option<Folders> },
     /// Items that DynamoDB has imported by itself, of how many if it is known.
     Importing { done: u64, of: Option<u64> },
     /// Passwords that were hardened, of about how many; writes that the table throttled.
     Hardening { done: u64, of: u64, throttled: u64 },
+}
+
+/// The objects that show home folders, which S3 takes at another pace than the table takes its writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Folders {
+    /// Objects that S3 throttled.
+    pub throttled: u64,
+    /// Batches of them at once.
+    pub at_once: u64,
 }
 
 /// The listener of such a command.

@@ -144,6 +144,7 @@ fn decide(
     let change = |item: Option<Item>, attributes| Change {
         number: claim.row,
         place: claim.place.clone(),
+        written: claim.written.clone(),
         row: row.clone(),
         item: item.unwrap_or_default(),
         attributes,

@@ -112,8 +112,9 @@ fn take_row(
     if checked.account.is_err() {
         read.absent.reject(checked.org_id, checked.username.as_deref())?;
     }
+    let written = row.username.clone().filter(|written| Some(written) != checked.username.as_ref());
     if let Some(name) = checked.username {
-        let written = row.username.clone().filter(|written| *written != name);
+        let written = written.clone();
         let (org_id, place, key) = (checked.org_id, row.place.clone(), own_key.clone());
         let claim = Claim { name, written, org_id, row: number, place, key };
         read.claims.push(claim.name.to_lowercase().as_bytes(), &claim)?;
@@ -126,7 +127,14 @@ fn take_row(
         let folder = OldFolder { path, org_id: account.org_id, row: number, place: row.place.clone() };
         read.old_folders.push(folder.path.as_bytes(), &folder)?;
     }
-    let wanted = |org_id, item| Wanted { row: number, place: row.place.clone(), org_id, key: own_key.clone(), item };
+    let wanted = |org_id, item| Wanted {
+        row: number,
+        place: row.place.clone(),
+        org_id,
+        written: written.clone(),
+        key: own_key.clone(),
+        item,
+    };
     match checked.account {
         Err(faults) => {
             for fault in faults {

@@ -12,6 +12,8 @@ pub(super) struct Wanted {
     pub(super) row: u64,
     pub(super) place: String,
     pub(super) org_id: i64,
+    /// The user name as the source has it, if that is another than the item's.
+    pub(super) written: Option<String>,
     /// The key in the table, as text.
     pub(super) key: String,
     /// Nothing for a row that was rejected before, which still claims its organisation.
@@ -41,9 +43,10 @@ pub(super) struct Claim {
 /// A change to an item.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Change {
-    /// The number of the row, and its place, as of [`Wanted`].
+    /// The number of the row, its place, and the name as written, as of [`Wanted`].
     pub(super) number: u64,
     pub(super) place: String,
+    pub(super) written: Option<String>,
     /// The row, as an item.
     pub(super) row: Item,
     /// The item as it was read.

@@ -7,6 +7,7 @@
 mod exchange;
 mod markers;
 mod removal;
+mod run;
 
 use std::collections::HashMap;
 use std::io;
@@ -19,16 +20,18 @@ use sftpctl_core::spec::model::Environment;
 use sftpctl_core::spec::names;
 
 use super::compare::{CREATED, DIGEST, IMPORTED, SOURCE, UPDATED, text};
+use super::rejected::shown;
 use super::review::Review;
 use super::wanted::{Change, Wanted};
 use crate::bulk::execute::{End, execute};
-use crate::bulk::pace::{Ended, Pace, is_hopeless};
+use crate::bulk::pace::Ended;
 use crate::bulk::unwritten::Unwritten;
-use crate::bulk::watch::{Progress, Watch};
+use crate::bulk::watch::Watch;
 use crate::change::timestamp;
 use crate::spill::Spill;
 use crate::store::{AccountError, Accounts};
-use markers::{ATTEMPTS, LAST_ATTEMPTS, Marked};
+use markers::{ATTEMPTS, LAST_ATTEMPTS};
+use run::Run;
 
 /// What an import writes besides the items.
 #[derive(Clone, Copy, Debug)]
@@ -50,6 +53,8 @@ pub struct Written {
     pub deleted: u64,
     /// Writes that the table throttled, and that were sent again.
     pub throttled: u64,
+    /// Objects for home folders that S3 throttled, and that were sent again.
+    pub folders_throttled: u64,
     /// Accounts that another writer has created or changed since the review: they are left as they are.
     pub overtaken: u64,
     /// Accounts that could not be written.
@@ -70,6 +75,9 @@ pub struct Missed {
     pub place: String,
     #[serde(flatten)]
     pub account: Unwritten,
+    /// The user name as the source has it, if it is stored in another form.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub written: Option<String>,
     /// Whether another writer has created or changed the account.
     pub overtaken: bool,
 }
@@ -85,9 +93,9 @@ struct Batch {
     renewed: u64,
     deleted: u64,
     throttled: u64,
+    /// Apart, since it says nothing about the table.
+    folders_throttled: u64,
     missed: Vec<Missed>,
-    /// Accounts whose markers S3 did not take, and why.
-    later: Vec<(Added, AwsError)>,
 }
 
 /// Writes what a review found.
@@ -114,78 +122,77 @@ pub async fn write(
     });
     let deletions = if choices.deletes { review.counts.removed } else { 0 };
     let of = review.counts.new + review.counts.changed + review.counts.renewed + deletions;
-    let (mut pace, mut result) = (Pace::new(), Written::default());
     let mut chains = std::mem::take(&mut review.chains).into_iter();
     let mut new = review.new.all();
     let mut changed = review.changed.all();
     let mut removed = review.removed.all();
     let mut later: Spill<Added> = Spill::new()?;
+    let mut run = Run::new(writer, (of, watch), &mut review.missed);
+    let mut is_marked = false;
     loop {
-        let is_without_markers = later.count() >= NAMED as u64 && result.done() == result.unwritten();
-        let failed = usize::try_from(result.failed).unwrap_or(usize::MAX);
-        let is_hopeless = is_without_markers || is_hopeless(failed, result.done() - result.unwritten(), of);
-        let stopping = watch.is_stopping() || is_hopeless;
-        if !stopping && pace.has_room() {
-            if let Some(chain) = chains.next() {
-                let writer = Arc::clone(&writer);
-                pace.spawn(async move { writer.exchange(chain).await });
+        let is_without_markers = run.is_without_markers(later.count());
+        let stopping = watch.is_stopping() || is_without_markers || run.is_hopeless();
+        if !stopping {
+            if !is_marked && run.has_room_to_mark() {
+                let batch = new.take(BATCH)?;
+                is_marked = batch.is_empty();
+                let added = run.writer.added(batch);
+                run.mark(added, ATTEMPTS);
                 continue;
             }
-            let batch = new.take(BATCH)?;
-            if !batch.is_empty() {
-                let writer = Arc::clone(&writer);
-                pace.spawn(async move { writer.add(batch).await });
-                continue;
-            }
-            let batch = changed.take(BATCH)?;
-            if !batch.is_empty() {
-                let writer = Arc::clone(&writer);
-                pace.spawn(async move { writer.change(batch).await });
-                continue;
-            }
-            let batch = if choices.deletes { removed.take(BATCH)? } else { Vec::new() };
-            if !batch.is_empty() {
-                let writer = Arc::clone(&writer);
-                pace.spawn(async move { writer.remove(batch).await });
-                continue;
+            if run.writing.has_room() {
+                if let Some(chain) = chains.next() {
+                    run.write(|writer| async move { writer.exchange(chain).await });
+                    continue;
+                }
+                if run.add() {
+                    continue;
+                }
+                let batch = changed.take(BATCH)?;
+                if !batch.is_empty() {
+                    run.write(|writer| async move { writer.change(batch).await });
+                    continue;
+                }
+                let is_next = choices.deletes && is_marked && run.is_added();
+                let batch = if is_next { removed.take(BATCH)? } else { Vec::new() };
+                if !batch.is_empty() {
+                    run.write(|writer| async move { writer.remove(batch).await });
+                    continue;
+                }
             }
         }
-        let Some(mut ended) = pace.next().await? else { break };
-        for (added, _) in ended.later.drain(..) {
+        let Some(unmarked) = run.next().await? else { break };
+        for (added, _) in unmarked {
             later.push(&added.row.to_be_bytes(), &added)?;
         }
-        result.add(ended, &mut review.missed)?;
-        watch.progress(result.progress(of, pace.at_once()));
     }
-    let is_hopeless = later.count() >= NAMED as u64 && result.done() == result.unwritten();
+    let is_without_markers = run.is_without_markers(later.count());
     let mut later = later.all();
-    while !watch.is_stopping() {
-        let some = if pace.has_room() { later.take(BATCH)? } else { Vec::new() };
-        let (is_last, writer) = (some.is_empty(), Arc::clone(&writer));
-        match (is_last, is_hopeless) {
-            (true, _) => {}
-            (false, true) => result.add(unmarked(&some), &mut review.missed)?,
-            (false, false) => pace.spawn(async move { writer.add_last(some).await }),
+    let mut is_marked = false;
+    loop {
+        if !watch.is_stopping() {
+            if !is_marked && run.has_room_to_mark() {
+                let some = later.take(BATCH)?;
+                is_marked = some.is_empty();
+                if is_without_markers {
+                    run.fail(&some)?;
+                } else {
+                    run.mark(some, LAST_ATTEMPTS);
+                }
+                continue;
+            }
+            if run.writing.has_room() && run.add() {
+                continue;
+            }
         }
-        if !is_last {
-            continue;
-        }
-        let Some(ended) = pace.next().await? else { break };
-        result.add(ended, &mut review.missed)?;
-        watch.progress(result.progress(of, pace.at_once()));
+        let Some(unmarked) = run.next().await? else { break };
+        let mut batch = Batch::default();
+        unmarked.iter().for_each(|(added, error)| batch.failed(&added.of(), format!("its home folder: {error}")));
+        run.result.add(batch, run.missed)?;
     }
-    while let Some(ended) = pace.next().await? {
-        result.add(ended, &mut review.missed)?;
-    }
+    let mut result = run.result;
     result.interrupted = watch.is_stopping() && result.done() < of;
     Ok(result)
-}
-
-/// Accounts that are not written, since S3 has not taken a single marker.
-fn unmarked(some: &[Added]) -> Batch {
-    let mut batch = Batch::default();
-    some.iter().for_each(|added| batch.failed(&added.of(), "its home folder: S3 takes no objects for now"));
-    batch
 }
 
 impl Ended for Batch {
@@ -212,8 +219,7 @@ impl Batch {
     }
 
     fn miss(&mut self, of: &Of<'_>, why: String, overtaken: bool) {
-        let account = Unwritten::new(of.item, why);
-        self.missed.push(Missed { row: of.row, place: of.place.to_owned(), account, overtaken });
+        self.missed.push(of.missed(why, overtaken));
     }
 }
 
@@ -221,16 +227,22 @@ impl Batch {
 struct Of<'a> {
     row: u64,
     place: &'a str,
+    written: Option<&'a str>,
     item: &'a Item,
 }
 
 impl<'a> Of<'a> {
     fn change(change: &'a Change) -> Self {
-        Self { row: change.number, place: &change.place, item: &change.row }
+        Self { row: change.number, place: &change.place, written: change.written.as_deref(), item: &change.row }
     }
 
     fn item(item: &'a Item) -> Self {
-        Self { row: 0, place: "", item }
+        Self { row: 0, place: "", written: None, item }
+    }
+
+    fn missed(&self, why: String, overtaken: bool) -> Missed {
+        let (place, account) = (self.place.to_owned(), Unwritten::new(self.item, why));
+        Missed { row: self.row, place, account, written: self.written.map(shown), overtaken }
     }
 }
 
@@ -239,12 +251,13 @@ impl<'a> Of<'a> {
 struct Added {
     row: u64,
     place: String,
+    written: Option<String>,
     item: Item,
 }
 
 impl Added {
     fn of(&self) -> Of<'_> {
-        Of { row: self.row, place: &self.place, item: &self.item }
+        Of { row: self.row, place: &self.place, written: self.written.as_deref(), item: &self.item }
     }
 }
 
@@ -258,6 +271,7 @@ impl Written {
         self.renewed += ended.renewed;
         self.deleted += ended.deleted;
         self.throttled += ended.throttled;
+        self.folders_throttled += ended.folders_throttled;
         for missed in ended.missed {
             all.push(&missed.row.to_be_bytes(), &missed)?;
             *(if missed.overtaken { &mut self.overtaken } else { &mut self.failed }) += 1;
@@ -268,17 +282,13 @@ impl Written {
         Ok(())
     }
 
-    fn progress(&self, of: u64, at_once: usize) -> Progress {
-        Progress::Writing { done: self.done(), of, throttled: self.throttled, at_once }
-    }
-
-    /// Accounts that were not written.
-    fn unwritten(&self) -> u64 {
-        self.overtaken + self.failed
+    /// Accounts that were written.
+    fn written(&self) -> u64 {
+        self.new + self.changed + self.renewed + self.deleted
     }
 
     fn done(&self) -> u64 {
-        self.new + self.changed + self.renewed + self.deleted + self.unwritten()
+        self.written() + self.overtaken + self.failed
     }
 }
 
@@ -302,29 +312,14 @@ impl Writer {
             for name in [CREATED, UPDATED, IMPORTED] {
                 item.insert(name.to_owned(), Attribute::Text(self.now.clone()));
             }
-            Some(Added { row: wanted.row, place: wanted.place, item })
+            Some(Added { row: wanted.row, place: wanted.place, written: wanted.written, item })
         };
         wanted.into_iter().filter_map(with_times).collect()
     }
 
-    /// Adds a batch of accounts.
-    async fn add(&self, wanted: Vec<Wanted>) -> Batch {
-        self.add_items(self.added(wanted), ATTEMPTS).await
-    }
-
-    /// Adds accounts whose markers S3 did not take before. A rerun makes what it does not take now.
-    async fn add_last(&self, added: Vec<Added>) -> Batch {
-        let mut result = self.add_items(added, LAST_ATTEMPTS).await;
-        for (added, error) in std::mem::take(&mut result.later) {
-            result.failed(&added.of(), format!("its home folder: {error}"));
-        }
-        result
-    }
-
-    async fn add_items(&self, added: Vec<Added>, attempts: u32) -> Batch {
+    /// Adds a batch of accounts whose markers are there.
+    async fn add(&self, added: Vec<Added>) -> Batch {
         let mut result = Batch::default();
-        let Marked { kept: added, later } = self.with_markers(added, attempts, &mut result).await;
-        result.later = later;
         let reservations = added.iter().map(|added| Statement::Insert(self.reservation_of(&added.item))).collect();
         let reserved = execute(&self.accounts, reservations, &mut result.throttled).await;
         let (mut free, mut slow) = (Vec::new(), Vec::new());

@@ -34,10 +34,18 @@ pub struct Column {
     pub lengths: Option<(usize, usize)>,
     /// The attribute of an account that it seems to be.
     pub guess: Option<&'static str>,
+    /// Organisation IDs that a spreadsheet has changed into other numbers. The rows are rejected.
+    #[serde(skip_serializing_if = "is_none")]
+    pub changed: u64,
     /// Kinds of hashes, each with its count.
     pub hashes: BTreeMap<String, u64>,
     /// A few values; none of a column that may hold passwords or anything else that is private.
     pub samples: Vec<String>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde passes it")]
+fn is_none(count: &u64) -> bool {
+    *count == 0
 }
 
 /// What is counted while the source is read.
@@ -126,6 +134,7 @@ impl Counter {
             has_more: self.has_more,
             lengths: self.lengths,
             guess,
+            changed: if guess == Some("orgid") { self.content.changed() } else { 0 },
             hashes: self.hashes,
             samples: kept.iter().take(3).map(|(text, _)| cut(text)).collect(),
             name: self.name,

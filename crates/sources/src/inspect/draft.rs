@@ -6,7 +6,7 @@ use super::column::Column;
 use crate::encoding::Encoding;
 use crate::mapping::{ATTRIBUTES, plain_name};
 use crate::options::{Dialect, Kind, Options};
-use sftpctl_core::text::counted;
+use sftpctl_core::text::{counted, either};
 
 /// The text of a mapping file for these columns, each with its values if they are few.
 pub(super) fn mapping(columns: &[(Column, Vec<(String, u64)>)], kind: Kind, options: &Options) -> String {
@@ -24,6 +24,14 @@ pub(super) fn mapping(columns: &[(Column, Vec<(String, u64)>)], kind: Kind, opti
         match candidates.next() {
             Some((column, few)) => {
                 text.push_str(&format!("{attribute}: {}  # {}\n", rule(attribute, column, few), described(column)));
+                if column.changed > 0 {
+                    let has = either(column.changed, "value has", "values have");
+                    text.push_str(&format!(
+                        "# A spreadsheet has changed numbers here: {} {has} the form of 1.7579E+04 or 17,579, and the \
+                         rows are rejected.\n# Format the column as text in the spreadsheet, and export it again.\n",
+                        column.changed
+                    ));
+                }
                 let unknown = if attribute == "status" { unknown(few) } else { Vec::new() };
                 if !unknown.is_empty() {
                     text.push_str(&format!(

@@ -1,6 +1,7 @@
 //! What a column seems to be, by its name and by its values. Pure.
 
 use crate::mapping::plain_name;
+use crate::values::not_whole;
 
 /// Names of columns, without what people vary, for each attribute; the likeliest attribute first.
 const NAMES: [(&str, &[&str]); 11] = [
@@ -100,6 +101,8 @@ const STATUS: [&str; 19] = [
 pub(super) struct Content {
     values: u64,
     digits: u64,
+    /// Numbers that a spreadsheet has rounded, or turned into decimal ones.
+    changed: u64,
     folders: u64,
     mails: u64,
     status: u64,
@@ -113,12 +116,23 @@ impl Content {
         let mut count = |counter: fn(&mut Self) -> &mut u64, is_it: bool| *counter(self) += u64::from(is_it);
         count(|c| &mut c.values, true);
         count(|c| &mut c.digits, text.len() <= 19 && text.bytes().all(|byte| byte.is_ascii_digit()));
+        count(|c| &mut c.changed, not_whole(text).is_some());
         count(|c| &mut c.folders, text.starts_with('/') && text.len() > 1);
         count(|c| &mut c.mails, is_mail(text));
         count(|c| &mut c.status, STATUS.iter().any(|word| text.eq_ignore_ascii_case(word)));
         count(|c| &mut c.keys, text.starts_with("ssh-") || text.starts_with("ecdsa-sha2-"));
         count(|c| &mut c.dates, is_date(text));
         count(|c| &mut c.addresses, text.split([',', ';', ' ']).filter(|part| !part.is_empty()).all(is_address));
+    }
+
+    /// Values that are numbers, or were.
+    fn numbers(&self) -> u64 {
+        self.digits + self.changed
+    }
+
+    /// How many organisation IDs a spreadsheet has changed into other numbers.
+    pub(super) fn changed(&self) -> u64 {
+        self.changed
     }
 
     /// Nearly all values have the form.
@@ -150,8 +164,10 @@ pub(super) fn attribute(name: &str, content: &Content, is_hashed: bool, is_uniqu
     let named = named(name);
     // A name such as `id` or `user` is believed only if the values fit.
     let fits = match named {
-        Some("orgid") => content.is_mostly(content.digits) || content.values == 0,
-        Some("username") => !content.is_mostly(content.digits) || !["id", "userid"].contains(&&*plain_name(name)),
+        Some("orgid") => {
+            content.values == 0 || content.is_mostly(content.numbers()) && !content.is_mostly(content.addresses)
+        }
+        Some("username") => !content.is_mostly(content.numbers()) || !["id", "userid"].contains(&&*plain_name(name)),
         Some("keys") => content.is_mostly(content.keys) || content.values == 0,
         Some("home") => content.is_mostly(content.folders) || content.values == 0,
         Some("allowed") => content.is_mostly(content.addresses) || content.values == 0,
@@ -171,7 +187,8 @@ pub(super) fn attribute(name: &str, content: &Content, is_hashed: bool, is_uniqu
     ];
     let found = by_content.into_iter().find(|(count, _)| content.is_mostly(*count)).map(|(_, attribute)| attribute);
     let is_status = content.is_mostly(content.status) && !is_unique;
-    let is_id = content.is_mostly(content.digits) && is_unique;
+    let numbers = if named.is_some() { content.numbers() } else { content.digits };
+    let is_id = content.is_mostly(numbers) && is_unique;
     found.or(is_status.then_some("status")).or(is_id.then_some("orgid"))
 }
 
@@ -214,6 +231,13 @@ mod tests {
         for (name, values, expected) in [
             ("Kunden-Nr", &["17578", "17579"][..], Some("orgid")),
             ("id", &["a", "b"], None),
+            ("orgid", &["0017578", "1.7579E+04", "17580", "17581"], Some("orgid")),
+            ("orgid", &["1,75E+11", "1,75E+11"], Some("orgid")),
+            ("customer_id", &["17578.0", "17,579"], Some("orgid")),
+            ("orgid", &["E+04", "1e", "e5", "v1.2"], None),
+            ("userid", &["17578", "1.7579E+04"], Some("orgid")),
+            ("id", &["10.0.0.1", "192.0.2.1"], Some("allowed")),
+            ("price", &["1.50", "2.25"], None),
             ("login", &["jan", "acme"], Some("username")),
             ("customer_login", &["jan", "acme"], Some("username")),
             ("3", &["/home/1", "/home/2"], Some("home")),

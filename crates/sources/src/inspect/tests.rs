@@ -132,3 +132,25 @@ async fn a_file_without_a_header_is_looked_at_and_read_by_numbers() {
     let by_name = mapping_file::load("version: 1\norgid: nr\nusername: 2\n", "m.yaml", Kind::Csv).unwrap();
     assert!(Csv::read(Cursor::new(records.to_owned()), "f.csv", &by_name.options).is_err());
 }
+
+/// The column of the IDs is named in spite of what a spreadsheet has made of one of them; its row is then rejected.
+#[tokio::test]
+async fn ids_that_a_spreadsheet_has_rounded_are_still_ids() {
+    let text = "orgid;username;password;home\n\
+        0017578;jan@example.com;lcf7ypKsUIOv2mKlZKPQFPw7cskUDjy5nqa/Eg==;/home/17578\n\
+        1.7579E+04;acme;9bEVjLcyd+q1JPB0ozQAC7C09bavVJPYtVFKXQ==;/home/17579\n\
+        17580;semi;9bEVjLcyd+q1JPB0ozQAC7C09bavVJPYtVFKXQ==;/home/17580\n";
+    let look = move || inspected(text, &Options::default());
+    let found = tokio::task::spawn_blocking(look).await.unwrap();
+    assert_eq!((found.columns[0].guess, found.columns[0].changed), (Some("orgid"), 1));
+    assert!(found.mapping.contains("\norgid: orgid  #"), "{}", found.mapping);
+    let said = "# A spreadsheet has changed numbers here: 1 value has the form of 1.7579E+04 or 17,579";
+    assert!(found.mapping.contains(said), "{}", found.mapping);
+    let file = loaded(&found);
+    let csv = Csv::read(Cursor::new(text.to_owned()), "f.csv", &file.options).unwrap();
+    let mut mapped = crate::mapped::Mapped::new(Box::new(csv), &file.mapping).unwrap();
+    let rows = sftpctl_accounts::import::row::Rows::next(&mut mapped).await.unwrap();
+    let refused: Vec<_> = rows.iter().map(|row| row.refusal.as_ref().map(|refused| &*refused.why)).collect();
+    let why = "Excel has rounded this number: format the column as text, and export it again";
+    assert_eq!(refused, [None, Some(why), None]);
+}

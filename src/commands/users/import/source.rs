@@ -256,11 +256,13 @@ fn columns(found: &Inspection) -> Text {
 
 /// `login (username?): 1,203 different, 0 without a value, 3 to 20 characters; jan, piet`.
 fn describe(column: &Column) -> String {
-    let Column { name, nulls, empties, distinct, has_more, lengths, guess, hashes, samples } = column;
+    let Column { name, nulls, empties, distinct, has_more, lengths, guess, changed, hashes, samples } = column;
     let guess = guess.map(|guess| format!(" ({guess}?)")).unwrap_or_default();
     let more = if *has_more { "more than " } else { "" };
     let mut words = format!("{name}{guess}: {more}{} different", grouped(*distinct));
-    for (count, what) in [(nulls, "without a value"), (empties, "empty")] {
+    let others =
+        [(nulls, "without a value"), (empties, "empty"), (changed, "changed by a spreadsheet, to be rejected")];
+    for (count, what) in others {
         if *count > 0 {
             words.push_str(&format!(", {} {what}", grouped(*count)));
         }

@@ -71,14 +71,13 @@ impl Writer {
             Passing::Added(added) => Some(added.clone()),
             Passing::Changed(_) => None,
         });
-        let mut unfounded = Batch::default();
-        let marked = self.with_markers(folders.collect(), LAST_ATTEMPTS, &mut unfounded).await;
-        result.throttled += unfounded.throttled;
+        let marked = self.with_markers(folders.collect(), LAST_ATTEMPTS).await;
+        result.folders_throttled += marked.throttled;
         if let Some((_, error)) = marked.later.into_iter().next() {
             miss_all(some, result, (&format!("its home folder: {error}"), None, false));
             return false;
         }
-        if let Some(missed) = unfounded.missed.into_iter().next() {
+        if let Some(missed) = marked.missed.into_iter().next() {
             miss_all(some, result, (&missed.account.why, None, false));
             return false;
         }

@@ -7,7 +7,8 @@ use sftpctl_aws::AwsError;
 use tokio::task::JoinSet;
 
 use super::super::compare::text;
-use super::{Added, Batch, Writer};
+use super::{Added, Missed, Writer};
+use crate::bulk::pace::Ended;
 
 /// Attempts of a batch: with the pauses between them about ten seconds, if S3 takes nothing at all.
 pub(super) const ATTEMPTS: u32 = 9;
@@ -17,34 +18,45 @@ pub(super) const LAST_ATTEMPTS: u32 = 16;
 const SHORTEST: u64 = 25;
 const LONGEST: u64 = 15_000;
 
-/// Accounts whose markers were put, and those whose markers S3 does not take for now.
+/// What became of the markers of some accounts.
+#[derive(Default)]
 pub(super) struct Marked {
+    /// Accounts whose markers were put, or that are to have none.
     pub(super) kept: Vec<Added>,
+    /// Accounts whose markers S3 does not take for now, and why.
     pub(super) later: Vec<(Added, AwsError)>,
+    /// Accounts whose markers were refused.
+    pub(super) missed: Vec<Missed>,
+    pub(super) throttled: u64,
+}
+
+impl Ended for Marked {
+    fn throttled(&self) -> u64 {
+        self.throttled
+    }
 }
 
 impl Writer {
-    /// Puts the marker of each account's folder. An account whose marker is refused is counted as failed. The pause grows
-    /// as long as S3 throttles most of them.
-    pub(super) async fn with_markers(&self, added: Vec<Added>, attempts: u32, result: &mut Batch) -> Marked {
-        let (mut kept, mut open) = (Vec::new(), Vec::new());
+    /// Puts the marker of each account's folder. The pause grows as long as S3 throttles most of them.
+    pub(super) async fn with_markers(&self, added: Vec<Added>, attempts: u32) -> Marked {
+        let (mut marked, mut open) = (Marked::default(), Vec::new());
         for added in added {
             match self.marker(&added) {
                 Some(marker) => open.push((added, marker)),
-                None => kept.push(added),
+                None => marked.kept.push(added),
             }
         }
-        let (mut pause, mut later) = (SHORTEST, Vec::new());
+        let mut pause = SHORTEST;
         for attempt in 1..=attempts {
             let sent = open.len();
             let mut again = Vec::new();
             for (added, marker, put) in self.put_all(open).await {
                 match put {
-                    Ok(()) => kept.push(added),
+                    Ok(()) => marked.kept.push(added),
                     Err(error) if !error.is_transient() => {
-                        result.failed(&added.of(), format!("its home folder: {error}"));
+                        marked.missed.push(added.of().missed(format!("its home folder: {error}"), false));
                     }
-                    Err(error) if attempt == attempts => later.push((added, error)),
+                    Err(error) if attempt == attempts => marked.later.push((added, error)),
                     Err(_) => again.push((added, marker)),
                 }
             }
@@ -52,11 +64,11 @@ impl Writer {
             if open.is_empty() {
                 break;
             }
-            result.throttled += open.len() as u64;
+            marked.throttled += open.len() as u64;
             pause = if open.len() * 2 > sent { (pause * 2).min(LONGEST) } else { SHORTEST };
             wait(pause).await;
         }
-        Marked { kept, later }
+        marked
     }
 
     /// The marker of an account's folder, unless there is to be none.
