@@ -199,15 +199,16 @@ impl Run<'_> {
             Ok(InPlace::Link) => {}
             Ok(InPlace::Folder) => {
                 if let Err(refusal) = self.check(home).await? {
-                    return Ok(Ended::Failed(refusal.to_string()));
+                    // A run that was killed may have frozen it.
+                    let is_frozen = home.has(Step::Frozen);
+                    let failure = refusal.to_string();
+                    return Ok(Ended::Failed(if is_frozen { self.thawed(home, failure).await } else { failure }));
                 }
                 if let Err(why) = self.freeze(home).await? {
                     return Ok(Ended::Failed(format!("the freeze failed: {why}")));
                 }
                 if let Some(failure) = self.while_frozen(home).await? {
-                    let thawed = thaw(self.args.thaw_command.as_deref(), chosen, &chosen.path, &journal).await;
-                    let thawed = thawed.map(|why| format!("; the thaw failed: {why}"));
-                    return Ok(Ended::Failed(failure + &thawed.unwrap_or_default()));
+                    return Ok(Ended::Failed(self.thawed(home, failure).await));
                 }
             }
             Err(error) => return Ok(Ended::Failed(error.to_string())),
@@ -243,9 +244,10 @@ impl Run<'_> {
     async fn freeze(&self, home: Home<'_>) -> Result<Result<(), Failure>, CliError> {
         let rights = home.journal.lock().unwrap_or_else(PoisonError::into_inner).manifest().rights_before_freeze();
         let detail = match (swap::rights(&home.chosen.path), rights) {
-            _ if !self.args.freeze_mode => String::new(),
             // A run that was killed has taken them.
-            (Ok(0), Some(rights)) | (Ok(rights), _) => format!("{RIGHTS}{rights:o}"),
+            (Ok(0), Some(rights)) => format!("{RIGHTS}{rights:o}"),
+            _ if !self.args.freeze_mode => String::new(),
+            (Ok(rights), _) => format!("{RIGHTS}{rights:o}"),
             (Err(error), _) => return Ok(Err(error.to_string())),
         };
         let sshd = Sshd { config: self.args.sshd_config.clone(), pid_file: self.args.sshd_pid_file.clone() };
@@ -276,10 +278,13 @@ impl Run<'_> {
         home.note(Step::Denied, serde_json::to_string(&denial).unwrap_or_default())?;
         let Err(error) = blocking(move || denial.begin()).await? else { return Ok(Ok(())) };
         // What was done before it is undone, too.
-        let path = &home.chosen.path;
-        let thawed = thaw(self.args.thaw_command.as_deref(), home.chosen, path, home.journal).await;
-        let thawed = thawed.map(|why| format!("; the thaw failed: {why}"));
-        Ok(Err(error.to_string() + &thawed.unwrap_or_default()))
+        Ok(Err(self.thawed(home, error.to_string()).await))
+    }
+
+    /// Thaws a home that was not cut over for this reason. Returns it, with what failed of the thaw.
+    async fn thawed(&self, home: Home<'_>, failure: Failure) -> Failure {
+        let thawed = thaw(self.args.thaw_command.as_deref(), home.chosen, &home.chosen.path, home.journal).await;
+        failure + &thawed.map(|why| format!("; the thaw failed: {why}")).unwrap_or_default()
     }
 
     /// A copy of the home, which is the folder at this path now.

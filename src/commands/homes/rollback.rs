@@ -96,7 +96,10 @@ pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> 
             return Ok(Exit::Interrupted);
         }
         let failure = thaw(args.thaw_command.as_deref(), &home, &home.path, &journal).await;
-        note(&journal, Step::RolledBack, String::new())?;
+        // A thaw that failed is repeated by the same command.
+        if failure.is_none() {
+            note(&journal, Step::RolledBack, String::new())?;
+        }
         all.returned += late.returned;
         all.bytes += late.bytes;
         all.deleted = late.deleted;

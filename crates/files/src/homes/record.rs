@@ -214,6 +214,8 @@ pub struct Manifest {
     pub verified: Option<Verified>,
     /// Since the last cut-over began, with their times.
     pub steps: Vec<(Step, String, String)>,
+    /// What sshd was told to deny, unless that was rolled back: also by a cut-over that was killed before the last began.
+    denied: Option<String>,
     /// Whether an object was sent, dropped or left out after the last comparison, or a pass left something.
     pub is_newer_than_verified: bool,
     /// Of the uploads that have not ended, the path.
@@ -270,8 +272,11 @@ impl Manifest {
             }
             Line::Differs { .. } => self.is_newer_than_verified = true,
             Line::Step { step, at, detail } => {
-                if step == Step::Frozen {
-                    self.steps.clear();
+                match step {
+                    Step::Frozen => self.steps.clear(),
+                    Step::Denied => self.denied = Some(detail.clone()),
+                    Step::RolledBack => self.denied = None,
+                    _ => {}
                 }
                 self.steps.push((step, at, detail));
             }
@@ -296,13 +301,9 @@ impl Manifest {
         u32::from_str_radix(frozen.2.strip_prefix(RIGHTS)?, 8).ok()
     }
 
-    /// What sshd was told to deny for the last cut-over, unless that was rolled back.
+    /// What sshd was told to deny for a cut-over, unless that was rolled back.
     pub fn denial(&self) -> Option<Denial> {
-        if self.has(Step::RolledBack) {
-            return None;
-        }
-        let (.., detail) = self.steps.iter().rev().find(|(step, ..)| *step == Step::Denied)?;
-        serde_json::from_str(detail).ok()
+        serde_json::from_str(self.denied.as_deref()?).ok()
     }
 
     /// Bytes of all objects.
@@ -313,6 +314,7 @@ impl Manifest {
 
 #[cfg(test)]
 mod tests {
+    use super::super::sshd::Sshd;
     use super::*;
 
     fn object(path: &str) -> Object {
@@ -413,5 +415,13 @@ mod tests {
         assert_eq!(manifest.rights_before_freeze(), Some(0o2755));
         manifest.add(step(Step::RolledBack));
         assert_eq!(manifest.rights_before_freeze(), None, "they were given back");
+        let sshd = Sshd { config: "/etc/ssh/sshd_config".into(), pid_file: "/run/sshd.pid".into() };
+        let denial = Denial { sshd, file: "/etc/ssh/sshd_config.d/a.conf".into(), users: ["jan".to_owned()].into() };
+        let detail = serde_json::to_string(&denial).unwrap();
+        manifest.add(Line::Step { step: Step::Denied, at: String::new(), detail });
+        manifest.add(step(Step::Frozen));
+        assert_eq!(manifest.denial(), Some(denial), "by the run before");
+        manifest.add(step(Step::RolledBack));
+        assert_eq!(manifest.denial(), None);
     }
 }

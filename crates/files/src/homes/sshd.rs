@@ -5,8 +5,8 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::io;
-use std::os::unix::fs::MetadataExt as _;
+use std::io::{self, Write as _};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -18,6 +18,8 @@ use serde::{Deserialize, Serialize};
 const RELOAD: Duration = Duration::from_secs(10);
 /// How often it is looked at meanwhile.
 const LOOK: Duration = Duration::from_millis(20);
+/// A file of rules while it is written. sshd does not read it: it includes `*.conf`.
+const NEW: &str = ".sftpctl-moved.new";
 
 /// An sshd of this machine.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -59,6 +61,11 @@ pub enum SshdError {
 
 fn named<T>(path: &Path, result: io::Result<T>) -> Result<T, SshdError> {
     result.map_err(|source| SshdError::Io { path: path.to_owned(), source })
+}
+
+/// That there is no file, which is as well.
+fn absent(error: io::Error) -> io::Result<()> {
+    if error.kind() == io::ErrorKind::NotFound { Ok(()) } else { Err(error) }
 }
 
 impl Sshd {
@@ -154,20 +161,27 @@ impl Denial {
         let Self { sshd, file, users } = self;
         sshd.listener()?;
         let names: Vec<&str> = users.iter().map(String::as_str).collect();
-        let text = format!(
-            "# Written by `sftpctl homes cutover`; `homes rollback` removes it.\nDenyUsers {}\n",
-            names.join(" ")
-        );
-        let folder = sshd.folder();
-        let mut new = named(&folder, tempfile::Builder::new().prefix(".sftpctl-").tempfile_in(&folder))?;
-        named(file, io::Write::write_all(&mut new, text.as_bytes()))?;
-        named(file, new.persist(file).map(drop).map_err(|error| error.error))?;
+        // sshd may have read the file of a run that was killed: then it is for `end` to remove it.
+        let is_read = file.exists();
+        self.write(&format!("DenyUsers {}\n", names.join(" ")))?;
         let taken = self.is_taken();
         if taken.is_err() {
-            named(file, fs::remove_file(file))?;
+            if !is_read {
+                named(file, fs::remove_file(file))?;
+            }
             return taken;
         }
         self.end_sessions(sshd.reload()?)
+    }
+
+    /// Writes the file in one step. What a killed run has left of that is overwritten.
+    fn write(&self, rule: &str) -> Result<(), SshdError> {
+        let new = self.sshd.folder().join(NEW);
+        named(&new, fs::remove_file(&new).or_else(absent))?;
+        let text = format!("# Written by `sftpctl homes cutover`; `homes rollback` removes it.\n{rule}");
+        let created = fs::File::options().write(true).create_new(true).mode(0o600).open(&new);
+        named(&new, created.and_then(|mut file| file.write_all(text.as_bytes())))?;
+        named(&self.file, fs::rename(&new, &self.file))
     }
 
     fn is_taken(&self) -> Result<(), SshdError> {
@@ -186,13 +200,14 @@ impl Denial {
     /// # Errors
     /// sshd does not take it.
     pub fn end(&self) -> Result<(), SshdError> {
-        match fs::remove_file(&self.file) {
-            Ok(()) => {}
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-            Err(error) => return named(&self.file, Err(error)),
+        if !named(&self.file, fs::exists(&self.file))? {
+            return Ok(());
         }
+        // It goes when sshd has read that it denies no one: a run that is killed before leaves it to the next one.
+        self.write("")?;
         self.sshd.test()?;
-        self.sshd.reload().map(drop)
+        self.sshd.reload()?;
+        named(&self.file, fs::remove_file(&self.file).or_else(absent))
     }
 
     /// Ends the sessions of the users, and connections that have not logged in yet: those have the old configuration.

@@ -12,7 +12,7 @@ use crate::on_local_cloud::users_import::faults;
 const SIGXFSZ: i32 = 25;
 
 /// The same command, which is killed as soon as it makes a file larger than this.
-fn limited(command: &Command, bytes: u64) -> Command {
+pub(super) fn limited(command: &Command, bytes: u64) -> Command {
     let mut limited = Command::new("prlimit");
     limited.arg(format!("--fsize={bytes}:{bytes}")).arg("--core=0").arg(command.get_program()).args(command.get_args());
     for (name, value) in command.get_envs() {
@@ -26,7 +26,7 @@ fn limited(command: &Command, bytes: u64) -> Command {
 }
 
 /// The whole lines: of each the kind with the step, and what it is about.
-fn lines(manifest: &Path) -> Vec<(String, String)> {
+pub(super) fn lines(manifest: &Path) -> Vec<(String, String)> {
     let text = std::fs::read_to_string(manifest).unwrap_or_default();
     let whole = text.rsplit_once('\n').map_or("", |(whole, _)| whole);
     let line = |line: &str| {
@@ -41,6 +41,15 @@ fn lines(manifest: &Path) -> Vec<(String, String)> {
 /// Runs a command again and again, each time killed some bytes further on in the manifest, until it succeeds. Returns what
 /// the last whole line was at each kill.
 fn killed_at_each_line(customer: &Customer, arguments: &[&str]) -> BTreeSet<String> {
+    killed_and_checked(customer, arguments, |_| ())
+}
+
+/// As [`killed_at_each_line`]; after each kill `check` gets the kind of the last whole line.
+pub(super) fn killed_and_checked(
+    customer: &Customer,
+    arguments: &[&str],
+    mut check: impl FnMut(&str),
+) -> BTreeSet<String> {
     // Less than the length of any line.
     const STEP: u64 = 40;
     let (manifest, mut last, mut bytes) = (customer.manifest(), BTreeSet::new(), STEP);
@@ -65,7 +74,9 @@ fn killed_at_each_line(customer: &Customer, arguments: &[&str]) -> BTreeSet<Stri
             true => (bytes / 2).max(STEP),
             false => bytes + STEP,
         };
-        last.extend(lines(&manifest).pop().map(|(kind, _)| kind));
+        let kind = lines(&manifest).pop().map(|(kind, _)| kind);
+        check(kind.as_deref().unwrap_or_default());
+        last.extend(kind);
     }
     panic!("no end: {last:?}");
 }

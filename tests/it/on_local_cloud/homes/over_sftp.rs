@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use super::super::faults::front;
+use super::killed::{self, killed_and_checked};
 use super::{Customer, DECISIONS, nasty};
 use crate::site::{Running, shown, succeeded, until};
 
@@ -267,10 +268,11 @@ impl OldServer {
     }
 }
 
-/// sshd itself denies the customer, whose session ends; whatever fails, and a roll-back, admits the customer again.
-#[test]
-fn sshd_freezes_a_home_and_thaws_it() {
-    const USER: &str = "nobody";
+/// The owner of a home on the old server.
+const USER: &str = "nobody";
+
+/// A customer whose home has a file and belongs to [`USER`], with the server, its configuration, and the file of a denial.
+fn denied_by_sshd() -> (Customer, OldServer, PathBuf, PathBuf) {
     let customer = Customer::new();
     // The keys are read as the user.
     let everybody = std::os::unix::fs::PermissionsExt::from_mode(0o755);
@@ -278,12 +280,29 @@ fn sshd_freezes_a_home_and_thaws_it() {
     let server = OldServer::new(customer.path("old-server"));
     customer.write("file", "x");
     std::os::unix::fs::chown(&customer.home, Some(65_534), None).unwrap();
-    succeeded("disable", &customer.site.users(&["disable", "--orgid", "17578"], ""));
-    let (config, pid) = (server.folder.join("sshd_config"), server.folder.join("pid"));
-    let rule = server.folder.join("sshd_config.d/00-sftpctl-moved-17578.conf");
-    let freeze = ["--mount", "mount", "--yes", "--freeze-sshd", "--sshd-config", config.to_str().unwrap()];
-    let freeze = [&freeze[..], &["--sshd-pid-file", pid.to_str().unwrap()]].concat();
     std::fs::create_dir_all(customer.path("mount/17578")).unwrap();
+    let rule = server.folder.join("sshd_config.d/00-sftpctl-moved-17578.conf");
+    let config = server.folder.join("sshd_config");
+    (customer, server, config, rule)
+}
+
+impl OldServer {
+    /// The options of a cut-over that this sshd freezes.
+    fn freeze(&self) -> Vec<String> {
+        let (config, pid) = (self.folder.join("sshd_config"), self.folder.join("pid"));
+        let of_sshd = ["--sshd-config", config.to_str().unwrap(), "--sshd-pid-file", pid.to_str().unwrap()];
+        let all = [&["--mount", "mount", "--yes", "--freeze-sshd"], &of_sshd[..]].concat();
+        all.into_iter().map(str::to_owned).collect()
+    }
+}
+
+/// sshd itself denies the customer, whose session ends; whatever fails, and a roll-back, admits the customer again.
+#[test]
+fn sshd_freezes_a_home_and_thaws_it() {
+    let (customer, server, config, rule) = denied_by_sshd();
+    succeeded("disable", &customer.site.users(&["disable", "--orgid", "17578"], ""));
+    let freeze = server.freeze();
+    let freeze: Vec<&str> = freeze.iter().map(String::as_str).collect();
     assert!(server.admits(USER) && server.admits("root"));
 
     // A configuration that does not read the folder, or that sshd refuses, is left as it was.
@@ -318,4 +337,83 @@ fn sshd_freezes_a_home_and_thaws_it() {
     assert_eq!(steps[..2], ["frozen", "denied"]);
     customer.json(0, "rollback", &["--mount", "mount", "--yes"]);
     assert!(!customer.is_link() && !rule.exists() && server.admits(USER));
+}
+
+/// Killed at each line of the manifest, a cut-over and a roll-back go on, and sshd denies the customer exactly as long as
+/// the home is frozen or moved.
+#[test]
+fn a_freeze_by_sshd_that_is_killed_goes_on() {
+    let (customer, server, _, rule) = denied_by_sshd();
+    let freeze = server.freeze();
+    let freeze: Vec<&str> = freeze.iter().map(String::as_str).collect();
+    let before = nasty::tree(&customer.home);
+    let last = killed_and_checked(&customer, &customer.arguments("cutover", &freeze), |line| {
+        // Before its first line nothing is denied; once it is denied, no kill admits the customer.
+        match line {
+            "" | "home" => assert!(!rule.exists(), "{line}"),
+            "step frozen" | "step denied" => {}
+            _ => assert!(rule.exists() && !server.admits(USER), "{line}"),
+        }
+    });
+    for kind in ["step frozen", "step denied", "sending", "pass", "verified", "step exchanged", "step late"] {
+        assert!(last.contains(kind), "no kill after {kind}: {last:?}");
+    }
+    assert!(customer.is_link() && rule.exists() && !server.admits(USER) && server.admits("root"));
+
+    customer.upload("new", "new");
+    let rollback = customer.arguments("rollback", &["--mount", "mount", "--yes"]);
+    let last = killed_and_checked(&customer, &rollback, |line| {
+        if customer.is_link() {
+            assert!(rule.exists() && !server.admits(USER), "{line}: customers go on in S3");
+        }
+    });
+    assert!(last.contains("step brought-back"), "{last:?}");
+    assert!(!customer.is_link() && !rule.exists() && server.admits(USER));
+    assert_eq!(nasty::tree(&customer.home).len(), before.len() + 1);
+    let files = std::fs::read_dir(server.folder.join("sshd_config.d")).unwrap();
+    assert_eq!(files.count(), 0, "nothing of the killed runs is left");
+}
+
+/// What a killed run has frozen is thawed by the next run that fails, whatever its options, and by a roll-back that had to
+/// be repeated.
+#[test]
+fn what_a_killed_run_has_denied_is_admitted_again() {
+    let (customer, server, config, rule) = denied_by_sshd();
+    let freeze = server.freeze();
+    let freeze: Vec<&str> = freeze.iter().map(String::as_str).collect();
+    let killed = |line: &str| {
+        let command = customer.site.command(&customer.arguments("cutover", &freeze));
+        for bytes in (40..2_000).step_by(40) {
+            let length = std::fs::metadata(customer.manifest()).map_or(0, |facts| facts.len());
+            killed::limited(&command, length + bytes).status().unwrap();
+            if killed::lines(&customer.manifest()).pop().is_some_and(|(kind, _)| kind == line) && rule.exists() {
+                return;
+            }
+        }
+        panic!("no kill after {line}");
+    };
+    // The mount is gone meanwhile.
+    killed("step denied");
+    assert!(rule.exists() && !server.admits(USER));
+    std::fs::remove_dir(customer.path("mount/17578")).unwrap();
+    customer.json(3, "cutover", &freeze);
+    assert!(!rule.exists() && server.admits(USER));
+    std::fs::create_dir(customer.path("mount/17578")).unwrap();
+
+    // Another run freezes in another way.
+    std::fs::remove_file(customer.manifest()).unwrap();
+    killed("step denied");
+    customer.json(0, "cutover", &["--mount", "mount", "--yes", "--frozen"]);
+    assert!(customer.is_link() && rule.exists() && !server.admits(USER));
+
+    // sshd refuses its configuration during the roll-back: that is not over then.
+    let whole = std::fs::read_to_string(&config).unwrap();
+    std::fs::write(&config, format!("{whole}Nonsense yes\n")).unwrap();
+    let rollback = ["--mount", "mount", "--yes"];
+    let partly = customer.json(6, "rollback", &rollback);
+    assert!(partly["failure"].as_str().unwrap().contains("the thaw failed"), "{partly}");
+    assert!(!customer.is_link() && !server.admits(USER));
+    std::fs::write(&config, &whole).unwrap();
+    customer.json(0, "rollback", &rollback);
+    assert!(!rule.exists() && server.admits(USER));
 }
