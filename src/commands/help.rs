@@ -64,6 +64,7 @@ fn of_command(path: &str) -> Option<&'static [Exit]> {
         | "policy homes"
         | "policy provisioning"
         | "policy table-import"
+        | "policy pre-warm"
         | "policy state" => &[Ok, Usage],
         "plan" | "drift" => &[Ok, Failed, Usage, Refused, Changes],
         "status" | "verify" | "test-login" | "connect-info" | "state list" | "state show" => {

@@ -31,6 +31,8 @@ pub(crate) enum Permissions {
     PullsFiles,
     /// Creates the account table with its accounts.
     ImportsTable,
+    /// Raises what the account table takes at once, and imports into it.
+    PreWarms,
     /// Moves customers' home directories, and reads and writes their accounts.
     MovesHomes,
     /// Logs a customer in, and finds out why that failed.
@@ -54,6 +56,7 @@ impl Permissions {
             Self::RestoresHistory => vec![Policy::History, Policy::Restore],
             Self::PullsFiles => vec![Policy::Agent],
             Self::ImportsTable => vec![Policy::Users, Policy::State, Policy::TableImport],
+            Self::PreWarms => vec![Policy::Users, Policy::State, Policy::PreWarm],
             Self::MovesHomes => with_companions(Policy::Homes),
             Self::ChecksLogins => vec![Policy::Users, Policy::Reader],
             Self::ChangesState => vec![Policy::Reader, Policy::State],

@@ -306,6 +306,34 @@ def table_changes(account):
     assert dynamodb.describe_table(TableName="table")["Table"]["TableStatus"] == "DELETING"
 
 
+def warm_throughput(account):
+    dynamodb = account.client("dynamodb")
+    index = {"IndexName": "ids", "KeySchema": [{"AttributeName": "id", "KeyType": "HASH"}],
+             "Projection": {"ProjectionType": "ALL"}}
+    dynamodb.create_table(**TABLE, GlobalSecondaryIndexes=[index])
+
+    def shown():
+        table = dynamodb.describe_table(TableName="table")["Table"]
+        of = [table["WarmThroughput"], table["GlobalSecondaryIndexes"][0]["WarmThroughput"]]
+        return [f"{warm['ReadUnitsPerSecond']} {warm['WriteUnitsPerSecond']} {warm['Status']}" for warm in of]
+
+    def update(writes, **more):
+        return dynamodb.update_table(TableName="table", WarmThroughput={"WriteUnitsPerSecond": writes}, **more)
+
+    assert shown() == ["12000 4000 ACTIVE"] * 2
+    refused("ValidationException", "WriteUnitsPerSecond for WarmThroughput for table is lower", update, writes=3999)
+    refused("LimitExceededException", "exceeds TableMaxWriteCapacityUnits of the account", update, writes=40001)
+    both = [{"Update": {"IndexName": "ids", "WarmThroughput": {"WriteUnitsPerSecond": 6000}}}]
+    asked = update(5000, GlobalSecondaryIndexUpdates=both)["TableDescription"]
+    assert asked["TableStatus"] == "ACTIVE" and asked["WarmThroughput"]["Status"] == "UPDATING"
+    assert shown() == ["12000 4000 UPDATING"] * 2 and shown() == ["12000 4000 UPDATING"] * 2
+    assert shown() == ["12000 5000 ACTIVE", "12000 6000 ACTIVE"]
+    lower = [{"Update": {"IndexName": "ids", "WarmThroughput": {"WriteUnitsPerSecond": 5999}}}]
+    refused("ValidationException", "for WarmThroughput for index ids is lower", dynamodb.update_table, TableName="table",
+            GlobalSecondaryIndexUpdates=lower)
+    update(5000)
+
+
 def with_replica(account):
     dynamodb = account.client("dynamodb")
     dynamodb.create_table(**TABLE)

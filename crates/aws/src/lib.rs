@@ -38,6 +38,7 @@ mod table_import;
 mod transfer;
 mod uploads;
 mod versions;
+mod warm_throughput;
 
 pub use apigateway::{ApiGateway, ApiIntegration, ApiIntegrationResponse, ApiMethod, GUARDS};
 pub use apigateway_parts::{AccessLogFacts, ApiFacts, MethodSettingFacts, ModelFacts, ResourceFacts, StageFacts};
@@ -69,6 +70,7 @@ pub use table_import::{ImportFacts, ImportSource};
 pub use transfer::{HostKeyFacts, IdentityAnswer, Provider, ServerFacts, ServerRequest, ServerUpdate, Transfer};
 pub use uploads::{Expected, HeadFacts, Metadata, OpenUpload, Put, UploadedPart};
 pub use versions::{VersionFacts, VersionHead, VersionMarker, VersionPage};
+pub use warm_throughput::Warm;
 
 /// Tags as key and value.
 pub type Tags = std::collections::BTreeMap<String, String>;

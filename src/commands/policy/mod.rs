@@ -69,6 +69,9 @@ enum Verb {
     /// Print the policy for users import --via-s3, in addition to those for users and the state
     #[command(after_help = "Example:\n  sftpctl policy table-import --env 99 > table-import.json")]
     TableImport(print::Args),
+    /// Print the policy for users import --pre-warm, in addition to those for users and the state
+    #[command(after_help = "Example:\n  sftpctl policy pre-warm --env 99 > pre-warm.json")]
+    PreWarm(print::Args),
     /// Print the policy for the state in a bucket, in addition to the others
     #[command(after_help = "Examples:\n  \
         sftpctl policy state --env 99 > state.json\n  \
@@ -112,6 +115,7 @@ pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> 
         Verb::Homes(args) => (Policy::Homes, args),
         Verb::Provisioning(args) => (Policy::Provisioning, args),
         Verb::TableImport(args) => (Policy::TableImport, args),
+        Verb::PreWarm(args) => (Policy::PreWarm, args),
         Verb::State(args) => (Policy::State, args),
         Verb::Boundary(args) => (Policy::Boundary, args),
     };

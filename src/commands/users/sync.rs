@@ -36,6 +36,7 @@ pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> 
     let manner = Manner {
         command: "users sync",
         via_s3: false,
+        pre_warm: None,
         writes: args.apply,
         deletions: args.delete.then_some(args.max_delete),
         tells_differences: true,

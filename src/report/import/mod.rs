@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 use sftpctl_accounts::bulk::unwritten::Unwritten;
-use sftpctl_accounts::import::estimate::Estimate;
+use sftpctl_accounts::import::estimate::{Estimate, WRITE_UNITS_PER_SECOND};
 use sftpctl_accounts::import::rejected::Reason;
 use sftpctl_accounts::import::review::{Counts, Review};
 use sftpctl_accounts::import::write::{Missed, Written};
@@ -166,6 +166,9 @@ pub fn outcomes(review: &Review) -> Text {
     text
 }
 
+/// Seconds of writes from which on pre-warming is offered.
+const LONG: u64 = 60;
+
 /// The time and money of the writes, for people.
 pub fn estimate(of: &Estimate) -> Text {
     let money = |usd: Option<f64>| match usd {
@@ -181,11 +184,37 @@ pub fn estimate(of: &Estimate) -> Text {
     };
     let mut text = Text::from(format!("the writes take {units}{folders}"));
     text.line(format!(
-        "  at least {} at {} write units a second, which a new table takes at once; on demand, prices of {}",
+        "  at least {} at {} write units a second, which {} takes at once; on demand, prices of {}",
         span(of.seconds),
         grouped(of.write_units_per_second),
+        if of.write_units_per_second > WRITE_UNITS_PER_SECOND { "a table with --pre-warm" } else { "a new table" },
         of.prices_of
     ));
+    if of.seconds >= LONG && of.write_units_per_second == WRITE_UNITS_PER_SECOND {
+        text.line("  --pre-warm UNITS has the table take more at once: AWS charges for it once, at a price that is not known here");
+    }
+    text
+}
+
+/// What pre-warming changes.
+#[derive(Clone, Copy, Debug)]
+pub struct PreWarm {
+    /// Write units a second that the table and its index take at once, now and then.
+    pub now: u64,
+    pub writes: u64,
+    pub regions: u64,
+}
+
+/// What pre-warming changes, for people.
+pub fn pre_warming(of: &PreWarm) -> Text {
+    let regions = if of.regions == 1 { "1 region".to_owned() } else { format!("each of {} regions", of.regions) };
+    let mut text = Text::from(format!(
+        "--pre-warm raises what the table and its index take at once from {} to {} write units a second in {regions}",
+        grouped(of.now),
+        grouped(of.writes)
+    ));
+    text.line("  AWS charges for it once, at a price that is not known here: see \"Amazon DynamoDB pricing\"");
+    text.line("  it takes some minutes, and cannot be lowered again");
     text
 }
 
@@ -251,8 +280,12 @@ mod tests {
             estimate(&of).to_string(),
             "the writes take 3,000,000 write units in each of 3 regions, about 5.62 USD; 1,000,000 empty objects for \
              home folders, about 5.00 USD\n  at least 8 min at 4,000 write units a second, which a new table takes at \
-             once; on demand, prices of June 2025"
+             once; on demand, prices of June 2025\n  --pre-warm UNITS has the table take more at once: AWS charges for it \
+             once, at a price that is not known here"
         );
+        let warm = estimate(&Estimate { write_units_per_second: 20_000, seconds: 150, ..of }).to_string();
+        assert!(warm.contains("at 20,000 write units a second, which a table with --pre-warm takes"), "{warm}");
+        assert!(!warm.contains("UNITS"), "{warm}");
         let little = estimate(&Estimate { regions: 1, usd: None, folders: 0, ..of }).to_string();
         assert!(
             little.starts_with("the writes take 3,000,000 write units in 1 region, whose price is not known"),

@@ -168,6 +168,7 @@ impl Watch for Shown {
             Progress::Comparing => ("comparing", 0, None, None),
             Progress::Proving { done } => ("proving", done, None, None),
             Progress::Writing { done, of, throttled, .. } => ("writing", done, Some(of), Some(throttled)),
+            Progress::Warming { .. } => ("warming", 0, None, None),
             Progress::Importing { done, of } => ("importing", done, of, None),
             Progress::Hardening { done, of, throttled } => ("hardening", done, Some(of), Some(throttled)),
         };
@@ -220,6 +221,9 @@ fn words(progress: Progress, rate: Option<u64>, left: Option<u64>) -> String {
                 format!("; {} throttled by S3", counted(folders.throttled, "home folder"))
             });
             format!("writing: {}, {batches} at once{folders}", written(done, of, throttled, (rate, left)))
+        }
+        Progress::Warming { writes } => {
+            format!("DynamoDB prepares the table for {} a second", counted(writes, "write unit"))
         }
         Progress::Importing { done, of } => {
             let of = of.map_or_else(String::new, |of| format!(" of {}", grouped(of)));

@@ -14,6 +14,8 @@ pub enum Progress {
     /// Accounts that were written, of how many; writes that the table throttled; batches of them at once; the home folders
     /// of new accounts, if they get markers.
     Writing { done: u64, of: u64, throttled: u64, at_once: u64, folders: Option<Folders> },
+    /// The table is to take so many write units a second at once.
+    Warming { writes: u64 },
     /// Items that DynamoDB has imported by itself, of how many if it is known.
     Importing { done: u64, of: Option<u64> },
     /// Passwords that were hardened, of about how many; writes that the table throttled.

@@ -13,7 +13,7 @@ use crate::prices;
 
 /// Write units a second that a new on-demand table takes at once, and so does its index (DynamoDB developer guide,
 /// "On-demand capacity mode", "Initial throughput").
-const WRITE_UNITS_PER_SECOND: u64 = 4_000;
+pub const WRITE_UNITS_PER_SECOND: u64 = 4_000;
 /// Bytes of a write unit (DynamoDB developer guide, "Write request units").
 const UNIT: usize = 1024;
 /// Bytes of the attributes that a write adds to a row: `createdAt`, `updatedAt`, `importedAt`.
@@ -65,8 +65,10 @@ impl Work {
         self.deletions.index += units;
     }
 
-    /// The estimate for an environment; `folders` and `deletes` as in [`super::write::Choices`].
-    pub(super) fn estimate(&self, environment: &Environment, folders: bool, deletes: bool) -> Estimate {
+    /// The estimate for an environment and a table that takes so many write units a second; `folders` and `deletes` as in
+    /// [`super::write::Choices`].
+    pub(super) fn estimate(&self, (environment, rate): (&Environment, u64), folders: bool, deletes: bool) -> Estimate {
+        let rate = rate.max(1);
         let deletions = if deletes { self.deletions } else { Units::default() };
         let (table, index) = (self.changes.table + deletions.table, self.changes.index + deletions.index);
         // Not in the file's list, perhaps, but it always has the table.
@@ -87,8 +89,8 @@ impl Work {
             usd,
             folders: counts.clone().map(|(_, count)| count).sum(),
             folders_usd: counts.map(put).sum(),
-            seconds: table.max(index).div_ceil(WRITE_UNITS_PER_SECOND),
-            write_units_per_second: WRITE_UNITS_PER_SECOND,
+            seconds: table.max(index).div_ceil(rate),
+            write_units_per_second: rate,
             prices_of: prices::OF,
         }
     }
@@ -156,22 +158,25 @@ mod tests {
         let mut work = Work::default();
         (0..1_000).for_each(|_| work.add(&row(40), false));
         let of = |count: u64| u64::from(1_000_u32) * count;
-        let estimate = work.estimate(&environment(), true, false);
+        let of_99 = environment();
+        let estimate = work.estimate((&of_99, WRITE_UNITS_PER_SECOND), true, false);
         // Item and reservation, and the item in the index.
         assert_eq!((estimate.write_units, estimate.regions, estimate.seconds), (of(3), 3, 1));
         assert!((estimate.usd.unwrap() - 3.0 * 0.003 * 0.625).abs() < 1e-9, "{estimate:?}");
         assert_eq!(estimate.folders, 1_000);
         assert!((estimate.folders_usd.unwrap() - 0.005).abs() < 1e-9, "{estimate:?}");
-        let without = work.estimate(&environment(), false, false);
+        assert_eq!(work.estimate((&of_99, 500), true, false).seconds, 4);
+        let without = work.estimate((&of_99, WRITE_UNITS_PER_SECOND), false, false);
         assert_eq!((without.folders, without.folders_usd), (0, Some(0.0)));
         let mut elsewhere = environment();
         elsewhere.table.regions.push("mars-1".into());
-        assert_eq!(work.estimate(&elsewhere, true, false).usd, None);
+        assert_eq!(work.estimate((&elsewhere, WRITE_UNITS_PER_SECOND), true, false).usd, None);
     }
 
     #[test]
     fn large_items_renames_and_deletions_cost_more() {
-        let estimated = |work: &Work, deletes| work.estimate(&environment(), true, deletes).write_units;
+        let of = environment();
+        let estimated = |work: &Work, deletes| work.estimate((&of, 4_000), true, deletes).write_units;
         let mut work = Work::default();
         work.add(&row(1_000), true);
         assert_eq!(estimated(&work, false), (2 + 1) + (2 + 1), "two units, and a reservation that is in the index");

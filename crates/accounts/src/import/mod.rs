@@ -14,6 +14,7 @@ mod malformed;
 mod moves;
 pub mod objects;
 mod old_folders;
+pub mod pre_warm;
 mod reading;
 pub mod rejected;
 pub mod review;

@@ -168,9 +168,9 @@ impl Review {
         in_order(&mut self.missed, self.counts.read, |missed| missed.row, take)
     }
 
-    /// What the writes take; `choices` says which.
-    pub fn estimate(&self, environment: &Environment, choices: Choices) -> Estimate {
-        self.work.estimate(environment, choices.markers, choices.deletes)
+    /// What the writes take; `choices` says which, and the table takes so many write units a second.
+    pub fn estimate(&self, environment: &Environment, rate: u64, choices: Choices) -> Estimate {
+        self.work.estimate((environment, rate), choices.markers, choices.deletes)
     }
 
     pub(super) fn sample(&mut self, of: &'static str, words: impl FnOnce() -> String) {

@@ -62,6 +62,8 @@ pub enum Policy {
     /// Creates the account table with its accounts, which DynamoDB reads from the bucket of the state; in addition to
     /// [`Self::Users`] and [`Self::State`].
     TableImport,
+    /// Raises what the account table takes at once; in addition to [`Self::Users`] and [`Self::State`].
+    PreWarm,
     /// Keeps the state in a bucket; in addition to any of the others.
     State,
     /// The permissions boundary of the roles that a deployment creates.
@@ -84,6 +86,7 @@ impl std::fmt::Display for Policy {
             Self::Homes => "homes",
             Self::Provisioning => "provisioning",
             Self::TableImport => "table-import",
+            Self::PreWarm => "pre-warm",
             Self::State => "state",
             Self::Boundary => "boundary",
         })
@@ -91,7 +94,7 @@ impl std::fmt::Display for Policy {
 }
 
 impl Policy {
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Deployer,
         Self::Stack,
         Self::Reader,
@@ -105,6 +108,7 @@ impl Policy {
         Self::Homes,
         Self::Provisioning,
         Self::TableImport,
+        Self::PreWarm,
         Self::State,
         Self::Boundary,
     ];
@@ -137,6 +141,7 @@ pub fn document(policy: Policy, site: Site<'_>) -> Option<Value> {
         Policy::Homes => homes::statements(&arns),
         Policy::Provisioning => provisioning::statements(&arns),
         Policy::TableImport => table_import::statements(&arns, site.state?)?,
+        Policy::PreWarm => users::pre_warming(&arns),
         Policy::Boundary => boundary::statements(&arns),
         Policy::State => state::statements(&arns, site.state?, &["s3:GetObject", "s3:PutObject"])?,
     };
@@ -165,6 +170,9 @@ pub fn companions(policy: Policy, site: Site<'_>) -> Vec<Policy> {
     ];
     if policy == Policy::TableImport {
         return vec![Policy::Users, Policy::State];
+    }
+    if policy == Policy::PreWarm {
+        return if in_bucket { vec![Policy::Users, Policy::State] } else { vec![Policy::Users] };
     }
     let needed = deploys.into_iter().filter(|(other, needed)| *needed && *other != policy).map(|(other, _)| other);
     match policy {

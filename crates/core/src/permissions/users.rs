@@ -25,3 +25,9 @@ pub(super) fn statements(arns: &Arns<'_>) -> Vec<Value> {
         allow("TestLogins", &["transfer:TestIdentityProvider"], [arns.sftp_users()]),
     ]
 }
+
+/// `pre-warm`: `users import --pre-warm`. DynamoDB has no permission for this change of a table alone: who has it may change
+/// the table in other ways.
+pub(super) fn pre_warming(arns: &Arns<'_>) -> Vec<Value> {
+    vec![allow("RaiseWarmThroughput", &["dynamodb:DescribeTable", "dynamodb:UpdateTable"], [arns.table()])]
+}

@@ -5,6 +5,8 @@ pub(super) mod run;
 mod source;
 mod via_s3;
 
+use std::num::NonZeroU32;
+
 use crate::commands::args::{LockTimeout, Yes};
 use crate::error::CliError;
 use crate::exit::Exit;
@@ -19,6 +21,7 @@ use run::{CommonArgs, Manner};
     sftpctl users import --env 99 --from csv:old.csv --mapping mapping.yaml\n  \
     sftpctl users import --env 99 --from shadow:old-server --cluster 99-0\n  \
     sftpctl users import --env 99 --from mysql://reader@db/shop --table customers --ca-file ca.pem\n  \
+    sftpctl users import --env 99 --from csv:accounts.csv --pre-warm 20000 --dry-run\n  \
     sftpctl users import --env 99 --from csv:accounts.csv --via-s3\n\n\
     Everything is checked before the first write. If more rows are rejected than --reject-limit allows, nothing is \
     written.\n\n\
@@ -36,6 +39,10 @@ pub(super) struct Args {
     /// Before the first deployment: let DynamoDB create the table from objects beside the state, which is in a bucket
     #[arg(long)]
     via_s3: bool,
+    /// First have the table and its index take so many write units a second at once: AWS charges for this once, and it
+    /// cannot be lowered again
+    #[arg(long, value_name = "UNITS", conflicts_with = "via_s3")]
+    pre_warm: Option<NonZeroU32>,
     #[command(flatten)]
     lock_timeout: LockTimeout,
     #[command(flatten)]
@@ -50,6 +57,7 @@ pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> 
     let manner = Manner {
         command: "users import",
         via_s3: args.via_s3,
+        pre_warm: args.pre_warm.map(|writes| u64::from(writes.get())),
         writes: !args.dry_run,
         deletions: None,
         tells_differences: false,

@@ -1,6 +1,7 @@
 //! From the rows of a source to the table: review, report, refusals, confirmation, writes. `users import` and `users sync`
 //! differ in what they write and how they end.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -14,15 +15,17 @@ use crate::error::CliError;
 use crate::exit::Exit;
 use crate::report::import::progress::Shown;
 use crate::report::import::report_file;
-use crate::report::import::{ImportView, ResumedView, estimate, grouped, outcomes, written};
+use crate::report::import::{ImportView, PreWarm, ResumedView, estimate, grouped, outcomes, pre_warming, written};
 use crate::report::report_file::Form;
 use crate::report::{Printer, streams};
 use sftpctl_accounts::Accounts;
 use sftpctl_accounts::import::check::Rules;
 use sftpctl_accounts::import::digest::DigestKey;
+use sftpctl_accounts::import::estimate::WRITE_UNITS_PER_SECOND;
+use sftpctl_accounts::import::pre_warm::{self, Ended};
 use sftpctl_accounts::import::review::{self, Counts, Options, Review, ReviewError};
 use sftpctl_accounts::import::write::{self, Choices, Written};
-use sftpctl_aws::Aws;
+use sftpctl_aws::{Aws, AwsError};
 use sftpctl_core::spec::model::Environment;
 use sftpctl_core::text::{counted, either};
 use sftpctl_engine::execute::stop::Stop;
@@ -62,6 +65,8 @@ pub(in crate::commands::users) struct Manner {
     pub(in crate::commands::users) command: &'static str,
     /// Whether DynamoDB creates the table from the accounts.
     pub(in crate::commands::users) via_s3: bool,
+    /// Write units a second that the table is to take at once before the writes begin.
+    pub(in crate::commands::users) pre_warm: Option<u64>,
     /// Whether anything is written.
     pub(in crate::commands::users) writes: bool,
     /// How many accounts may be deleted that the source does not have any more; `None` deletes none.
@@ -125,7 +130,11 @@ pub(in crate::commands::users) async fn run(
         report_file::begin(path).map_err(|error| unwritable(path, &error))?;
     }
     let mapping = args.source.mapping_file(printer)?;
-    let permissions = if manner.via_s3 { Permissions::ImportsTable } else { Permissions::ImportsUsers };
+    let permissions = match manner {
+        Manner { via_s3: true, .. } => Permissions::ImportsTable,
+        Manner { pre_warm: Some(_), .. } => Permissions::PreWarms,
+        _ => Permissions::ImportsUsers,
+    };
     let (environment, aws, store) = args.state.open(permissions, printer).await?;
     if let Some(cluster) = args.cluster.as_ref().filter(|cluster| !environment.clusters.contains_key(*cluster)) {
         let known: Vec<&str> = environment.clusters.keys().map(String::as_str).collect();
@@ -223,7 +232,11 @@ impl Run<'_> {
             if self.via_s3.is_some() {
                 self.printer.text(|| "without --via-s3:");
             }
-            self.printer.text(|| estimate(&review.estimate(self.environment, self.choices())));
+            self.printer.text(|| estimate(&review.estimate(self.environment, self.rate(), self.choices())));
+        }
+        let pre_warm = self.pre_warm().await?;
+        if let Some(pre_warm) = pre_warm {
+            self.printer.text(|| pre_warming(&pre_warm));
         }
         self.refuse_rejected(&review)?;
         self.refuse_deletions(&review)?;
@@ -236,6 +249,13 @@ impl Run<'_> {
         }
         self.confirm(&review).await?;
         let shown = Shown::new(self.printer.format(), self.stop.clone());
+        if let Some(PreWarm { writes, .. }) = pre_warm {
+            let warmed = pre_warm::pre_warm(&self.accounts(), writes, &shown).await;
+            if let Err(error) = warmed.map_err(unwarmed).and_then(warm) {
+                shown.finish();
+                return Err(error);
+            }
+        }
         let result = match &self.via_s3 {
             Some(via_s3) => via_s3.write(&mut review, self.environment, &shown).await,
             None => write::write(&mut review, (self.aws, self.environment), self.choices(), &shown)
@@ -265,9 +285,26 @@ impl Run<'_> {
         let has_table = self.via_s3.is_none();
         let source = self.args.source.name(mapping);
         let options = Options { rules, key, overwrite: self.args.overwrite, source, has_table };
-        let accounts = Accounts::new(Arc::clone(self.aws), self.environment);
-        let reviewed = review::review(rows.as_mut(), &accounts, &options, shown).await;
+        let reviewed = review::review(rows.as_mut(), &self.accounts(), &options, shown).await;
         reviewed.map_err(|error| unreviewed(error, &self.environment.name))
+    }
+
+    fn accounts(&self) -> Accounts {
+        Accounts::new(Arc::clone(self.aws), self.environment)
+    }
+
+    /// Write units a second that the table takes at once.
+    fn rate(&self) -> u64 {
+        self.manner.pre_warm.unwrap_or_default().max(WRITE_UNITS_PER_SECOND)
+    }
+
+    /// What pre-warming would change; `None` without it, or if the table takes as much already.
+    async fn pre_warm(&self) -> Result<Option<PreWarm>, CliError> {
+        let Some(writes) = self.manner.pre_warm else { return Ok(None) };
+        let now = pre_warm::warm(&self.accounts()).await.map_err(unwarmed)?;
+        let regions = self.environment.table.regions.iter().chain([&self.environment.home_region]);
+        let regions = regions.collect::<BTreeSet<_>>().len() as u64;
+        Ok(Some(PreWarm { now, writes, regions }).filter(|pre_warm| pre_warm.now < writes))
     }
 
     /// The number of accounts that would be written.
@@ -358,7 +395,7 @@ impl Run<'_> {
             samples: &review.samples,
             remarks: &review.remarks,
             dry_run: !self.manner.writes,
-            estimate: review.estimate(self.environment, self.choices()),
+            estimate: review.estimate(self.environment, self.rate(), self.choices()),
             written,
         };
         self.printer.json("users-import/1", &view);
@@ -395,6 +432,25 @@ fn unreviewed(error: ReviewError, environment: &str) -> CliError {
         ReviewError::Spill(_) => CliError::from_error(Exit::Failed, &error, None)
             .hint("set TMPDIR to a folder with about 1 GB of free space for each million accounts"),
         ReviewError::Hash(_) => CliError::from_error(Exit::Failed, &error, None),
+    }
+}
+
+/// DynamoDB refused to pre-warm the table, or to describe it.
+fn unwarmed(error: AwsError) -> CliError {
+    let hint = "nothing was written; pass a value that the account's quota for a table allows, or leave --pre-warm out";
+    CliError::from_error(Exit::Failed, &error, Some(hint.to_owned()))
+}
+
+/// Whether the writes may begin.
+fn warm(ended: Ended) -> Result<(), CliError> {
+    match ended {
+        Ended::Warm => Ok(()),
+        Ended::Unchanged => {
+            Err(CliError::new(Exit::Failed, "DynamoDB has accepted --pre-warm, and shows no effect of it")
+                .hint("nothing was written; rerun the same command, or leave --pre-warm out"))
+        }
+        Ended::Interrupted => Err(CliError::new(Exit::Interrupted, "interrupted; nothing was written")
+            .hint("DynamoDB goes on with the pre-warming; rerun the same command, which waits for it")),
     }
 }
 

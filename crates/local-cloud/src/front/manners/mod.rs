@@ -27,6 +27,7 @@ mod stream_view;
 mod table_changes;
 mod table_source;
 mod table_writes;
+mod warm_throughput;
 
 use std::collections::{BTreeSet, HashMap};
 use std::hash::Hash;
@@ -240,6 +241,7 @@ impl Manners {
             Box::<table_changes::TableChanges>::default(),
             Box::<table_source::TableSource>::default(),
             Box::<table_writes::TableWrites>::default(),
+            Box::<warm_throughput::WarmThroughput>::default(),
         ];
         let manners = Self { all, off: Mutex::default() };
         off.iter().try_for_each(|name| manners.switch(&Switch { name: name.clone(), on: false }))?;
