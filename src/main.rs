@@ -1,8 +1,10 @@
 //! Parses the command line, runs it, and ends with its exit code.
 
+use std::io::Write as _;
+
 use sftpctl::commands::{self, Cli};
-use sftpctl::exit;
-use sftpctl_core::shown;
+use sftpctl::exit::{self, Exit};
+use sftpctl_core::{search_path, shown};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::field::MakeExt as _;
 use tracing_subscriber::filter::{FilterFn, LevelFilter};
@@ -12,11 +14,35 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 
 #[tokio::main]
 async fn main() {
+    if let Err(error) = leave_current_folder() {
+        let _ = writeln!(std::io::stderr(), "error: cannot leave the current folder out of the PATH: {error}");
+        exit::leave(Exit::Usage)
+    }
     let cli = commands::parse(std::env::args_os().collect());
     log_to_stderr(&cli);
     let exit = commands::run(cli).await;
     // Dropping the runtime would wait for the thread that reads the answer to an abandoned prompt.
     exit::leave(exit)
+}
+
+/// Starts this program again if the `PATH` has parts that mean the current folder, for it and all programs that it runs.
+/// Returns only if it has none, or with an error.
+#[cfg(unix)]
+fn leave_current_folder() -> std::io::Result<()> {
+    use std::os::unix::process::CommandExt as _;
+    let path = std::env::var_os("PATH").and_then(|path| search_path::without_current_folder(&path));
+    let Some(path) = path else { return Ok(()) };
+    let mut arguments = std::env::args_os();
+    let mut command = std::process::Command::new(std::env::current_exe()?);
+    if let Some(name) = arguments.next() {
+        command.arg0(name);
+    }
+    Err(command.args(arguments).env("PATH", path).exec())
+}
+
+#[cfg(not(unix))]
+fn leave_current_folder() -> std::io::Result<()> {
+    Ok(())
 }
 
 /// At the level `trace` the SDK logs answers as they are, and those of DynamoDB contain stored passwords.

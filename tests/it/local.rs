@@ -77,8 +77,12 @@ fn installation_runs_nothing_of_the_current_folder() {
         let code = format!("open({:?}, 'a').write('{module} ')\n", mark.display().to_string());
         fs::write(cloud.dir.path().join(format!("{module}.py")), code).unwrap();
     }
+    let planted = cloud.dir.path().join("python3");
+    fs::write(&planted, format!("#!/bin/sh\necho python3 >> '{}'\nexit 1\n", mark.display())).unwrap();
+    fs::set_permissions(&planted, fs::Permissions::from_mode(0o755)).unwrap();
+    let path = format!(":{}", std::env::var("PATH").unwrap());
     let mut command = cloud.command(&["local", "start", "--port", &cloud.cloud_port.to_string()]);
-    command.env("SFTPCTL_LOCAL_VENV", cloud.dir.path().join("own/venv")).env("PIP_NO_INDEX", "1");
+    command.env("SFTPCTL_LOCAL_VENV", cloud.dir.path().join("own/venv")).env("PIP_NO_INDEX", "1").env("PATH", path);
     let output = command.output().unwrap();
     assert!(!output.status.success(), "{}", shown(&output));
     // It came as far as pip itself.

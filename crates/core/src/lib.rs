@@ -15,6 +15,7 @@ pub mod openssh;
 pub mod permissions;
 pub mod plan;
 pub mod policy;
+pub mod search_path;
 pub mod secret;
 pub mod shell_word;
 pub mod shown;

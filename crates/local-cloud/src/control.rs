@@ -52,7 +52,7 @@ pub async fn start(dir: &Path, options: &StartOptions, progress: &(dyn Fn(&str) 
         Some(venv) => venv.clone(),
         None => ministack::default_venv()?,
     };
-    ministack::install(&venv, progress).await?;
+    let venv = ministack::install(&venv, progress).await?;
 
     progress(&format!("starting on {}", endpoint(port)));
     let log_path = dir.join("front.log");

@@ -4,14 +4,18 @@
 //! must not be believed. Owner and mode show the second. For the first, each folder that is made here is noted in the
 //! user's own state folder, with its device and inode, which a copy does not have: as git asks for `safe.directory`.
 
-use std::fs::{DirBuilder, File, Metadata, Permissions};
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _};
+use std::fs::{DirBuilder, File, Metadata, OpenOptions, Permissions};
+use std::io::{Read as _, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
 
 use super::error::{LocalError, OTHERS_REPLACE, OTHERS_WRITE};
 use crate::execute_api::sigv4::hex;
+
+/// Bytes of a note that are read; it has some dozen.
+const MAX_NOTE: u64 = 1024;
 
 /// Nobody but the owner, for files and folders that this process and its children make from now on.
 pub fn close_to_others() {
@@ -54,12 +58,7 @@ pub(crate) fn check(dir: &Path) -> Result<(), LocalError> {
     if is_empty {
         return note(dir);
     }
-    let note = note_of(dir)?;
-    if note.parent().is_some_and(Path::exists) {
-        check_above(&note)?;
-    }
-    let noted = std::fs::read_to_string(note).is_ok_and(|text| text == identity(&facts));
-    if noted {
+    if noted(dir)?.is_some_and(|text| text == identity(&facts)) {
         Ok(())
     } else {
         Err(untrusted(dir, "it was not made here by sftpctl, but came with a copy or an archive"))
@@ -90,21 +89,117 @@ pub(crate) fn real(dir: &Path) -> Result<PathBuf, LocalError> {
     }
 }
 
-/// Checks a folder with programs that are run, which may not exist yet.
+/// Makes a folder for programs that are run, closes it, and checks what is in it. Returns its path without links: it is
+/// this one that was checked.
 ///
 /// # Errors
-/// [`LocalError::Untrusted`] or [`LocalError::Exposed`]: others could have put programs there.
-pub(crate) fn check_programs(folder: &Path) -> Result<(), LocalError> {
-    let folder = real(folder)?;
-    check_above(&folder)?;
-    if folder.exists() { own(&folder).map(drop) } else { Ok(()) }
+/// [`LocalError::Untrusted`] or [`LocalError::Exposed`]: others could have put programs there, or could now.
+pub(crate) fn programs(folder: &Path) -> Result<PathBuf, LocalError> {
+    let folder = with_folders_above(folder)?;
+    made(&folder)?;
+    close(&folder)?;
+    check_programs(&folder)?;
+    Ok(folder)
+}
+
+/// Checks what is in a folder that is closed now, and may have been open when it was filled.
+fn check_programs(folder: &Path) -> Result<(), LocalError> {
+    let user = rustix::process::geteuid().as_raw();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(inner) = folders.pop() {
+        let entries = std::fs::read_dir(&inner).map_err(LocalError::file("reading", &inner))?;
+        for entry in entries {
+            let path = entry.map_err(LocalError::file("reading", &inner))?.path();
+            let facts = path.symlink_metadata().map_err(LocalError::file("reading", &path))?;
+            if facts.is_symlink() {
+                check_target(folder, &path)?;
+                continue;
+            }
+            if ![0, user].contains(&facts.uid()) || facts.permissions().mode() & 0o022 != 0 {
+                return Err(untrusted(folder, &format!("others could have changed {}", path.display())));
+            }
+            if facts.is_dir() {
+                folders.push(path);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Checks a link among programs, such as that of a virtual environment to the system's Python.
+fn check_target(folder: &Path, link: &Path) -> Result<(), LocalError> {
+    let target = link.canonicalize().map_err(LocalError::file("finding", link))?;
+    if target.starts_with(folder) {
+        return Ok(());
+    }
+    check_above(&target)?;
+    let facts = target.metadata().map_err(LocalError::file("reading", &target))?;
+    match replaceable(&target, &facts) {
+        Some(_) => Err(untrusted(folder, &format!("{} leads to a file that others can change", link.display()))),
+        None => Ok(()),
+    }
+}
+
+/// The path without links, after the folders that it is in were made, if needed, where nobody else could exchange them.
+///
+/// # Errors
+/// [`LocalError::Exposed`], before anything is made; or a folder cannot be made.
+pub(crate) fn with_folders_above(path: &Path) -> Result<PathBuf, LocalError> {
+    let path = without_links(path)?;
+    let Some(parent) = path.parent() else { return Ok(path) };
+    let existing = parent.ancestors().find(|folder| folder.exists()).unwrap_or(parent);
+    check_folders(existing, &path)?;
+    let made = DirBuilder::new().recursive(true).mode(0o700).create(parent);
+    made.map_err(LocalError::file("creating", parent))?;
+    check_above(&path)?;
+    Ok(path)
+}
+
+/// The absolute path, without links as far as it exists.
+fn without_links(path: &Path) -> Result<PathBuf, LocalError> {
+    let path = std::path::absolute(path).map_err(LocalError::file("finding", path))?;
+    for above in path.ancestors().skip(1) {
+        match above.canonicalize() {
+            Ok(real) => return Ok(path.strip_prefix(above).map_or_else(|_| path.clone(), |inside| real.join(inside))),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(error) => return Err(LocalError::file("finding", above)(error)),
+        }
+    }
+    Ok(path)
+}
+
+/// Opens a file of this user's own, which nobody else could have put there, for reading or writing; it is made if needed.
+///
+/// # Errors
+/// [`LocalError::Untrusted`], with nothing changed; or it cannot be opened.
+pub(crate) fn own_file(path: &Path, options: &mut OpenOptions) -> Result<File, LocalError> {
+    // Without a wait for the other end of a pipe.
+    let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
+    let flags = flags.bits().cast_signed();
+    let file = match options.mode(0o600).custom_flags(flags).open(path) {
+        Ok(file) => file,
+        Err(error) if error.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error()) => {
+            return Err(untrusted(path, "it is a link"));
+        }
+        Err(error) => return Err(LocalError::file("opening", path)(error)),
+    };
+    let facts = file.metadata().map_err(LocalError::file("reading", path))?;
+    match open_to_others(&facts) {
+        Some(why) => Err(untrusted(path, why)),
+        None if !facts.is_file() => Err(untrusted(path, "it is not a file")),
+        None => Ok(file),
+    }
 }
 
 /// Checks the folders above: who may write to one of them can put another `.sftpctl` in the place of this one, at any
 /// moment. In a folder with the sticky bit, such as `/tmp`, only the owners of its entries can.
 pub(crate) fn check_above(dir: &Path) -> Result<(), LocalError> {
-    let above = around(dir).unwrap_or(dir).parent().unwrap_or(dir);
-    for folder in above.ancestors() {
+    check_folders(around(dir).unwrap_or(dir).parent().unwrap_or(dir), dir)
+}
+
+/// Checks a folder that `dir` is in, and those above it.
+fn check_folders(folder: &Path, dir: &Path) -> Result<(), LocalError> {
+    for folder in folder.ancestors() {
         let facts = folder.metadata().map_err(LocalError::file("reading", folder))?;
         if let Some(why) = replaceable(folder, &facts) {
             return Err(LocalError::Exposed { dir: dir.to_owned(), above: folder.to_owned(), why });
@@ -124,7 +219,8 @@ fn replaceable(folder: &Path, facts: &Metadata) -> Option<&'static str> {
         return None;
     }
     // With a list of its own (acl(5)), the group's bits stand for all who are named in it.
-    let has_list = rustix::fs::getxattr(folder, "system.posix_acl_access", &mut [0_u8; 1024]).is_ok();
+    let list = rustix::fs::getxattr(folder, "system.posix_acl_access", &mut [0_u8; 0]);
+    let has_list = !matches!(list, Err(rustix::io::Errno::NODATA | rustix::io::Errno::NOTSUP));
     let is_private = mode & 0o002 == 0 && !has_list && is_private_group(facts.gid(), user);
     (!is_private).then_some(OTHERS_REPLACE)
 }
@@ -172,7 +268,12 @@ fn own(dir: &Path) -> Result<(File, Metadata), LocalError> {
 /// Closes a folder of this user's own, not what has taken its place meanwhile.
 fn close(dir: &Path) -> Result<(), LocalError> {
     let (folder, _) = own(dir)?;
-    folder.set_permissions(Permissions::from_mode(0o700)).map_err(LocalError::file("closing", dir))
+    folder.set_permissions(Permissions::from_mode(0o700)).map_err(LocalError::file("closing", dir))?;
+    // In a folder with a default list, new files have its rights, whatever the umask (acl(5)).
+    match rustix::fs::fremovexattr(&folder, "system.posix_acl_default") {
+        Ok(()) | Err(rustix::io::Errno::NODATA | rustix::io::Errno::NOTSUP) => Ok(()),
+        Err(error) => Err(LocalError::file("closing", dir)(error.into())),
+    }
 }
 
 /// Opens a folder itself; a link in its place is not followed.
@@ -203,13 +304,23 @@ fn identity(facts: &Metadata) -> String {
 /// Notes that the folder was made here.
 fn note(dir: &Path) -> Result<(), LocalError> {
     let facts = dir.symlink_metadata().map_err(LocalError::file("reading", dir))?;
-    let path = note_of(dir)?;
-    if let Some(folder) = path.parent() {
-        let made = DirBuilder::new().recursive(true).mode(0o700).create(folder);
-        made.map_err(LocalError::file("creating", folder))?;
-        check_above(&path)?;
-    }
-    std::fs::write(&path, identity(&facts)).map_err(LocalError::file("writing", path))
+    let path = with_folders_above(&note_of(dir)?)?;
+    close(path.parent().unwrap_or(&path))?;
+    let mut file = own_file(&path, OpenOptions::new().write(true).create(true))?;
+    let written = file.set_len(0).and_then(|()| file.write_all(identity(&facts).as_bytes()));
+    written.map_err(LocalError::file("writing", path))
+}
+
+/// The note on a folder, if there is one.
+fn noted(dir: &Path) -> Result<Option<String>, LocalError> {
+    let path = without_links(&note_of(dir)?)?;
+    let Some(folder) = path.parent().filter(|_| path.symlink_metadata().is_ok()) else { return Ok(None) };
+    check_above(&path)?;
+    own(folder)?;
+    let mut text = String::new();
+    let read = own_file(&path, OpenOptions::new().read(true))?.take(MAX_NOTE).read_to_string(&mut text);
+    read.map_err(LocalError::file("reading", path))?;
+    Ok(Some(text))
 }
 
 /// The file with the note on a folder, by its path.
@@ -229,29 +340,94 @@ pub(crate) fn base(variable: &str, default: &str) -> Option<PathBuf> {
 mod tests {
     use super::*;
 
+    fn set(path: &Path, mode: u32) {
+        std::fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
+    }
+
+    /// A list that lets other users in (acl(5)): version 2, and entries of a kind, its rights and a number.
+    fn list(others: u32) -> Vec<u8> {
+        let others = (0..others).map(|number| (2, 7, 65_534 - number));
+        let entries = [(1_u16, 7_u16, u32::MAX)].into_iter().chain(others);
+        let entries = entries.chain([(4, 5, u32::MAX), (0x10, 7, u32::MAX), (0x20, 5, u32::MAX)]);
+        let bytes = entries.flat_map(|(kind, rights, number)| {
+            [&kind.to_le_bytes()[..], &rights.to_le_bytes(), &number.to_le_bytes()].concat()
+        });
+        2_u32.to_le_bytes().into_iter().chain(bytes).collect()
+    }
+
+    fn set_list(path: &Path, name: &str, others: u32) {
+        rustix::fs::setxattr(path, name, &list(others), rustix::fs::XattrFlags::empty()).unwrap();
+    }
+
     #[test]
     fn programs_that_others_could_have_put_there_are_not_run() {
         let here = tempfile::tempdir().unwrap();
-        let programs = here.path().join("cache/ministack");
-        std::fs::create_dir_all(&programs).unwrap();
-        check_programs(&programs).unwrap();
-        check_programs(&here.path().join("cache/missing")).unwrap();
-        let set = |path: &Path, mode| std::fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
-        for (path, why) in [(&programs, OTHERS_WRITE), (&here.path().join("cache"), OTHERS_REPLACE)] {
+        let (cache, folder) = (here.path().join("cache"), here.path().join("cache/ministack"));
+        assert_eq!(programs(&folder).unwrap(), folder.canonicalize().unwrap());
+        std::fs::create_dir(folder.join("bin")).unwrap();
+        std::fs::write(folder.join("bin/pip"), "").unwrap();
+        std::os::unix::fs::symlink("/bin/sh", folder.join("bin/python")).unwrap();
+        programs(&folder).unwrap();
+        let refused = |why: &str| {
+            let error = programs(&folder).unwrap_err().to_string();
+            assert!(error.contains(why), "{error}");
+        };
+        for (path, why) in [
+            (&folder, OTHERS_WRITE),
+            (&cache, OTHERS_REPLACE),
+            (&folder.join("bin"), "others could have changed"),
+            (&folder.join("bin/pip"), "others could have changed"),
+        ] {
             set(path, 0o777);
-            assert!(check_programs(&programs).unwrap_err().to_string().contains(why));
+            refused(why);
             set(path, 0o755);
         }
-        // A list that lets another user in (acl(5)): version 2, and entries of a kind, its rights and a number.
-        let entries: [(u16, u16, u32); 5] =
-            [(1, 7, u32::MAX), (2, 7, 65_534), (4, 5, u32::MAX), (0x10, 7, u32::MAX), (0x20, 5, u32::MAX)];
-        let list = entries.iter().flat_map(|(kind, rights, number)| {
-            [&kind.to_le_bytes()[..], &rights.to_le_bytes(), &number.to_le_bytes()].concat()
-        });
-        let list: Vec<u8> = 2_u32.to_le_bytes().into_iter().chain(list).collect();
-        let flags = rustix::fs::XattrFlags::empty();
-        rustix::fs::setxattr(here.path().join("cache"), "system.posix_acl_access", &list, flags).unwrap();
-        assert!(check_programs(&programs).unwrap_err().to_string().contains(OTHERS_REPLACE));
+        for others in [1, 200] {
+            set_list(&cache, "system.posix_acl_access", others);
+            refused(OTHERS_REPLACE);
+        }
+        rustix::fs::removexattr(&cache, "system.posix_acl_access").unwrap();
+        set(&cache, 0o700);
+        // A link to what others can change.
+        let theirs = here.path().join("theirs");
+        std::fs::write(&theirs, "").unwrap();
+        set(&theirs, 0o777);
+        std::os::unix::fs::symlink(&theirs, folder.join("bin/python3")).unwrap();
+        refused("leads to a file that others can change");
+        // By a link, it is the folder that the link leads to, also if it is made now.
+        std::os::unix::fs::symlink(&cache, here.path().join("link")).unwrap();
+        let (linked, real) = (here.path().join("link/a/b"), cache.canonicalize().unwrap().join("a/b"));
+        assert_eq!(programs(&linked).unwrap(), real);
+    }
+
+    /// A default list replaces the umask.
+    #[test]
+    fn folder_of_programs_is_closed_where_new_files_are_open_by_default() {
+        let here = tempfile::tempdir().unwrap();
+        set_list(here.path(), "system.posix_acl_default", 1);
+        let folder = programs(&here.path().join("ministack")).unwrap();
+        assert_eq!(folder.metadata().unwrap().permissions().mode() & 0o777, 0o700);
+        std::fs::create_dir(folder.join("bin")).unwrap();
+        assert_eq!(folder.join("bin").metadata().unwrap().permissions().mode() & 0o020, 0, "{folder:?}");
+    }
+
+    #[test]
+    fn only_a_file_of_this_user_is_opened() {
+        let here = tempfile::tempdir().unwrap();
+        let path = |name: &str| here.path().join(name);
+        let open = |name: &str| own_file(&path(name), OpenOptions::new().append(true).create(true));
+        open("new").unwrap();
+        open("new").unwrap();
+        std::os::unix::fs::symlink(path("victim"), path("link")).unwrap();
+        rustix::fs::mknodat(rustix::fs::CWD, path("pipe"), rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
+        set(&path("new"), 0o666);
+        assert!(["link", "pipe", "new"].into_iter().all(|name| open(name).is_err()));
+        assert!(!path("victim").exists());
+        if rustix::process::geteuid().is_root() {
+            std::fs::write(path("theirs"), "").unwrap();
+            std::os::unix::fs::chown(path("theirs"), Some(65_534), None).unwrap();
+            assert!(open("theirs").unwrap_err().to_string().contains("another user owns it"));
+        }
     }
 
     #[test]

@@ -48,32 +48,34 @@ pub(super) fn temporary(dir: &Path) -> PathBuf {
     dir.join("tmp")
 }
 
-/// Creates the virtual environment, unless a finished one with the same requirements exists.
-pub(super) async fn install(venv: &Path, progress: &(dyn Fn(&str) + Sync)) -> Result<(), LocalError> {
+/// Creates the virtual environment, unless a finished one with the same requirements exists. Returns the path where it is.
+pub(super) async fn install(venv: &Path, progress: &(dyn Fn(&str) + Sync)) -> Result<PathBuf, LocalError> {
+    // Closed before a program runs that could put something into it, and checked again when nobody else could.
+    let venv = folder::programs(venv)?;
     let stamp = venv.join(STAMP);
-    let _lock = lock(venv).await?;
-    folder::check_programs(venv)?;
+    let _lock = lock(&venv).await?;
     if std::fs::read_to_string(&stamp).is_ok_and(|text| text == REQUIREMENTS) {
-        return Ok(());
+        return Ok(venv);
     }
     let python = std::env::var("SFTPCTL_PYTHON").unwrap_or_else(|_| "python3".to_owned());
     check_python(&python).await?;
     progress(&format!("creating a virtual environment in {}", venv.display()));
     // An unfinished environment, or one of another version, is created again.
-    let output = run(isolated(&python).args(["-m", "venv", "--clear"]).arg(venv), &python).await?;
+    let output = run(isolated(&python).args(["-m", "venv", "--clear"]).arg(&venv), &python).await?;
     if let Err(output) = output {
         return Err(LocalError::VenvMissing { program: python, output });
     }
     progress(&format!("installing MiniStack {VERSION}"));
     let requirements = venv.join("requirements.txt");
     std::fs::write(&requirements, REQUIREMENTS).map_err(LocalError::file("writing", &requirements))?;
-    pip(venv, &requirements, progress).await?;
+    pip(&venv, &requirements, progress).await?;
     // What has ended with success may not have been pip.
     let own = venv.join("bin").join("python");
     if let Err(output) = run(isolated(&own).args(["-c", "import ministack"]), "python").await? {
         return Err(LocalError::VenvMissing { program: own.display().to_string(), output });
     }
-    std::fs::write(&stamp, REQUIREMENTS).map_err(LocalError::file("writing", stamp))
+    std::fs::write(&stamp, REQUIREMENTS).map_err(LocalError::file("writing", stamp))?;
+    folder::programs(&venv)
 }
 
 /// A Python that looks for modules neither in the folder where it is started, which may be a cloned repository, nor in the
@@ -86,18 +88,11 @@ fn isolated(python: impl AsRef<std::ffi::OsStr>) -> Command {
 
 /// Locks the virtual environment. A second installation waits, and then finds the finished first one.
 async fn lock(venv: &Path) -> Result<std::fs::File, LocalError> {
-    let path = venv.with_extension("lock");
-    let locked = tokio::task::spawn_blocking({
-        let path = path.clone();
-        move || -> std::io::Result<std::fs::File> {
-            if let Some(folder) = path.parent() {
-                std::fs::create_dir_all(folder)?;
-            }
-            let file = OpenOptions::new().create(true).append(true).open(&path)?;
-            file.lock()?;
-            Ok(file)
-        }
-    });
+    let mut path = venv.as_os_str().to_owned();
+    path.push(".lock");
+    let path = PathBuf::from(path);
+    let file = folder::own_file(&path, OpenOptions::new().create(true).append(true))?;
+    let locked = tokio::task::spawn_blocking(move || file.lock().map(|()| file));
     locked.await.map_err(std::io::Error::other).flatten().map_err(LocalError::file("locking", path))
 }
 

@@ -60,6 +60,7 @@ pub async fn serve(dir: &Path, options: &StartOptions) -> Result<(), LocalError>
         Some(venv) => venv.clone(),
         None => ministack::default_venv()?,
     };
+    let venv = folder::programs(&venv)?;
     // What a front that was killed has left.
     remove_temporary(dir);
     let function_key = FunctionKey::random();

@@ -68,6 +68,8 @@ struct Inner {
 struct State {
     stage: Stage,
     opened: Instant,
+    /// Another user of the machine has connected.
+    is_strange: bool,
     /// Bytes have come from the client.
     has_spoken: bool,
     crowded_out: bool,
@@ -86,6 +88,7 @@ impl Default for State {
         Self {
             stage: Stage::default(),
             opened: Instant::now(),
+            is_strange: false,
             has_spoken: false,
             crowded_out: false,
             turned_away: None,
@@ -133,6 +136,17 @@ impl Drop for Attempt {
 }
 
 impl Conversation {
+    /// That of a connection of another user of the machine.
+    pub(super) fn of_stranger() -> Self {
+        let conversation = Self::default();
+        conversation.state().is_strange = true;
+        conversation
+    }
+
+    pub(super) fn is_strange(&self) -> bool {
+        self.state().is_strange
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

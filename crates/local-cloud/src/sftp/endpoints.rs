@@ -27,6 +27,7 @@ use crate::events::Buses;
 use crate::files::{read_json, write_json};
 use crate::place::Place;
 use crate::settings::SftpLimits as Limits;
+use crate::socket_owner::has_our_client;
 use crate::structured_logs::StructuredLogs;
 use crate::transfer::{KeyFolder, Server, State, Store, security_policy};
 
@@ -184,7 +185,7 @@ async fn serve(shared: Arc<Shared>, place: Place, id: String, listener: TcpListe
         };
         let Ok(server) = shared.store.get(&place, &id) else { return };
         // Here, and not in the task, since tasks do not begin in the order of the connections.
-        let conversation = Conversation::default();
+        let conversation = if has_our_client(&stream) { Conversation::default() } else { Conversation::of_stranger() };
         shared.waiting.add(&conversation);
         let client = Client { stream, peer, conversation };
         let (shared, place, id) = (Arc::clone(&shared), place.clone(), id.clone());

@@ -1,10 +1,10 @@
 //! Connections that have not logged in, which anybody may open.
 //!
-//! Beyond the limit the oldest silent connection ends, or else the oldest that talks, but none whose password or key is being
-//! looked at. So those that are only held make room at once for a customer, who needs a second. A client that has just
-//! connected counts as one that talks, since it is about to; if these are many, they are a flood, and the oldest of them ends.
-//! OpenSSH refuses new ones at random (`MaxStartups`), which would shut out customers until the old ones reach their time
-//! limit.
+//! Beyond the limit one of them ends: the oldest silent one, or else the oldest that talks, so that those that are only held
+//! make room at once for a customer, who needs a second. A client that has just connected counts as one that talks, since it
+//! is about to; one whose password or key is being looked at keeps its place. If there are many of either, they are a flood,
+//! and the oldest of them ends. Other users of the machine make room first. OpenSSH refuses new connections at random
+//! (`MaxStartups`), which would shut out customers until the old ones reach their time limit.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -12,10 +12,12 @@ use tokio::time::{Duration, Instant};
 
 use super::conversation::{Activity, Conversation};
 
-/// Maximum number of such connections, of all endpoints together, as in OpenSSH (`MaxStartups 10:30:100`).
-const MAX: usize = 100;
+/// Maximum number of such connections, of all endpoints together; twice that of OpenSSH (`MaxStartups 10:30:100`).
+const MAX: usize = 200;
 /// Places of connections that have not said anything yet.
 const MAX_NEW: usize = MAX / 2;
+/// Places of connections whose password or key is being looked at.
+const MAX_ATTEMPTS: usize = MAX / 4 * 3;
 /// A flood gets one line in the log in this time.
 const LINE: Duration = Duration::from_secs(1);
 
@@ -56,12 +58,17 @@ impl Waiting {
 
 /// The connection that is worth the least. These are in the order of their arrival.
 fn least(conversations: &[Conversation]) -> Option<usize> {
-    let activities: Vec<_> = conversations.iter().map(Conversation::activity).collect();
+    let has_strangers = conversations.iter().any(Conversation::is_strange);
+    let activities: Vec<_> =
+        conversations.iter().map(|one| one.activity().filter(|_| one.is_strange() || !has_strangers)).collect();
     let oldest = |activity| activities.iter().position(|one| *one == Some(activity));
-    let new = activities.iter().filter(|one| **one == Some(Activity::New)).count();
-    let flooded = if new > MAX_NEW { oldest(Activity::New) } else { None };
+    let flood = |activity, most| {
+        let count = activities.iter().filter(|one| **one == Some(activity)).count();
+        if count > most { oldest(activity) } else { None }
+    };
     oldest(Activity::Silent)
-        .or(flooded)
+        .or_else(|| flood(Activity::New, MAX_NEW))
+        .or_else(|| flood(Activity::Attempt, MAX_ATTEMPTS))
         .or_else(|| oldest(Activity::Talking))
         .or_else(|| oldest(Activity::New))
         .or_else(|| oldest(Activity::Attempt))
@@ -144,6 +151,35 @@ mod tests {
         tokio::time::advance(Duration::from_secs(2)).await;
         let _newest = talker();
         assert!(customer.activity().is_none() && newer.iter().all(|one| one.activity().is_some()));
+    }
+
+    /// Wrong passwords, one after the other on many connections, leave places for a key exchange.
+    #[tokio::test(start_paused = true)]
+    async fn attempts_have_a_part_of_the_places() {
+        let waiting = Waiting::default();
+        let attempts: Vec<_> =
+            std::iter::repeat_with(|| added(&waiting)).take(MAX).map(|one| (one.begin(), one)).collect();
+        let customer = added(&waiting);
+        customer.heard();
+        let newer: Vec<_> =
+            std::iter::repeat_with(|| added(&waiting)).take(MAX_ATTEMPTS - 1).map(|one| (one.begin(), one)).collect();
+        assert!(customer.activity().is_some() && attempts[0].1.activity().is_none());
+        assert!(newer.iter().all(|(_, one)| one.activity().is_some()));
+    }
+
+    #[tokio::test]
+    async fn other_users_make_room_first() {
+        let waiting = Waiting::default();
+        let ours = added(&waiting);
+        ours.heard();
+        let strangers: Vec<_> = std::iter::repeat_with(Conversation::of_stranger).take(3 * MAX).collect();
+        for stranger in &strangers {
+            waiting.add(stranger);
+            stranger.heard();
+        }
+        let customer = added(&waiting);
+        assert!([&ours, &customer].into_iter().all(|one| one.activity().is_some()));
+        assert_eq!(strangers.iter().filter(|one| one.activity().is_some()).count(), MAX - 2);
     }
 
     #[tokio::test]

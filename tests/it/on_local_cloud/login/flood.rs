@@ -12,7 +12,7 @@ use crate::site::{DEADLINE, Running, Site, succeeded};
 
 const WEST: &str = "us-west-2";
 /// Connections without a log-in that the local cloud keeps.
-const WAITING: usize = 100;
+const WAITING: usize = 200;
 
 /// Connections to a port that send these bytes and nothing else.
 fn silent(port: u16, count: usize, bytes: &[u8]) -> Vec<TcpStream> {
@@ -40,7 +40,7 @@ fn customer_is_served_during_a_flood() {
     assert_eq!(line, "open\n");
 
     let _heads = silent(site.cloud_port, 200, b"POST / HTTP/1.1\r\nHost: 127.0.0.1\r\n");
-    let mut flood = silent(port, 3 * WAITING, b"");
+    let mut flood = silent(port, WAITING + 50, b"");
     let content = noise(3_000_001, 5201);
     std::fs::write(site.dir.path().join("up.bin"), &content).unwrap();
     succeeded("a customer", &site.sftp(port, &customer, "put up.bin\nget up.bin back.bin\n"));

@@ -2,7 +2,7 @@
 //! key, in the order of the keys, as a listing has them.
 
 use std::fs::File;
-use std::io::{self, BufRead as _, BufReader, BufWriter};
+use std::io::{self, BufRead as _, BufReader, BufWriter, Read as _};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -16,6 +16,8 @@ const FILE: &str = "exported";
 /// There while a run writes commits that are not recorded yet.
 const PENDING: &str = "pending";
 const VERSION: u32 = 1;
+/// Bytes of a line. A key has at most 1,024, each of which is at most six in JSON.
+const MAX_LINE: u64 = 64 * 1024;
 
 /// For what a repository is, and what made its commits: with another of these they would be others.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -51,7 +53,7 @@ pub(crate) struct Known {
     pub(crate) commit: Option<String>,
     /// Files whose versions are all gone, without a marker of their deletion.
     pub(crate) vanished: u64,
-    lines: io::Lines<BufReader<File>>,
+    lines: BufReader<File>,
     next: Option<Recorded>,
 }
 
@@ -67,8 +69,8 @@ impl Pending {
     /// # Errors
     /// It could not be read.
     pub(crate) fn open(git_dir: &Path) -> io::Result<Option<Self>> {
-        match std::fs::read(git_dir.join(FOLDER).join(PENDING)) {
-            Ok(text) => Ok(Some(serde_json::from_slice(&text)?)),
+        match File::open(git_dir.join(FOLDER).join(PENDING)) {
+            Ok(file) => Ok(Some(serde_json::from_str(&line(&mut BufReader::new(file))?.unwrap_or_default())?)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),
         }
@@ -105,6 +107,16 @@ fn put(out: BufWriter<tempfile::NamedTempFile>, folder: &Path, name: &str) -> io
     File::open(folder)?.sync_all()
 }
 
+/// The next line; `None` at the end. A file that somebody else has put there may have one that does not end.
+fn line(lines: &mut BufReader<File>) -> io::Result<Option<String>> {
+    let mut text = String::new();
+    let read = lines.take(MAX_LINE).read_line(&mut text)?;
+    if !text.ends_with('\n') && u64::try_from(read).is_ok_and(|read| read == MAX_LINE) {
+        return Err(io::Error::new(io::ErrorKind::InvalidData, "a line is too long"));
+    }
+    Ok((read > 0).then_some(text))
+}
+
 fn path(git_dir: &Path) -> PathBuf {
     git_dir.join(FOLDER).join(FILE)
 }
@@ -120,16 +132,15 @@ impl Known {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(error),
         };
-        let mut lines = BufReader::new(file).lines();
-        let head: Head = serde_json::from_str(&lines.next().transpose()?.unwrap_or_default())?;
+        let mut lines = BufReader::new(file);
+        let head: Head = serde_json::from_str(&line(&mut lines)?.unwrap_or_default())?;
         let mut known = Self { scope: head.scope, commit: head.commit, vanished: 0, lines, next: None };
         known.advance()?;
         Ok(Some(known))
     }
 
     fn advance(&mut self) -> io::Result<Option<Recorded>> {
-        let line = self.lines.next().transpose()?;
-        let next = line.map(|line| serde_json::from_str(&line)).transpose()?;
+        let next = line(&mut self.lines)?.map(|line| serde_json::from_str(&line)).transpose()?;
         Ok(std::mem::replace(&mut self.next, next))
     }
 

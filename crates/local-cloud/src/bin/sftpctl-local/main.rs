@@ -7,10 +7,12 @@ mod manners;
 mod output;
 mod shell;
 
+use std::io::Write as _;
+use std::os::unix::process::CommandExt as _;
 use std::process::ExitCode;
 
 use clap::FromArgMatches as _;
-use sftpctl_core::shown;
+use sftpctl_core::{search_path, shown};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::field::MakeExt as _;
 use tracing_subscriber::filter::{FilterFn, LevelFilter};
@@ -23,8 +25,25 @@ use self::commands::LocalArgs;
 /// Exit code for usage and configuration errors and for a local cloud that does not start, as in `sftpctl`.
 const FAILED: u8 = 2;
 
+/// Starts this program again if the `PATH` has parts that mean the current folder, for it and all programs that it runs.
+/// Returns only if it has none, or with an error.
+fn leave_current_folder() -> std::io::Result<()> {
+    let path = std::env::var_os("PATH").and_then(|path| search_path::without_current_folder(&path));
+    let Some(path) = path else { return Ok(()) };
+    let mut arguments = std::env::args_os();
+    let mut command = std::process::Command::new(std::env::current_exe()?);
+    if let Some(name) = arguments.next() {
+        command.arg0(name);
+    }
+    Err(command.args(arguments).env("PATH", path).exec())
+}
+
 #[tokio::main]
 async fn main() -> ExitCode {
+    if let Err(error) = leave_current_folder() {
+        let _ = writeln!(std::io::stderr(), "error: cannot leave the current folder out of the PATH: {error}");
+        return ExitCode::from(FAILED);
+    }
     sftpctl_local_cloud::close_to_others();
     let matches = commands::command().try_get_matches();
     let args = match matches.and_then(|matches| LocalArgs::from_arg_matches(&matches)) {
