@@ -372,6 +372,7 @@ async fn whatever_happens_meanwhile_files_are_whole() {
     put(&s3, "4/large", &content).await;
     put(&s3, "4/small", b"small").await;
     what_does_not_fit_the_disk_keeps_nobody_waiting(&site, &content);
+    what_the_disk_loses_gets_no_name(&site, &s3).await;
 }
 
 /// Kills runs after their first, fifth, … file: in the end each file is there, and the hook ran once for each, but for those
@@ -386,7 +387,7 @@ async fn killed_runs_hand_over_everything(site: &Site, s3: &S3) {
     let hook = site.dir.path().join("often.sh");
     std::fs::write(&hook, format!("echo \"$SFTPCTL_KEY\" >> '{}'", log.display())).unwrap();
     let hook = format!("sh {}", hook.display());
-    let more = ["--orgid", "3", "--connections", "4", "--hook", &hook];
+    let more = ["--orgid", "3", "--connections", "16", "--hook", &hook];
     let kills = [1, 5, 2, 9];
     for after in kills {
         let mut running = spawn(&agent, &more);
@@ -443,6 +444,53 @@ fn what_does_not_fit_the_disk_keeps_nobody_waiting(site: &Site, content: &[u8]) 
     let output = small("1m", pull);
     let said = shown(&output);
     assert!(said.contains("No space left") && text(&output.stdout).ends_with("1\n"), "{said}");
+}
+
+/// A disk that takes every file and then cannot keep it: what has a name, and what the ledger says, is on it after a new
+/// mount. Needs root and loop devices.
+async fn what_the_disk_loses_gets_no_name(site: &Site, s3: &S3) {
+    let content = noise(100_000);
+    for number in 0..60 {
+        put(s3, &format!("5/file-{number:02}"), &content).await;
+    }
+    for folder in ["back", "lossy", "kept"] {
+        std::fs::create_dir(site.dir.path().join(folder)).unwrap();
+    }
+    // The answers come together, so that the files become durable together.
+    faults(site, &[&["s3.GetObject", "delay=400ms"]]);
+    // Inodes that have been used have their place on the disk.
+    let script = "mount -t tmpfs -o size=4m tmpfs back && truncate -s 64m back/disk && \
+                  mkfs.ext4 -q -O ^has_journal back/disk && mount -o loop back/disk lossy || exit 42; \
+                  touch $(seq -f lossy/%g 300); sync -f lossy; rm $(seq -f lossy/%g 300); \
+                  \"$1\" pull --env 99 --local --cluster 99-5 --to lossy --orgid 5 --ledger kept.jsonl; code=$?; \
+                  umount lossy && mount -o loop back/disk lossy && cp -r lossy/5 kept; umount lossy; exit $code";
+    let command = site.command(&[]);
+    let mut inside = Command::new("unshare");
+    inside.args(["--mount", "sh", "-c", script, "sh"]).arg(command.get_program());
+    let output = with_environment(inside, &command).output().unwrap();
+    faults(site, &[]);
+    let said = shown(&output);
+    if output.status.code() == Some(42) || said.contains("unshare failed") {
+        return;
+    }
+    assert!(
+        matches!(output.status.code(), Some(1 | 6)) && said.contains("the target folder cannot be written"),
+        "{said}"
+    );
+    let ledger = std::fs::read_to_string(site.dir.path().join("kept.jsonl")).unwrap();
+    let placed: Vec<&str> = ledger.lines().filter(|line| line.contains("\"placed\"")).collect();
+    assert!(placed.len() < 60, "the disk has room for fewer than 40 files");
+    let mut files = Vec::new();
+    collect(&site.dir.path().join("kept"), "", &mut files);
+    for file in &files {
+        assert!(
+            std::fs::read(site.dir.path().join("kept").join(file)).unwrap() == content,
+            "{file} is not whole: {said}"
+        );
+    }
+    for line in placed {
+        assert!(files.iter().any(|file| line.contains(&format!("\"{file}\""))), "{line} is lost: {said}");
+    }
 }
 
 /// The command with the folder and the environment of another one.

@@ -1,13 +1,14 @@
-//! Complete files get their names: written into the ledger first, renamed, and made durable with their folders.
+//! Complete files get their names: made durable together, written into the ledger, renamed, and their folders made durable.
 
 use std::collections::BTreeMap;
 use std::io;
 
+use super::PullError;
 use super::fetch::Complete;
 use super::ledger::{Entry, Progress, Record};
-use super::ledger_file::{LedgerError, LedgerFile};
+use super::ledger_file::LedgerFile;
 use super::path::{LocalPath, local};
-use super::target::{Place, Target, sync};
+use super::target::{Place, Target};
 
 /// The result for a number of files.
 #[derive(Debug, Default)]
@@ -20,19 +21,22 @@ pub(super) struct Committed {
 /// Gives files their names. `hook` says whether one is due for them, `overwrite` whether any file may be replaced.
 ///
 /// # Errors
-/// The ledger cannot be written. What was renamed is known to the next run.
+/// The files or the ledger cannot be written. What was renamed is known to the next run.
 pub(super) fn commit(
     target: &Target,
     ledger: &mut LedgerFile,
     batch: Vec<Complete>,
     (hook, overwrite): (bool, bool),
-) -> Result<Committed, LedgerError> {
+) -> Result<Committed, PullError> {
     let mut committed = Committed::default();
-    let mut ready = Vec::new();
-    for complete in batch {
+    let (mut ready, mut written) = (Vec::new(), Vec::new());
+    for mut complete in batch {
         let ours = ledger.ledger().get(&complete.file.key).and_then(Entry::local);
         match refusal(target.place_of(&complete.path, ours, overwrite)) {
-            Ok(may_replace) => ready.push((complete, may_replace)),
+            Ok(may_replace) => {
+                written.extend(complete.written.take());
+                ready.push((complete, may_replace));
+            }
             Err(why) => {
                 target.discard(&complete.temporary);
                 committed.left.push((complete.file.key, why));
@@ -44,7 +48,8 @@ pub(super) fn commit(
         temporary: complete.temporary.clone(),
         hook,
     };
-    target.sync_partial().map_err(|error| ledger.failed(error))?;
+    target.sync_partial(&written).map_err(PullError::Disk)?;
+    drop(written);
     ledger.append(ready.iter().map(placing).collect())?;
     settle(target, ledger, ready, committed)
 }
@@ -69,14 +74,14 @@ fn settle(
     ledger: &mut LedgerFile,
     ready: Vec<(Complete, bool)>,
     mut committed: Committed,
-) -> Result<Committed, LedgerError> {
+) -> Result<Committed, PullError> {
     let (mut folders, mut records) = (BTreeMap::new(), Vec::new());
     for (complete, may_replace) in ready {
         let key = complete.file.key.clone();
         match target.place(&complete.temporary, &complete.path, may_replace) {
             Ok(folder) => {
                 target.forget_parts(&complete.temporary);
-                folders.insert(complete.path.folder().to_owned(), folder);
+                folders.entry(complete.path.folder().to_owned()).or_insert(folder);
                 records.push(Record::Placed { key });
                 committed.placed.push(complete);
             }
@@ -87,24 +92,26 @@ fn settle(
             }
         }
     }
-    for folder in folders.values() {
-        // Without it a rename may be lost with the power; the ledger may not be ahead of it.
-        sync(folder).map_err(|error| ledger.failed(error))?;
-    }
+    // Without it a rename may be lost with the power; the ledger may not be ahead of it.
+    target.sync_folders(folders.values()).map_err(PullError::Disk)?;
     ledger.append(records)?;
     Ok(committed)
 }
 
 /// Completes what a killed run was about to do: its files are complete, or have their names already.
-pub(super) fn recover(target: &Target, ledger: &mut LedgerFile, overwrite: bool) -> Result<Committed, LedgerError> {
+pub(super) fn recover(target: &Target, ledger: &mut LedgerFile, overwrite: bool) -> Result<Committed, PullError> {
     let (mut committed, mut ready, mut records) = (Committed::default(), Vec::new(), Vec::new());
+    let mut renamed = BTreeMap::new();
     for (key, progress) in ledger.ledger().unfinished() {
         let Progress::Placing { file, temporary, before, .. } = progress else { continue };
-        let is_there = target.has(temporary).map_err(|error| ledger.failed(error))?;
+        let is_there = target.has(temporary).map_err(PullError::Disk)?;
         let Some(path) = path_of(key) else { continue };
-        let complete = Complete { file: (**file).clone(), path, temporary: temporary.clone() };
+        let complete = Complete { file: (**file).clone(), path, temporary: temporary.clone(), written: None };
         if !is_there {
-            // Only the rename takes the temporary name away.
+            // Only the rename takes the temporary name away. A folder that others have replaced since is not followed.
+            if let Ok(Some(folder)) = target.folder_of(&complete.path) {
+                renamed.insert(complete.path.folder().to_owned(), folder);
+            }
             records.push(Record::Placed { key: key.to_owned() });
             committed.placed.push(complete);
             continue;
@@ -119,6 +126,7 @@ pub(super) fn recover(target: &Target, ledger: &mut LedgerFile, overwrite: bool)
             }
         }
     }
+    target.sync_folders(renamed.values()).map_err(PullError::Disk)?;
     ledger.append(records)?;
     settle(target, ledger, ready, committed)
 }
@@ -143,6 +151,7 @@ pub(super) fn unreachable_folder(error: &io::Error) -> String {
 #[cfg(test)]
 mod tests {
     use std::io::Write as _;
+    use std::sync::Arc;
 
     use super::super::ledger::Fetched;
     use super::super::sums::Compared;
@@ -173,9 +182,9 @@ mod tests {
         }
 
         fn complete(&self, key: &str, content: &str) -> Complete {
-            let (temporary, mut file) = self.target.create().unwrap();
-            file.write_all(content.as_bytes()).unwrap();
-            let local_facts = target::finish(&file, 1_500_000_000_000_000_000).unwrap();
+            let (temporary, mut written) = self.target.create().unwrap();
+            written.write_all(content.as_bytes()).unwrap();
+            let local_facts = target::finish(&written, 1_500_000_000_000_000_000).unwrap();
             let file = Fetched {
                 key: key.into(),
                 etag: content.into(),
@@ -186,7 +195,7 @@ mod tests {
                 crc64nvme: String::new(),
                 compared: Compared::Size,
             };
-            Complete { file, path: local(key).unwrap(), temporary }
+            Complete { file, path: local(key).unwrap(), temporary, written: Some(Arc::new(written)) }
         }
 
         fn commit(&mut self, batch: Vec<Complete>) -> Committed {
@@ -237,7 +246,7 @@ mod tests {
         for is_renamed in [false, true] {
             let mut bench = Bench::new();
             let complete = bench.complete("1/a", "one");
-            let Complete { file, path, temporary } = complete;
+            let Complete { file, path, temporary, .. } = complete;
             let placing = Record::Placing { file, temporary: temporary.clone(), hook: true };
             bench.ledger.append(vec![placing]).unwrap();
             if is_renamed {
@@ -249,6 +258,37 @@ mod tests {
             assert_eq!(bench.read("1/a"), "one", "{is_renamed}");
             let progress = bench.ledger.ledger().get("1/a").unwrap().progress().clone();
             assert!(matches!(progress, Progress::HookDue(_)), "{progress:?}");
+        }
+    }
+
+    /// Killed in the middle of a group's renames, when each file is somewhere.
+    #[test]
+    fn a_killed_group_is_completed() {
+        let mut bench = Bench::new();
+        let keys: Vec<String> = (0..40).map(|number| format!("{}/{number}", number % 3)).collect();
+        let group: Vec<_> = keys.iter().map(|key| bench.complete(key, key)).collect();
+        let written: Vec<_> = group.iter().filter_map(|complete| complete.written.clone()).collect();
+        bench.target.sync_partial(&written).unwrap();
+        let placing = |complete: &Complete| {
+            let (file, temporary) = (complete.file.clone(), complete.temporary.clone());
+            Record::Placing { file, temporary, hook: true }
+        };
+        bench.ledger.append(group.iter().map(placing).collect()).unwrap();
+        for complete in &group[..17] {
+            bench.target.place(&complete.temporary, &complete.path, false).unwrap();
+        }
+        // Taken away by the application, with the folder.
+        std::fs::remove_dir_all(bench.dir.path().join("2")).unwrap();
+        let mut bench = bench.again();
+        let committed = recover(&bench.target, &mut bench.ledger, false).unwrap();
+        assert_eq!((committed.left.len(), committed.placed.len()), (0, 40));
+        let bench = bench.again();
+        for (number, key) in keys.iter().enumerate() {
+            let progress = bench.ledger.ledger().get(key).unwrap().progress();
+            assert!(matches!(progress, Progress::HookDue(_)), "{key}: {progress:?}");
+            if number % 3 != 2 || number >= 17 {
+                assert_eq!(&bench.read(key), key);
+            }
         }
     }
 

@@ -12,6 +12,7 @@ use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 
 use super::Watch;
+use super::group;
 use super::ledger::Fetched;
 use super::ledger_file::append_line;
 use super::mtime::mtime;
@@ -28,12 +29,14 @@ const TRIES: u32 = 5;
 /// How often an interrupted answer is continued without a byte in between.
 const CONTINUATIONS: u32 = 5;
 
-/// A file that is complete and durable under its temporary name.
+/// A file that is complete under its temporary name.
 #[derive(Debug)]
 pub(super) struct Complete {
     pub(super) file: Fetched,
     pub(super) path: LocalPath,
     pub(super) temporary: String,
+    /// The file, unless it is durable. It stays open: an error of its writeback is reported to those who had it open then.
+    pub(super) written: Option<Arc<File>>,
 }
 
 /// Why a file was not fetched.
@@ -69,6 +72,9 @@ pub(super) struct Fetcher<'a> {
     pub(super) watch: &'a dyn Watch,
 }
 
+/// A complete file, its temporary name, and the file itself unless it is durable.
+type Arrived = (Fetched, String, Option<Arc<File>>);
+
 /// A part of a file, or all of it.
 struct Piece<'a> {
     key: &'a str,
@@ -85,7 +91,7 @@ impl Fetcher<'_> {
         let mut object = object;
         for attempt in 1.. {
             let error = match self.attempt(&object).await {
-                Ok((file, temporary)) => return Ok(Complete { file, path, temporary }),
+                Ok((file, temporary, written)) => return Ok(Complete { file, path, temporary, written }),
                 Err(error @ (FetchError::Replaced | FetchError::Corrupt(_))) if attempt < TRIES => error,
                 Err(error) => return Err(error),
             };
@@ -98,7 +104,7 @@ impl Fetcher<'_> {
         Err(FetchError::Replaced)
     }
 
-    async fn attempt(&self, object: &ListedObject) -> Result<(Fetched, String), FetchError> {
+    async fn attempt(&self, object: &ListedObject) -> Result<Arrived, FetchError> {
         let leftover = self.leftovers.lock().unwrap_or_else(PoisonError::into_inner).remove(&object.key);
         let leftover = leftover.and_then(|leftover| {
             let is_same = leftover.of.etag == object.etag && leftover.of.size == object.size;
@@ -110,17 +116,17 @@ impl Fetcher<'_> {
         if object.size <= parts::WHOLE { self.whole(object).await } else { self.in_parts(object, leftover).await }
     }
 
-    /// Fetches a small object with one request.
-    async fn whole(&self, object: &ListedObject) -> Result<(Fetched, String), FetchError> {
+    /// Fetches a small object with one request. It is made durable with others.
+    async fn whole(&self, object: &ListedObject) -> Result<Arrived, FetchError> {
         let (temporary, file) = self.target.create()?;
         let file = Arc::new(file);
         let fetched = async {
             let piece = Piece { key: &object.key, etag: &object.etag, start: 0, length: object.size, is_whole: true };
             let (facts, expected, sums) = self.piece(&file, piece, None).await?;
-            finished(file, object, &facts, expected, sums).await
+            finished(Arc::clone(&file), object, &facts, expected, sums).await
         };
         match fetched.await {
-            Ok(fetched) => Ok((fetched, temporary)),
+            Ok(fetched) => Ok((fetched, temporary, Some(file))),
             Err(error) => {
                 self.target.discard(&temporary);
                 Err(error)
@@ -128,12 +134,8 @@ impl Fetcher<'_> {
         }
     }
 
-    /// Fetches a large object by ranges, those that an earlier run has not written.
-    async fn in_parts(
-        &self,
-        object: &ListedObject,
-        leftover: Option<Leftover>,
-    ) -> Result<(Fetched, String), FetchError> {
+    /// Fetches a large object by ranges, those that an earlier run has not written, and makes it durable.
+    async fn in_parts(&self, object: &ListedObject, leftover: Option<Leftover>) -> Result<Arrived, FetchError> {
         let facts = self.s3.download_facts(self.bucket, &object.key).await?.ok_or(FetchError::Gone)?;
         if facts.etag != object.etag {
             leftover.iter().for_each(|leftover| self.target.discard(&leftover.temporary));
@@ -183,14 +185,14 @@ impl Fetcher<'_> {
         let done = match sums {
             Ok(pieces) => {
                 let sums = sums::joined(expected.kind, pieces);
-                finished(Arc::clone(file), object, &facts, expected, sums).await
+                durable(file, finished(Arc::clone(file), object, &facts, expected, sums).await).await
             }
             Err(error) => Err(error),
         };
         if matches!(done, Err(FetchError::Replaced | FetchError::Gone | FetchError::Corrupt(_))) {
             self.target.discard(&temporary);
         }
-        done.map(|fetched| (fetched, temporary))
+        done.map(|fetched| (fetched, temporary, None))
     }
 
     /// Fetches a piece of an object, and continues an answer that ends early. `expected` is known for parts, and otherwise
@@ -268,7 +270,14 @@ impl Fetcher<'_> {
     }
 }
 
-/// Compares a complete file, and makes it durable.
+/// Makes a file durable that is complete.
+async fn durable(file: &Arc<File>, finished: Result<Fetched, FetchError>) -> Result<Fetched, FetchError> {
+    let (fetched, file) = (finished?, Arc::clone(file));
+    blocking(move || group::sync(&*file)).await?;
+    Ok(fetched)
+}
+
+/// Compares a complete file, and sets its time.
 async fn finished(
     file: Arc<File>,
     object: &ListedObject,

@@ -71,11 +71,6 @@ impl LedgerFile {
         &self.ledger
     }
 
-    /// The error of a file whose record cannot be written truthfully.
-    pub(super) fn failed(&self, error: io::Error) -> LedgerError {
-        LedgerError::Io { path: self.path.clone(), error }
-    }
-
     /// Appends records. They are on the disk when this returns.
     pub(super) fn append(&mut self, records: Vec<Record>) -> Result<(), LedgerError> {
         let damaged = |path: &Path, damage| LedgerError::Damaged { path: path.to_owned(), damage };

@@ -3,12 +3,13 @@
 //! Pure are [`path`] (from a key to a local path), [`rules`] and [`select`] (what a listing asks for), [`notice`] (what a
 //! message says), [`ledger`] (what has been fetched), [`parts`], [`sums`], [`line`](mod@line) and [`mtime`]. [`run`] does it,
 //! and [`follow`] goes on with it by events: [`fetch`] downloads into the target folder ([`target`], [`folders`]), [`commit`]
-//! gives complete files their names, and [`hook`] hands them over.
+//! makes complete files durable ([`group`]) and gives them their names, and [`hook`] hands them over.
 
 mod commit;
 mod fetch;
 mod folders;
 pub mod follow;
+mod group;
 pub mod hook;
 pub mod ledger;
 mod ledger_file;

@@ -14,7 +14,7 @@ use super::commit::{Committed, commit, path_of, recover, unreachable_folder};
 use super::fetch::{Complete, FetchError, Fetcher};
 use super::hook::Hook;
 use super::ledger::{Entry, Fetched, Progress, Record};
-use super::ledger_file::{LedgerError, LedgerFile};
+use super::ledger_file::LedgerFile;
 use super::rules::Rules;
 use super::select::{Decided, Decision, Selection};
 use super::target::{Leftover, OWN_FOLDER, Place, Target};
@@ -22,8 +22,9 @@ use super::{Event, PullError, Summary, Watch};
 
 /// The ledger's name in the pull's own folder.
 const LEDGER: &str = "ledger.jsonl";
-/// Files that get their names together.
-const BATCH: usize = 64;
+/// Files that get their names together at most: those that are complete at the moment. As many wait meanwhile, each with a
+/// descriptor, of which a process may have 1,024.
+const BATCH: usize = 128;
 /// Why an object is left that Transfer says is not the whole file.
 pub(super) const PARTIAL: &str = "its upload broke off before the end; it is pulled when it has been uploaded again";
 /// Objects that may not be read, after which a pull that could read none ends.
@@ -229,18 +230,18 @@ impl Run<'_> {
     /// Does blocking work on the ledger and the target folder.
     async fn with_ledger<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&Target, &mut LedgerFile) -> Result<T, LedgerError> + Send + 'static,
+        work: impl FnOnce(&Target, &mut LedgerFile) -> Result<T, PullError> + Send + 'static,
     ) -> Result<T, PullError> {
         let (target, ledger) = (Arc::clone(&self.target), Arc::clone(&self.ledger));
         let work = move || work(&target, &mut ledger.lock().unwrap_or_else(PoisonError::into_inner));
         match spawn_blocking(work).await {
-            Ok(result) => Ok(result?),
+            Ok(result) => result,
             Err(error) => Err(PullError::Disk(std::io::Error::other(error))),
         }
     }
 
     pub(super) async fn append(&self, record: Record) -> Result<(), PullError> {
-        self.with_ledger(move |_, ledger| ledger.append(vec![record])).await
+        self.with_ledger(move |_, ledger| Ok(ledger.append(vec![record])?)).await
     }
 
     /// Completes what earlier runs left. Before a listing: a newer version of a file must not arrive while its hook runs.
@@ -271,7 +272,7 @@ impl Run<'_> {
         };
         let (complete, completed) = mpsc::channel(BATCH);
         let (due, hooks) = mpsc::channel(BATCH);
-        // Twice as many files as connections: one is made durable while another arrives.
+        // Twice as many files as connections: one is written while another arrives.
         let files_at_once = self.options.connections * 2;
         let fetcher = &fetcher;
         let fetching = async move {

@@ -6,8 +6,9 @@
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, Read as _};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use rustix::fs::{
@@ -17,6 +18,7 @@ use rustix::fs::{
 use rustix::io::Errno;
 
 use super::folders;
+use super::group::{Group, sync};
 use super::ledger::LocalFacts;
 use super::parts::{self, Of};
 use super::path::LocalPath;
@@ -35,6 +37,7 @@ pub(super) struct Target {
     path: PathBuf,
     root: OwnedFd,
     partial: OwnedFd,
+    group: Group,
     /// Held as long as the pull runs.
     _lock: File,
     next: AtomicU64,
@@ -104,7 +107,8 @@ impl Target {
             Err(error) => return Err(unusable(error.into())),
         }
         let partial = folders::create(&own, PARTIAL, Mode::RWXU).map_err(unusable)?;
-        Ok(Self { path, root, partial, _lock: lock.into(), next: AtomicU64::new(1) })
+        let group = Group::of(&partial).map_err(unusable)?;
+        Ok(Self { path, root, partial, group, _lock: lock.into(), next: AtomicU64::new(1) })
     }
 
     /// Bytes that are free on the disk for others than root, if its file system tells.
@@ -169,9 +173,22 @@ impl Target {
         }
     }
 
-    /// Makes the temporary names durable: what the ledger says of them has to be true after a loss of power.
-    pub(super) fn sync_partial(&self) -> io::Result<()> {
-        sync(&self.partial)
+    /// Makes files under temporary names durable, and the names: what the ledger says of them has to be true after a loss of
+    /// power.
+    pub(super) fn sync_partial(&self, written: &[Arc<File>]) -> io::Result<()> {
+        let mut all: Vec<_> = written.iter().map(AsFd::as_fd).collect();
+        all.push(self.partial.as_fd());
+        self.group.sync_all(&all)
+    }
+
+    /// The folder of a file; `None` if it does not exist.
+    pub(super) fn folder_of(&self, path: &LocalPath) -> io::Result<Option<OwnedFd>> {
+        folders::open_below(&self.root, path.folder())
+    }
+
+    /// Makes the names in folders durable.
+    pub(super) fn sync_folders<'a>(&self, folders: impl Iterator<Item = &'a OwnedFd>) -> io::Result<()> {
+        self.group.sync_all(&folders.map(AsFd::as_fd).collect::<Vec<_>>())
     }
 
     /// Opens a file under its temporary name.
@@ -209,7 +226,7 @@ impl Target {
     /// What is in the place of a file. `ours` are the facts of the file that the pull placed there before; `overwrite`
     /// allows to replace any other.
     pub(super) fn place_of(&self, path: &LocalPath, ours: Option<LocalFacts>, overwrite: bool) -> io::Result<Place> {
-        let Some(folder) = folders::open_below(&self.root, path.folder())? else { return Ok(Place::Free) };
+        let Some(folder) = self.folder_of(path)? else { return Ok(Place::Free) };
         let stat = match statat(&folder, path.name(), AtFlags::SYMLINK_NOFOLLOW) {
             Ok(stat) => stat,
             Err(Errno::NOENT) => return Ok(Place::Free),
@@ -259,7 +276,7 @@ impl Target {
     /// Moves a file to a path that [`Self::free_in_quarantine`] returned.
     pub(super) fn quarantine(&self, path: &LocalPath, place: &str) -> io::Result<()> {
         let (folder, name) = place.rsplit_once('/').unwrap_or(("", place));
-        let from = folders::open_below(&self.root, path.folder())?.ok_or(Errno::NOENT)?;
+        let from = self.folder_of(path)?.ok_or(Errno::NOENT)?;
         let to = folders::create_below(&self.root, folder)?;
         rename_new((&from, path.name()), (&to, name))?;
         sync(&to)?;
@@ -296,11 +313,6 @@ fn rename_new((from, old): (&OwnedFd, &str), (to, new): (&OwnedFd, &str)) -> io:
     }
 }
 
-/// Makes what was written to a folder or a file durable.
-pub(super) fn sync(file: impl std::os::fd::AsFd) -> io::Result<()> {
-    Ok(rustix::fs::fsync(file)?)
-}
-
 /// Reserves the space of a file, so that a full disk is found before its content is sent.
 pub(super) fn reserve(file: &File, size: u64) -> io::Result<()> {
     match fallocate(file, rustix::fs::FallocateFlags::empty(), 0, size) {
@@ -309,8 +321,8 @@ pub(super) fn reserve(file: &File, size: u64) -> io::Result<()> {
     }
 }
 
-/// Sets the time of modification (nanoseconds since 1970) of a complete file, makes it durable, and returns its facts as
-/// the file system keeps them.
+/// Sets the time of modification (nanoseconds since 1970) of a complete file, and returns its facts as the file system
+/// keeps them.
 pub(super) fn finish(file: &File, mtime: i64) -> io::Result<LocalFacts> {
     let time = |nanoseconds: i64| Timespec {
         tv_sec: nanoseconds.div_euclid(1_000_000_000),
@@ -318,7 +330,6 @@ pub(super) fn finish(file: &File, mtime: i64) -> io::Result<LocalFacts> {
     };
     let omitted = Timespec { tv_sec: 0, tv_nsec: UTIME_OMIT };
     futimens(file, &Timestamps { last_access: omitted, last_modification: time(mtime) })?;
-    sync(file)?;
     Ok(facts(&fstat(file)?))
 }
 
