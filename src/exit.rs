@@ -14,7 +14,8 @@ pub enum Exit {
     Usage,
     /// A protection or the user refused.
     Refused,
-    /// `plan --exit-code` found changes, or `drift` found drift.
+    /// A command that only compares found differences: `plan --exit-code`, `drift`, `users sync` without `--apply`, `users
+    /// audit`.
     Changes,
     /// Another run holds the lock.
     Locked,
@@ -57,7 +58,7 @@ impl Exit {
             Self::Failed => "a call to AWS failed, a log-in was refused, or a check found what stops a deployment",
             Self::Usage => "wrong usage or configuration",
             Self::Refused => "refused: not confirmed, the wrong AWS account, or a protection",
-            Self::Changes => "plan --exit-code found changes, or drift found drift",
+            Self::Changes => "differences were found: plan --exit-code, drift, users audit, users sync without --apply",
             Self::Locked => "another run holds the lock on the environment",
             Self::Partly => "partly done: rerun the same command to resume",
             Self::Interrupted => "interrupted",

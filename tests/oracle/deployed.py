@@ -267,6 +267,9 @@ elif COMMAND == "late-log":
     late_log("us-west-2")
 elif COMMAND == "state-bucket":
     state_bucket(*sys.argv[3:])
+elif COMMAND == "versioning":
+    name, status = sys.argv[3:]
+    client("s3").put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": status})
 elif COMMAND == "records":
     sets = client("route53").list_resource_record_sets(HostedZoneId=zone())["ResourceRecordSets"]
     print(json.dumps(sorted([s["Name"].rstrip("."), s.get("Region", ""), s["TTL"],

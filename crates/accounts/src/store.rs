@@ -382,8 +382,8 @@ impl Accounts {
         from: Option<Item>,
     ) -> Result<(Vec<Result<Account, AccountError>>, Option<Item>), AwsError> {
         let (items, next) = self.home.page_of_items(&self.table, from).await?;
-        let named = items.iter().filter(|item| item.contains_key(USERNAME) && !is_reservation(item));
-        let accounts = named.map(|item| read(&name(item), item));
+        let accounts = items.iter().filter(|item| !is_reservation(item));
+        let accounts = accounts.map(|item| read(&name(item), item));
         // The canaries of `verify` are not customers.
         let customers = accounts.filter(|account| !account.as_ref().is_ok_and(|account| account.org_id <= 0));
         Ok((customers.collect(), next))
@@ -427,10 +427,11 @@ fn read(name: &str, item: &Item) -> Result<Account, AccountError> {
     Account::from_item(item).map_err(|source| AccountError::Malformed { name: name.to_owned(), source })
 }
 
-/// An item's user name, `?` if it is not a string.
+/// An item's user name, or the organisation that it is of.
 fn name(item: &Item) -> String {
-    match item.get(USERNAME) {
-        Some(Attribute::Text(name)) => name.clone(),
+    match (item.get(USERNAME), item.get(KEY)) {
+        (Some(Attribute::Text(name)), _) => name.clone(),
+        (_, Some(Attribute::Number(id))) => format!("organisation {id}"),
         _ => "?".to_owned(),
     }
 }

@@ -24,6 +24,7 @@ mod passwd;
 pub mod proftpd;
 pub mod sftpgo;
 pub mod source;
+pub mod source_name;
 pub mod unix;
 mod utf16;
 mod values;

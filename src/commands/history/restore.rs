@@ -67,6 +67,16 @@ pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> 
         }
         printer.note(|| format!("{gone}; such files are kept as they are"));
     }
+    let is_versioned = bucket.s3.is_versioned(&bucket.name, &environment.account).await?;
+    if !is_versioned {
+        let name = &bucket.name;
+        let message = format!("{name} does not keep versions now: a restoration would overwrite contents for good");
+        return Err(CliError::new(Exit::Refused, message).hint(format!(
+            "turn versioning on: aws s3api put-bucket-versioning --bucket {name} --region {} \
+             --versioning-configuration Status=Enabled",
+            selection.region
+        )));
+    }
     if matches!(which, Which::Version(_)) {
         // A version that is not there would otherwise be "nothing to restore".
         let list = format!("sftpctl history list {}", args.files.words());

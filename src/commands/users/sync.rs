@@ -12,7 +12,8 @@ use crate::report::Printer;
     sftpctl users sync --env 99 --from csv:accounts.csv --apply\n  \
     sftpctl users sync --env 99 --from csv:accounts.csv --apply --delete --max-delete 1%\n\n\
     Without --apply, the exit code is 4 if the source and the table differ, also in rows that are rejected or accounts \
-    that are newer in the table. Only accounts that were imported, and that \
+    that are newer in the table. With --apply it is 0 if all that was to be written is written, whatever stays \
+    different. Only accounts that were imported, and that \
     nobody has changed in the table since, are changed or deleted; the others are listed. Files are never deleted.\n\n\
     For cron and pipelines: it asks nothing, and ends with 5 while an import or another sync writes.")]
 pub(super) struct Args {

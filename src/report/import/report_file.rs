@@ -6,6 +6,7 @@ use std::path::Path;
 use serde::Serialize;
 use sftpctl_accounts::import::rejected::Rejected;
 use sftpctl_accounts::import::review::{Noted, Review};
+use sftpctl_accounts::import::row::Remark;
 use sftpctl_accounts::import::write::Missed;
 use sftpctl_core::text::counted;
 
@@ -22,20 +23,24 @@ struct Line<'a> {
     what: &'static str,
     column: &'a str,
     value: &'a str,
+    /// What the value is taken as, where that is another form.
+    #[serde(skip_serializing_if = "str::is_empty")]
+    taken: &'a str,
     reason: &'a str,
 }
 
 impl<'a> From<&'a Rejected> for Line<'a> {
     fn from(from: &'a Rejected) -> Self {
         let Rejected { row, place, column, value, reason, kind: _ } = from;
-        Line { row: *row, place, what: "rejected", column, value, reason }
+        Line { row: *row, place, what: "rejected", column, value, taken: "", reason }
     }
 }
 
 impl<'a> From<&'a Noted> for Line<'a> {
     fn from(from: &'a Noted) -> Self {
         let Noted { row, place, remark } = from;
-        Line { row: *row, place, what: "remark", column: &remark.column, value: &remark.before, reason: &remark.why }
+        let Remark { column, before, after, why } = remark;
+        Line { row: *row, place, what: "remark", column, value: before, taken: after, reason: why }
     }
 }
 
@@ -44,7 +49,7 @@ impl<'a> From<&'a Missed> for Line<'a> {
         let Missed { row, place, account, written, overtaken } = from;
         let what = if *overtaken { "overtaken" } else { "failed" };
         let value = written.as_ref().unwrap_or(&account.username);
-        Line { row: *row, place, what, column: "username", value, reason: &account.why }
+        Line { row: *row, place, what, column: "username", value, taken: "", reason: &account.why }
     }
 }
 
@@ -66,12 +71,12 @@ pub fn begin(path: &Path) -> io::Result<()> {
 /// # Errors
 /// The file, or a temporary one, cannot be written.
 pub fn write(path: &Path, form: Form, review: &mut Review) -> io::Result<()> {
-    let mut report = ReportFile::begin(path, form, &["row", "place", "what", "column", "value", "reason"])?;
+    let mut report = ReportFile::begin(path, form, &["row", "place", "what", "column", "value", "taken as", "reason"])?;
     let mut result = Ok(());
     let mut put = |class, line: Line<'_>| {
         if result.is_ok() {
             let row = line.row.to_string();
-            let cells = [row.as_str(), line.place, line.what, line.column, line.value, line.reason];
+            let cells = [row.as_str(), line.place, line.what, line.column, line.value, line.taken, line.reason];
             result = report.row(class, &cells, &line);
         }
     };
@@ -91,6 +96,19 @@ pub fn write(path: &Path, form: Form, review: &mut Review) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_value_in_another_form_is_told_before_and_after() {
+        let remark = Remark {
+            column: "home".into(),
+            before: "/home/MÃ¼ller".into(),
+            after: "/home/Müller".into(),
+            why: "encoded twice".into(),
+        };
+        let noted = Noted { row: 1, place: "line 2".into(), remark };
+        let line = serde_json::to_value(Line::from(&noted)).unwrap();
+        assert_eq!((&line["value"], &line["taken"]), (&"/home/MÃ¼ller".into(), &"/home/Müller".into()));
+    }
 
     #[test]
     fn no_report_of_an_earlier_run_is_left() {

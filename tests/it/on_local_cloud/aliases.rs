@@ -224,6 +224,18 @@ fn a_cut_over_that_is_killed_is_resumed_and_goes_back() {
 }
 
 #[test]
+fn a_move_before_the_old_ttl_is_over_says_when_it_is() {
+    let (site, id) = site();
+    bring(&site, &id, 2);
+    site.ok(&cut_over(&["--lower-ttl", "60"]));
+    let moved = site.ok(&cut_over(&["--now"]));
+    assert!(moved.contains("caches may answer as before until 2") && !moved.contains("another 60 s"), "{moved}");
+    // The way back leads to the host that these caches have.
+    let back = site.ok(&alias(&["move", "--back", "--yes"]));
+    assert!(back.contains("caches may answer as before for another 60 s"), "{back}");
+}
+
+#[test]
 fn a_record_that_changes_under_the_run_is_left_alone() {
     let (site, id) = site();
     let names = bring(&site, &id, 3);

@@ -353,8 +353,14 @@ fn export_is_a_source_again_and_hashes_are_in_private_files_alone() {
     export(&["--format", "csv", "--with-hashes", "--out", "all.csv"]);
     assert_eq!(imported(&site, "csv:all.csv", &[])["counts"]["same"], 7);
     site.oracle("door.py", &["item", r#"{"orgid": {"N": "4601"}, "username": {"S": "broken"}}"#]);
+    site.oracle("door.py", &["item", r#"{"orgid": {"N": "4602"}, "note": {"S": "nameless"}}"#]);
+    let listed = site.ends_with(1, &["users", "list", "--env", "99", "--local"]);
+    assert!(listed.contains("the item of organisation 4602 is malformed"), "{listed}");
     let partly = export(&["--out", "all.jsonl"]);
     assert_eq!(partly.status.code(), Some(1), "{}", shown(&partly));
-    assert!(shown(&partly).contains("not exported: the item of broken is malformed"), "{}", shown(&partly));
+    for whose in ["broken", "organisation 4602"] {
+        let said = format!("not exported: the item of {whose} is malformed");
+        assert!(shown(&partly).contains(&said), "{}", shown(&partly));
+    }
     assert_eq!(read("all.jsonl").lines().count(), 7);
 }

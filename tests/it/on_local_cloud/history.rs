@@ -156,6 +156,29 @@ fn versions_are_listed_shown_and_restored() {
     assert_eq!((&again[0]["toCopy"], &again[0]["same"]), (&0.into(), &1.into()), "{again:?}");
 }
 
+/// While versioning is suspended, a copy or a deletion replaces the version `null`.
+#[test]
+fn nothing_is_restored_in_a_bucket_that_keeps_no_versions() {
+    let me = Customer::new();
+    me.put("kept.csv", "one\n");
+    let then = me.next_second();
+    let versioning = |status: &str| me.site.aws(&["versioning", BUCKET, status]);
+    versioning("Suspended");
+    me.put("kept.csv", "two\n");
+    for more in [&["--dry-run"][..], &["--yes"], &["--yes", "--exact"]] {
+        let restore = [&["kept.csv", "--at", &then][..], more].concat();
+        let said = me.site.ends_with(3, &Customer::arguments("restore", &restore));
+        assert!(said.contains("does not keep versions now") && said.contains("Status=Enabled"), "{said}");
+        assert_eq!(me.get("kept.csv").as_deref(), Some("two\n"));
+    }
+    versioning("Enabled");
+    let done = me.history("restore", &["kept.csv", "--at", &then, "--yes"]);
+    assert_eq!(done[0]["restored"]["copied"], 1, "{done:?}");
+    assert_eq!(me.get("kept.csv").as_deref(), Some("one\n"));
+    me.site.ok(&Customer::arguments("show", &["kept.csv", "--version", "null", "--to", "saved.csv"]));
+    assert_eq!(std::fs::read_to_string(me.site.dir.path().join("saved.csv")).unwrap(), "two\n");
+}
+
 #[test]
 fn folder_is_restored_as_of_a_time() {
     let me = Customer::new();

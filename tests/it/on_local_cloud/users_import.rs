@@ -206,6 +206,40 @@ fn a_removed_customer_is_not_brought_back_by_a_sync() {
     assert!(added.status.success(), "{}", shown(&added));
 }
 
+/// Two files of one name, in two folders.
+#[test]
+fn a_sync_deletes_nothing_that_another_file_of_the_same_name_brought() {
+    let site = Site::deployed("");
+    for folder in ["s1", "s2"] {
+        std::fs::create_dir(site.dir.path().join(folder)).unwrap();
+    }
+    many(1, 1000).save(&site, "s1/customers.csv");
+    many(120, 2000).save(&site, "s2/customers.csv");
+    let common = ["--env", "99", "--local", "--no-home-folders", "--from"];
+    for from in ["csv:s1/customers.csv", "csv:s2/customers.csv"] {
+        site.ok(&[&["users", "import", "--yes"][..], &common, &[from]].concat());
+    }
+    let sync = |more: &[&'static str]| [&["users", "sync"][..], &common, &["csv:s2/customers.csv"], more].concat();
+    let synced = site.ok(&sync(&["--apply", "--delete"]));
+    assert!(synced.contains("1 account of the table was brought by another source, and is kept"), "{synced}");
+    assert_whole(&site, std::iter::once(1000).chain(2000..2120));
+
+    // What may be another source each time deletes only by a name.
+    let piped = [&["users", "sync"][..], &common, &["csv:-", "--apply", "--delete"]].concat();
+    let refused = site.ends_with(2, &piped);
+    assert!(refused.contains("`csv:-` may be another one each time") && refused.contains("--source-name"), "{refused}");
+
+    // Without --delete a gone account stays, and --apply has done all that it was asked for, each time.
+    many(119, 2000).save(&site, "s2/customers.csv");
+    assert!(site.ends_with(4, &sync(&[])).contains("1 account was imported, and is not in the source any more"));
+    for _ in 0..2 {
+        site.ok(&sync(&["--apply"]));
+    }
+    let deleted = site.ok(&sync(&["--apply", "--delete", "--max-delete", "1"]));
+    assert!(deleted.contains("1 deleted"), "{deleted}");
+    assert_whole(&site, std::iter::once(1000).chain(2000..2119));
+}
+
 #[test]
 fn rejected_rows_stop_an_import_unless_allowed_and_are_reported_harmlessly() {
     let site = Site::deployed("");

@@ -34,10 +34,15 @@ fn left(site: &Site) -> usize {
 
 /// Their keys.
 fn objects(site: &Site) -> Vec<String> {
+    kept(site, "runs/99.import/")
+}
+
+/// The keys of all versions below a prefix.
+fn kept(site: &Site, prefix: &str) -> Vec<String> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let s3 = site.aws_of("111111111111").await.s3("us-west-2");
-        let versions = s3.versions_below(BUCKET, "runs/99.import/").await.unwrap();
+        let versions = s3.versions_below(BUCKET, prefix).await.unwrap();
         versions.into_iter().map(|version| version.key().to_owned()).collect()
     })
 }
@@ -61,6 +66,14 @@ fn dynamodb_creates_the_table_that_a_deployment_completes() {
     many(1_200, 50_000).save(&site, "all.csv");
     let refused = site.ends_with(2, &import("csv:all.csv", &["--via-s3"]));
     assert!(refused.contains("the state is in the folder"), "{refused}");
+    // A rehearsal says what the run would, is refused where the run would be, and leaves nothing.
+    site.aws(&["versioning", BUCKET, "Suspended"]);
+    let refused = site.ends_with(2, &via_s3(&["--dry-run"]));
+    assert!(refused.contains("the bucket does not keep versions"), "{refused}");
+    site.aws(&["versioning", BUCKET, "Enabled"]);
+    let tried = site.run(&via_s3(&["--dry-run"]));
+    assert!(tried.status.success() && shown(&tried).contains("2,400 items"), "{}", crate::site::shown(&tried));
+    assert_eq!(kept(&site, "runs/"), [""; 0]);
     let output = site.run(&via_s3(&["--output", "json"]));
     let shown = crate::site::succeeded("import", &output);
     let result: Value = serde_json::from_str(shown.lines().last().unwrap()).unwrap();

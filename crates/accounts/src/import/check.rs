@@ -14,6 +14,9 @@ use super::row::{Password, Remark, Row};
 use crate::rules::{self, RuleError};
 use crate::store::usernames;
 
+/// What a home folder begins with that is in a bucket for certain.
+const S3: &str = "s3://";
+
 /// What rows are checked against.
 #[derive(Clone, Debug)]
 pub struct Rules<'a> {
@@ -117,6 +120,25 @@ impl Rules<'_> {
         Checked { org_id, username: claimed, account, remarks, old_folder }
     }
 
+    /// What is wrong with a value that a mapping gives to an attribute of every row, or of some, and what to do. A row
+    /// that has it would be rejected; what depends on the rest of the row is not checked here.
+    pub fn constant(&self, attribute: &str, value: &str) -> Option<(String, Option<String>)> {
+        let clusters = &self.environment.clusters;
+        let error = match attribute {
+            "cluster" if !clusters.contains_key(value) => {
+                let known: Vec<&str> = clusters.keys().map(String::as_str).collect();
+                let message = format!("environment {} has no cluster `{value}`", self.environment.name);
+                return Some((message, Some(format!("its clusters are {}", known.join(", ")))));
+            }
+            "regions" => rules::regions(self.environment, &[value.to_owned()]).err(),
+            "expires" => rules::expiry(value).err(),
+            "allowed" => rules::range(value).err(),
+            "note" => rules::note(value).err(),
+            _ => None,
+        }?;
+        Some((error.to_string(), error.hint()))
+    }
+
     /// Whether the row has what the servers ask for; a row with neither password nor key has its own fault.
     fn method(&self, scrutiny: &mut Scrutiny<'_>) {
         let (has_password, has_keys) = (scrutiny.row.password != Password::None, !scrutiny.row.keys.is_empty());
@@ -159,7 +181,9 @@ impl Rules<'_> {
     fn home(&self, scrutiny: &mut Scrutiny<'_>, org_id: Option<i64>, remarks: &mut Vec<Remark>) -> Option<Home> {
         let row = scrutiny.row;
         if let Some(path) = row.home.as_deref().filter(|path| self.is_in_a_bucket(path)) {
-            let Some(home) = Home::parse(path) else {
+            let parsed =
+                path.strip_prefix(S3).map_or_else(|| Home::parse(path), |rest| Home::parse(&format!("/{rest}")));
+            let Some(home) = parsed else {
                 scrutiny.fault(Reason::Home, "home", path, "a home folder has the form /<bucket>/<folder>");
                 return None;
             };
@@ -231,6 +255,9 @@ impl Rules<'_> {
 
     /// Whether a path begins with a bucket, rather than a folder of the old server.
     fn is_in_a_bucket(&self, path: &str) -> bool {
+        if path.starts_with(S3) {
+            return true;
+        }
         let first = path.trim_start_matches('/').split('/').next().unwrap_or_default();
         first.starts_with(&self.environment.names.bucket_prefix) || self.buckets().any(|bucket| bucket == first)
     }
@@ -394,14 +421,39 @@ mod tests {
         assert_eq!(renamed.remarks[0].before, "/home/Müller");
         let bucket = Row { home: Some("/pl-pt99-5-uploads/x/y".into()), cluster: None, ..row() };
         assert_eq!(check(&bucket).account.unwrap().0.home.path(), "/pl-pt99-5-uploads/x/y");
+        let s3 = Row { home: Some("s3://pl-pt99-0-uploads/x".into()), ..row() };
+        assert_eq!(check(&s3).account.unwrap().0.home.path(), "/pl-pt99-0-uploads/x");
+        let foreign = check(&Row { home: Some("s3://foreign/17578".into()), ..row() });
+        assert!(foreign.account.unwrap_err()[0].reason.contains("the bucket foreign does not belong to a cluster"));
+        assert_eq!(foreign.old_folder, None);
         for (row, kind) in [
             (Row { home: Some("/pl-pt99-9-uploads/1".into()), ..row() }, Reason::Home),
             (Row { home: Some("/pl-pt99-5-uploads".into()), ..row() }, Reason::Home),
+            (Row { home: Some("s3://b/17578".into()), ..row() }, Reason::Home),
+            (Row { home: Some("s3://pl-pt99-5-uploads/17578".into()), ..row() }, Reason::Home),
+            (Row { home: Some("s3://pl-pt99-0-uploads/".into()), ..row() }, Reason::Home),
             (Row { home: Some("/home/17578".into()), cluster: None, ..row() }, Reason::Cluster),
             (Row { cluster: Some("5".into()), ..row() }, Reason::Cluster),
         ] {
             assert_eq!(check(&row).account.unwrap_err()[0].kind, kind, "{row:?}");
         }
+    }
+
+    #[test]
+    fn values_of_a_mapping_are_checked_once() {
+        let environment = environment();
+        let rules = Rules { environment: &environment, default_cluster: None };
+        for (attribute, good, bad) in [
+            ("cluster", "99-5", "99-77"),
+            ("regions", "us-west-2", "mars-1"),
+            ("expires", "2030-01-01", "tomorrow"),
+            ("allowed", "10.0.0.0/8", "10.0.0.0/33"),
+        ] {
+            assert_eq!(rules.constant(attribute, good), None, "{attribute}");
+            let (message, _) = rules.constant(attribute, bad).unwrap();
+            assert!(message.contains(bad), "{message}");
+        }
+        assert_eq!(rules.constant("username", "anything"), None);
     }
 
     #[test]

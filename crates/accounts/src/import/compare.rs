@@ -61,12 +61,19 @@ pub(super) struct Terms {
     pub(super) overwrite: bool,
     /// The name of the source.
     pub(super) source: String,
+    /// The one that earlier versions gave to it, and to others.
+    pub(super) former: Option<String>,
 }
 
 impl Terms {
     /// The other source that brought an item.
     pub(super) fn other_source<'a>(&self, item: &'a Item) -> Option<&'a str> {
         text(item, SOURCE).filter(|source| *source != self.source)
+    }
+
+    /// Whether an item has the name that earlier versions gave to this source, among others.
+    pub(super) fn has_former_name(&self, item: &Item) -> bool {
+        self.other_source(item).is_some_and(|other| self.former.as_deref() == Some(other))
     }
 }
 
@@ -180,7 +187,7 @@ mod tests {
 
     fn terms() -> Terms {
         let attributes = vec!["username", "password", "HomeDirectory", "status", "publicKeys"];
-        Terms { key: DigestKey::random(), attributes, overwrite: false, source: "a".into() }
+        Terms { key: DigestKey::random(), attributes, overwrite: false, source: "a".into(), former: None }
     }
 
     /// A row, and the item that an import at `t1` made of it.

@@ -5,6 +5,7 @@ use std::io;
 
 use sftp_authorizer::Item;
 use sftp_authorizer::password::is_over;
+use sftpctl_core::shell_word::shell_word;
 
 use super::absent::Absent;
 use super::compare::{self, IMPORTED, PASSWORD, Proof, Terms, UPDATED, Verdict, text};
@@ -18,6 +19,9 @@ use super::wanted::{Change, Wanted, key_of, label};
 use crate::bulk::watch::{Progress, Watch};
 use crate::key::TableKey;
 use crate::spill::{PARTS, Spill};
+
+/// The attribute of the home folder.
+const HOME: &str = "HomeDirectory";
 
 /// Hardened passwords that are computed between two looks at the request to stop.
 const PROVEN_AT_ONCE: usize = 256;
@@ -40,6 +44,7 @@ pub(super) async fn compare_accounts(
         let mut items: HashMap<String, Item> = HashMap::new();
         for item in held.read(part)? {
             let item = item?;
+            review.counts.of_former_name += u64::from(terms.has_former_name(&item));
             items.extend(key_of(key, &item).map(|key| (key, item)));
         }
         let mut removed: HashMap<String, String> = HashMap::new();
@@ -193,7 +198,8 @@ fn decide(
             let reason = match other {
                 Some(other) => format!(
                     "the account in the table was brought by another source, `{other}`, and differs in {attributes}; \
-                     pass --source-name if it is the same source, or --overwrite to replace the account"
+                     pass --source-name {} if it is the same source, or --overwrite to replace the account",
+                    shell_word(other)
                 ),
                 None => format!(
                     "the account in the table was changed{since} by something else than this import, and differs in \
@@ -235,6 +241,13 @@ pub(super) fn count_change(review: &mut Review, change: &Change) {
     let Change { row, item, attributes, .. } = change;
     count_capitals(review, row);
     review.counts.changed += 1;
+    if let (Some(old), Some(new)) = (text(item, HOME), text(row, HOME))
+        && old != new
+        && attributes.iter().any(|name| name == HOME)
+    {
+        review.counts.folder_changed += 1;
+        review.sample("folder-changed", || format!("{}: {old} → {new}", label(row)));
+    }
     review.sample("changed", || format!("{}: {}", label(row), attributes.join(", ")));
     review.work.change(row, item, attributes);
 }

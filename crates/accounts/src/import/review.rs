@@ -10,6 +10,7 @@ use std::io;
 use serde::{Deserialize, Serialize};
 use sftp_authorizer::Item;
 use sftpctl_aws::AwsError;
+use sftpctl_core::shell_word::shell_word;
 use sftpctl_core::spec::model::Environment;
 use sftpctl_core::text::{counted, either};
 
@@ -45,6 +46,8 @@ pub struct Options<'a> {
     pub overwrite: bool,
     /// The name of the source, which its accounts keep.
     pub source: String,
+    /// The name that earlier versions gave to this source, and to others: accounts with it may be this source's.
+    pub former_source: Option<String>,
     /// Whether the table is there; without one, every account is new.
     pub has_table: bool,
 }
@@ -111,6 +114,10 @@ pub struct Counts {
     pub capitals: u64,
     /// User names that differ from another row's only by case.
     pub case_variants: u64,
+    /// Accounts of the table with the name that earlier versions gave to this source.
+    pub of_former_name: u64,
+    /// Accounts, of those that are changed, whose home folder becomes another one.
+    pub folder_changed: u64,
 }
 
 /// The result of a review: what would be written, and what not.
@@ -234,7 +241,13 @@ pub(super) fn terms(rows: &dyn Rows, options: &Options<'_>) -> Terms {
     attributes.sort_unstable();
     attributes.dedup();
     attributes.retain(|name| *name != "orgid");
-    Terms { key: options.key.clone(), attributes, overwrite: options.overwrite, source: options.source.clone() }
+    Terms {
+        key: options.key.clone(),
+        attributes,
+        overwrite: options.overwrite,
+        source: options.source.clone(),
+        former: options.former_source.clone(),
+    }
 }
 
 /// Compares the source with the table.
@@ -277,6 +290,25 @@ pub(super) async fn compared(
     compare_accounts(wanted, held, rejected, (terms, key), (&mut absent, &mut moves), (&mut review, watch)).await?;
     moves.settle(&mut review, &mut absent)?;
     absent.settle(&mut review)?;
+    if review.counts.folder_changed > 0 {
+        let (count, samples) = (review.counts.folder_changed, review.samples.get("folder-changed"));
+        review.remarks.push(format!(
+            "the home folder of {} becomes another one: {}. Only the account is changed: the files stay in the old folder, \
+             and have to be copied; the new folder is not shown before the first upload",
+            counted(count, "account"),
+            samples.map(|samples| samples.join("; ")).unwrap_or_default()
+        ));
+    }
+    if let Some(former) = options.former_source.as_ref().filter(|_| review.counts.of_former_name > 0) {
+        let name = shell_word(former);
+        review.remarks.push(format!(
+            "{} of the table {} the source's name `{former}`, which earlier versions gave to every source with that last \
+             part: to this run they are another source's, are not deleted, and differ only in rejected rows. If this is \
+             the source that brought them, always pass --source-name {name}",
+            counted(review.counts.of_former_name, "account"),
+            either(review.counts.of_former_name, "has", "have"),
+        ));
+    }
     if other_key > 0 {
         review.remarks.push(format!(
             "{} {} imported with another digest key than the one beside this state \

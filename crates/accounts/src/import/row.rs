@@ -13,7 +13,8 @@ pub struct Row {
     pub password: Password,
     /// The name of a cluster; the bucket of the home folder.
     pub cluster: Option<String>,
-    /// `/<bucket>/<folder>`, or a folder of the old server such as `/home/17578`.
+    /// `/<bucket>/<folder>`, or a folder of the old server such as `/home/17578`; `s3://<bucket>/<folder>` where the source
+    /// knows that it is a bucket.
     pub home: Option<String>,
     /// `active` or `disabled`; absent means active.
     pub status: Option<String>,

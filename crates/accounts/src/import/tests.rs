@@ -54,6 +54,7 @@ fn options(environment: &Environment) -> Options<'_> {
         key: DigestKey::parse(&"A".repeat(43)).unwrap(),
         overwrite: false,
         source: "csv:a.csv".into(),
+        former_source: None,
         has_table: true,
     }
 }
@@ -181,6 +182,41 @@ async fn accounts_of_another_source_are_neither_taken_over_nor_gone() {
         let found = review(vec![row("1", "jan.new")], &held, &own).await;
         assert_eq!((found.counts.changed, found.counts.removed, found.counts.of_other_sources), (1, 1, 0));
     }
+}
+
+#[tokio::test]
+async fn a_home_folder_that_becomes_another_is_told() {
+    let environment = environment("");
+    let options = options(&environment);
+    let held = imported(vec![row("1", "jan"), row("2", "piet")], &options).await;
+    let there = Row { cluster: Some("99-5".into()), ..row("2", "piet") };
+    let found = review(vec![row("1", "jan"), there], &held, &options).await;
+    assert_eq!((found.counts.changed, found.counts.folder_changed), (1, 1), "{found:?}");
+    let remarks = found.remarks.join("\n");
+    assert!(remarks.contains("/pl-pt99-0-uploads/2 → /pl-pt99-5-uploads/2"), "{remarks}");
+    assert!(remarks.contains("the files stay in the old folder"), "{remarks}");
+    let same = review(vec![row("1", "jan.new")], &held, &options).await;
+    assert_eq!((same.counts.changed, same.counts.folder_changed), (1, 0));
+    assert!(same.remarks.is_empty());
+}
+
+/// Accounts of earlier versions, which gave one name to all files that are called `a.csv`.
+#[tokio::test]
+async fn accounts_with_a_former_name_are_never_gone() {
+    let environment = environment("");
+    let before = options(&environment);
+    let held = imported(vec![row("1", "jan"), row("2", "piet"), row("3", "kees")], &before).await;
+    let former = Options { source: "csv:/s1/a.csv".into(), former_source: Some("csv:a.csv".into()), ..before.clone() };
+    let found = review(vec![row("1", "jan"), row("2", "piet.new")], &held, &former).await;
+    let counts = found.counts;
+    assert_eq!((counts.removed, counts.of_other_sources, counts.same, counts.changed), (0, 1, 1, 0), "{found:?}");
+    assert_eq!((counts.of_former_name, found.reasons.get(&Reason::Conflict)), (3, Some(&1)));
+    let remarks = found.remarks.join("\n");
+    assert!(remarks.contains("3 accounts of the table have the source's name `csv:a.csv`"), "{remarks}");
+    assert!(remarks.ends_with("always pass --source-name csv:a.csv"), "{remarks}");
+    let given = review(vec![row("1", "jan"), row("2", "piet.new")], &held, &before).await;
+    assert_eq!((given.counts.removed, given.counts.changed, given.counts.of_former_name), (1, 1, 0));
+    assert!(given.remarks.is_empty());
 }
 
 #[tokio::test]

@@ -1,11 +1,12 @@
 //! What a cut-over remembers: where each alias pointed before, for the way back, and when the caches of the world have
 //! forgotten its old TTL.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
 use super::decide::Change;
+use super::zone::Cname;
 
 /// A TTL, in seconds, that needs no lowering before a cut-over.
 pub const LOW_TTL: i64 = 300;
@@ -93,6 +94,16 @@ impl Memory {
         names.filter_map(|name| self.aliases.get(name)).map(|earlier| earlier.until).max().filter(|until| *until > 0)
     }
 
+    /// The time from which no cache has the old target of records that are changed now: that of their TTL, and of an
+    /// earlier one, also of other aliases that have just left the same target.
+    pub fn forgotten(&self, changes: &[Change], now: i64) -> Option<i64> {
+        let moved = || changes.iter().filter(|change| change.is_new_target()).filter_map(|change| change.old.as_ref());
+        let targets: BTreeSet<String> = moved().map(Cname::target).collect();
+        let earlier = self.aliases.values().filter(|earlier| targets.contains(&earlier.from));
+        let earlier = earlier.map(|earlier| earlier.until);
+        moved().map(|old| now.saturating_add(old.ttl)).max().map(|end| earlier.fold(end, i64::max))
+    }
+
     /// Why the changes of a cut-over at this time should wait; `None` if caches forget the old target within
     /// [`LOW_TTL`].
     pub fn wait(&self, changes: &[Change], now: i64) -> Option<Wait> {
@@ -109,7 +120,6 @@ impl Memory {
 
 #[cfg(test)]
 mod tests {
-    use super::super::zone::Cname;
     use super::*;
 
     fn change(name: &str, from: &str, ttl: i64) -> Change {
@@ -131,6 +141,23 @@ mod tests {
         let again = memory.lowered(&low, 2_000).moved(&low);
         assert_eq!(again.wait(&low, 2_500), Some(Wait::Cached { aliases: 1, until: 87_400 }));
         assert_eq!(again.from("a"), Some("old"));
+    }
+
+    #[test]
+    fn caches_forget_the_old_target_when_the_longest_ttl_is_over() {
+        let memory = Memory::new("99", "111111111111");
+        let to_new =
+            |name, from, ttl| Change { new: Some(Cname { value: "new.".into(), ttl }), ..change(name, from, ttl) };
+        let high = [change("a", "old", 86_400)];
+        let moved = [to_new("a", "old", 60), to_new("b", "old", 30)];
+        assert_eq!(memory.forgotten(&moved, 1_000), Some(1_060), "it was never lowered");
+        let lowered = memory.lowered(&high, 1_000);
+        assert_eq!(lowered.forgotten(&moved, 1_010), Some(87_400), "it was lowered just before");
+        assert_eq!(lowered.forgotten(&moved, 100_000), Some(100_060), "a day later");
+        // The rest of a move that was killed: those before it count as well.
+        assert_eq!(lowered.moved(&moved[..1]).forgotten(&moved[1..], 1_020), Some(87_400));
+        assert_eq!(lowered.forgotten(&[to_new("c", "another", 60)], 1_020), Some(1_080));
+        assert_eq!(lowered.forgotten(&high, 1_020), None, "nothing is moved");
     }
 
     #[test]

@@ -94,6 +94,12 @@ impl Arns<'_> {
         self.in_every_region("lambda", &format!("function:{}", names::function(self.0, "*")))
     }
 
+    /// The secrets for imports, by the beginning of their names.
+    pub(super) fn import_secrets(&self) -> String {
+        let Environment { home_region, account, name, .. } = self.0;
+        format!("arn:aws:secretsmanager:{home_region}:{account}:secret:sftpctl/{name}/*")
+    }
+
     pub(super) fn table(&self) -> String {
         self.in_every_region("dynamodb", &format!("table/{}", self.0.table.name))
     }

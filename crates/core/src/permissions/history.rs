@@ -12,7 +12,12 @@ pub(super) fn statements(arns: &Arns<'_>) -> Vec<Value> {
         // A customer's folder is that of the account.
         allow("FindAccounts", &["dynamodb:GetItem", "dynamodb:Query"], arns.table_and_indexes()),
         // Without ListBucket, S3 responds with "access denied" instead of "not found".
-        allow("ListVersions", &["s3:ListBucket", "s3:ListBucketVersions"], arns.upload_buckets()),
+        // A restoration, also one that is only planned, needs a bucket that keeps versions.
+        allow(
+            "ListVersions",
+            &["s3:GetBucketVersioning", "s3:ListBucket", "s3:ListBucketVersions"],
+            arns.upload_buckets(),
+        ),
         allow("ReadVersions", &["s3:GetObject", "s3:GetObjectVersion"], arns.upload_objects("*")),
     ]
 }

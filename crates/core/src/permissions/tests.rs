@@ -246,6 +246,13 @@ fn clusters_share_patterns_up_to_their_last_hyphen() {
 }
 
 #[test]
+fn passwords_of_databases_are_secrets_with_a_name_for_them() {
+    let document = &every_document(&environment(""))["users"];
+    let secrets = "arn:aws:secretsmanager:us-west-2:111111111111:secret:sftpctl/99/*";
+    assert_eq!(resources(document, "secretsmanager:GetSecretValue"), [secrets]);
+}
+
+#[test]
 fn secrets_of_host_keys_are_those_of_the_file() {
     let keys = "server: { host_keys: [\"file:k\", \"secretsmanager:sftp/rsa\", \"ssm:/sftp/ed25519\"] }";
     let document = &every_document(&environment(keys))["reader"];

@@ -21,6 +21,8 @@ pub(super) fn statements(arns: &Arns<'_>) -> Vec<Value> {
         allow("ReadServers", &["transfer:DescribeServer", "transfer:ListHostKeys"], [arns.servers()]),
         // `users audit --logins`.
         allow("ReadLogins", &["logs:FilterLogEvents"], arns.server_logs()),
+        // `--password-secret`: the password of the database that accounts are imported from.
+        allow("ReadDatabasePassword", &["secretsmanager:GetSecretValue"], [arns.import_secrets()]),
         // Authorized on the user, whose ARN has the server's ID and the name that logs in.
         allow("TestLogins", &["transfer:TestIdentityProvider"], [arns.sftp_users()]),
     ]

@@ -49,6 +49,26 @@ impl Store {
         Ok(AccountsLock(heartbeat))
     }
 
+    /// Checks that the place is fit for what a command that writes accounts keeps there, and writes nothing.
+    ///
+    /// # Errors
+    /// It is not, or it cannot be read.
+    pub async fn check_place(&self) -> Result<(), StateError> {
+        self.blobs.check().await
+    }
+
+    /// The key of the digests, or `new` if there is none yet; nothing is written.
+    ///
+    /// # Errors
+    /// The place cannot be read.
+    pub async fn known_accounts_key(&self, new: &str) -> Result<String, StateError> {
+        let name = self.accounts_key_name();
+        match self.blobs.get(&name).await? {
+            Some(blob) => text(blob.content, || self.blobs.address(&name)),
+            None => Ok(new.to_owned()),
+        }
+    }
+
     /// The key of the digests. If there is none, `new` becomes it, unless another command was faster.
     ///
     /// # Errors
@@ -100,7 +120,9 @@ mod tests {
             Store::new(blobs, "99", "111111111111", Arc::new(ThisMachine))
         };
         let (from, to) = (store(&here), store(&there));
+        assert_eq!(from.known_accounts_key("none").await.unwrap(), "none", "and it is not kept");
         assert_eq!(from.accounts_key("first").await.unwrap(), "first");
+        assert_eq!(from.known_accounts_key("none").await.unwrap(), "first");
         assert_eq!(from.accounts_key("second").await.unwrap(), "first");
         let memory = from.alias_memory().await.unwrap().get().clone();
         from.alias_memory().await.unwrap().replace(memory).await.unwrap();

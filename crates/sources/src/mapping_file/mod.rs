@@ -31,6 +31,23 @@ pub struct MappingFile {
     path: String,
     /// Each column that a rule names, with its attribute and its place in the text.
     columns: Vec<Named>,
+    /// Each value that a rule gives, with its attribute and its place.
+    constants: Vec<Constant>,
+}
+
+#[derive(Clone, Debug)]
+struct Constant {
+    attribute: &'static str,
+    value: String,
+    place: (usize, usize),
+}
+
+/// What is wrong with a value that a rule gives.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wrong {
+    pub message: String,
+    /// What to do.
+    pub hint: Option<String>,
 }
 
 #[derive(Clone, Debug)]
@@ -50,10 +67,11 @@ pub fn load(text: &str, path: &str, kind: Kind) -> Result<MappingFile, Faults> {
     version(&mut checker, text, file.version.as_ref());
     let (mut options, double_encoded) = options(&mut checker, &file.source, kind);
     let mut mapping = Mapping { double_encoded, ..Mapping::default() };
-    let mut columns = Vec::new();
+    let (mut columns, mut constants) = (Vec::new(), Vec::new());
     for (attribute, setting) in file.settings() {
         let (rule, named) = rule(&mut checker, attribute, setting);
         columns.extend(named);
+        constants.extend(given(attribute, setting));
         if let Setting::Rule(raw) = &setting.value
             && let Some(form) = &raw.form
         {
@@ -69,7 +87,7 @@ pub fn load(text: &str, path: &str, kind: Kind) -> Result<MappingFile, Faults> {
         return Err(Faults::new(text, path, &WORDS, faults));
     }
     options.mapped = columns.iter().map(|named: &Named| named.column.clone()).collect();
-    Ok(MappingFile { mapping, options, text: text.to_owned(), path: path.to_owned(), columns })
+    Ok(MappingFile { mapping, options, text: text.to_owned(), path: path.to_owned(), columns, constants })
 }
 
 /// Checks the version of the format.
@@ -113,6 +131,29 @@ impl MappingFile {
         }
         if faults.is_empty() { Ok(()) } else { Err(Faults::new(&self.text, &self.path, &WORDS, faults)) }
     }
+
+    /// Checks the values that the rules give by the rules for accounts. `wrong` gets the attribute and the value.
+    ///
+    /// # Errors
+    /// Every one that no account can have, in its line: otherwise each row with it would be rejected.
+    pub fn check_constants(&self, wrong: impl Fn(&str, &str) -> Option<Wrong>) -> Result<(), Faults> {
+        let mut faults = Vec::new();
+        for Constant { attribute, value, place } in &self.constants {
+            let Some(Wrong { message, hint }) = wrong(attribute, value.trim()) else { continue };
+            let mut fault = yaml::Fault::new(&self.text, place.0, place.1, message);
+            fault.hint = hint;
+            faults.push(fault);
+        }
+        if faults.is_empty() { Ok(()) } else { Err(Faults::new(&self.text, &self.path, &WORDS, faults)) }
+    }
+}
+
+/// The values that a rule gives, in place of what a column has.
+fn given(attribute: &'static str, setting: &Spanned<Setting>) -> Vec<Constant> {
+    let Setting::Rule(raw) = &setting.value else { return Vec::new() };
+    let targets = raw.values.iter().flat_map(|values| values.value.values());
+    let given = targets.chain(&raw.value).chain(&raw.default).filter(|given| !given.value.trim().is_empty());
+    given.map(|given| Constant { attribute, value: given.value.clone(), place: place(given) }).collect()
 }
 
 /// The JSON Schema of the mapping file, for editors.

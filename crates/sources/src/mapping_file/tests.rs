@@ -59,6 +59,22 @@ fn every_setting_is_read() {
 }
 
 #[test]
+fn values_that_no_account_can_have_are_in_their_places() {
+    let text = "version: 1\norgid: id\ncluster: { value: 99-77 }\nstatus: { column: s, values: { x: active } }\n\
+                expires: { column: e, values: { a: 99-77, b: 2030-01-01 }, default: 99-77 }\nallowed: { value: '' }\n";
+    let file = load(text, "m.yaml", Kind::Csv).unwrap_or_else(|faults| panic!("{}", faults.render(false)));
+    let wrong = |attribute: &str, value: &str| {
+        let message = format!("{attribute} is never {value}");
+        (value == "99-77").then_some(Wrong { message, hint: Some("another".into()) })
+    };
+    let found = file.check_constants(wrong).unwrap_err();
+    let places: Vec<(usize, usize)> = found.list().iter().map(|fault| (fault.line, fault.column)).collect();
+    assert_eq!(places, [(3, 19), (5, 36), (5, 69)], "{}", found.render(false));
+    assert!(found.list()[0].message == "cluster is never 99-77" && found.list()[0].hint.is_some());
+    assert!(file.check_constants(|_, value| (value.is_empty()).then(|| panic!("an empty value is none"))).is_ok());
+}
+
+#[test]
 fn every_fault_is_in_its_place() {
     for (text, line, column, message, hint) in [
         ("version: 2", 1, 10, "unknown format version 2", "version 1"),

@@ -26,7 +26,7 @@ use sftpctl_accounts::import::row::RowsError;
 use self::connection::Connection;
 pub use self::options::{Latin1, Options, Tls};
 use self::reader::Reader;
-use self::url::Target;
+use self::url::{Place, Target};
 use crate::mapping::Mapping;
 use crate::source::{Record, Source};
 
@@ -43,6 +43,20 @@ pub struct Mysql {
 /// It is not such a URL, or has a password in it.
 pub fn check_url(url: &str) -> Result<(), RowsError> {
     Target::parse(url).map(drop)
+}
+
+/// Where a database is, as host and port or socket, and its name; and whether it is on this machine.
+///
+/// # Errors
+/// As of [`check_url`].
+pub(crate) fn place(url: &str) -> Result<(String, bool), RowsError> {
+    let Target { place, database, .. } = Target::parse(url)?;
+    let is_local = place.is_local();
+    let host = match place {
+        Place::Socket(path) => path,
+        Place::Host { name, port } => format!("{}:{port}", name.to_ascii_lowercase()),
+    };
+    Ok((format!("{host}/{database}"), is_local))
 }
 
 impl Mysql {

@@ -250,7 +250,7 @@ fn home(user: &User, found: &mut Findings<'_>) -> String {
     let storage = &user.filesystem;
     let (kind, why) = match storage.provider {
         0 => return user.home_dir.clone(),
-        1 => ("files in S3", "the files are in this bucket already"),
+        1 => ("files in S3", "the files are in this bucket of S3"),
         2 => ("files at Google", "the files are in Google Cloud Storage"),
         3 => ("files at Azure", "the files are in Azure Blob Storage"),
         4 => ("encrypted files", "SFTPGo has encrypted the files: get them through SFTPGo, not from the disk"),
@@ -259,7 +259,7 @@ fn home(user: &User, found: &mut Findings<'_>) -> String {
         _ => ("files elsewhere", "the files are in a storage that is not known here"),
     };
     let home = match storage.provider {
-        1 => format!("/{}/{}", storage.s3config.bucket, storage.s3config.key_prefix.trim_matches('/')),
+        1 => format!("s3://{}/{}", storage.s3config.bucket, storage.s3config.key_prefix.trim_matches('/')),
         _ => user.home_dir.clone(),
     };
     found.lost("home", kind, &home, why);

@@ -86,7 +86,7 @@ fn a_dump_is_read() {
     }
     // With a primary and a secondary group.
     let grouped = &records[15];
-    assert_eq!(column(grouped, "home"), "/clusters-data/customers/grouped");
+    assert_eq!(column(grouped, "home"), "s3://clusters-data/customers/grouped");
     assert_eq!(column(grouped, "allowed"), "198.51.100.7/32 192.0.2.0/24");
     assert_eq!(column(grouped, "expires"), "2033-05-18T03:33:20Z");
     assert_eq!(column(grouped, "groups"), "main extra watchers");

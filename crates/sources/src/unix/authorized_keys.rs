@@ -1,13 +1,17 @@
-//! Lines of authorized_keys (sshd(8), "AUTHORIZED_KEYS FILE FORMAT"). Pure.
+//! Lines of authorized_keys (sshd(8), "AUTHORIZED_KEYS FILE FORMAT"). Pure. What is said of a line that is not a key
+//! never repeats its text: a customer may have had the file made from another one.
 
 use sftp_authorizer::public_key;
 use sftpctl_accounts::import::row::Remark;
-use sftpctl_core::shown::visible;
 
 use super::ranges::Ranges;
 use super::sshd::{is_read_only, is_sftp};
 use crate::days;
 use crate::notes::remark;
+
+/// What begins a remark on a key that is left out, and on one that was read-only.
+pub(super) const LEFT_OUT: &str = "this key is left out";
+pub(super) const READ_ONLY: &str = "it was read-only";
 
 /// A key that an account can have.
 #[derive(Debug, PartialEq, Eq)]
@@ -38,7 +42,7 @@ pub(crate) fn keys(file: &str, text: &str, context: Context) -> (Vec<Key>, Vec<R
         }
         let place = format!("{file}, line {number}");
         match key(line, context) {
-            Err(why) => remarks.push(remark("keys", &place, "", format!("this key is left out: {why}"))),
+            Err(why) => remarks.push(remark("keys", &place, "", format!("{LEFT_OUT}: {why}"))),
             Ok((key, notes)) => {
                 let shown = key.text.clone();
                 remarks.extend(notes.into_iter().map(|why| remark("keys", &place, &shown, why)));
@@ -78,11 +82,11 @@ fn key(line: &str, context: Context) -> Result<(Key, Vec<String>), String> {
             ("command", Some(_)) if context.has_command => {}
             ("command", Some(command)) if is_sftp(&command) => {
                 if is_read_only(&command) {
-                    notes.push("it was read-only; the account may write".to_owned());
+                    notes.push(format!("{READ_ONLY}; the account may write"));
                 }
             }
-            ("command", Some(command)) => {
-                return Err(format!("it only runs `{}`, and the account would give it SFTP", visible(&command)));
+            ("command", Some(_)) => {
+                return Err("it only runs another command, and the account would give it SFTP".to_owned());
             }
             ("expiry-time", Some(time)) => {
                 let end = expiry(&time).ok_or("its expiry-time is not a time, so that sshd refuses it")?;
@@ -99,9 +103,7 @@ fn key(line: &str, context: Context) -> Result<(Key, Vec<String>), String> {
             ("environment" | "permitlisten" | "permitopen" | "tunnel", Some(_)) => {}
             ("principals", Some(_)) => {}
             (flag, None) if is_flag(flag.strip_prefix("no-").unwrap_or(flag)) => {}
-            (other, _) => {
-                return Err(format!("sshd does not know the option {} and refuses it", visible(other)));
-            }
+            _ => return Err("it has an option that sshd does not know, so that sshd refuses it".to_owned()),
         }
     }
     match public_key::problem(&key.text) {
@@ -237,15 +239,15 @@ pub(crate) mod tests {
     fn keys_that_sshd_or_transfer_refuses_are_left_out() {
         for (options, why) in [
             ("cert-authority", "certificate authority"),
-            ("command=\"rsync --server\"", "only runs `rsync --server`"),
+            ("command=\"rsync --server\"", "only runs another command"),
             ("expiry-time=\"20251231Z\"", "has expired (2025-12-31T00:00:00Z)"),
             ("expiry-time=\"20261301\"", "is not a time"),
             ("from=\"10.0.0.1\",from=\"10.0.0.2\"", "from= twice"),
             ("from=10.0.0.1", "not in quotes"),
             ("from=\"10.0.0.1\"x", "text after a quote"),
             ("no-pty,", "end in a comma"),
-            ("no-such-option", "does not know the option no-such-option"),
-            ("from", "does not know the option from"),
+            ("no-such-option", "an option that sshd does not know"),
+            ("from", "an option that sshd does not know"),
         ] {
             let error = one(options).unwrap_err();
             assert!(error.contains(why), "{options}: {error}");
@@ -254,6 +256,25 @@ pub(crate) mod tests {
         assert!(error.contains("types RSA, ECDSA"), "{error}");
         for line in ["1024 35 1234567 jan", "ssh-ed25519", "\"", "from=\"", "x"] {
             assert!(key(line, Context::default()).is_err(), "{line}");
+        }
+    }
+
+    #[test]
+    fn a_line_that_is_not_a_key_is_not_repeated() {
+        for line in [
+            "root:$6$s3cret:19000:0:99999:7:::",
+            "s3cret=x y",
+            "s3cret=\"x\" y",
+            "command=\"s3cret\" y",
+            &format!("command=\"s3cret\" {ED25519}"),
+            "from=\"s3cret\" y",
+            "expiry-time=\"s3cret\" y",
+            "ssh-s3cret AAAA",
+            "s3cret",
+        ] {
+            let (found, remarks) = keys("k", line, Context::default());
+            assert!(found.is_empty() && remarks.len() == 1, "{line}");
+            assert!(!format!("{remarks:?}").contains("s3cret"), "{remarks:?}");
         }
     }
 

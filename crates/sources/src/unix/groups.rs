@@ -10,6 +10,7 @@ use crate::passwd::Entry;
 #[derive(Debug, Default)]
 pub(crate) struct Groups {
     names: Vec<Box<str>>,
+    ids: Vec<u32>,
     by_id: HashMap<u32, usize>,
     of_user: HashMap<Box<str>, Vec<usize>>,
 }
@@ -39,6 +40,7 @@ impl Groups {
     fn add(&mut self, name: &str, id: u32, members: &str) {
         let index = self.names.len();
         self.names.push(name.into());
+        self.ids.push(id);
         // The first name of a number is the one that getgrgid(3) finds.
         self.by_id.entry(id).or_insert(index);
         for member in members.split(',').filter(|member| !member.is_empty()) {
@@ -57,6 +59,12 @@ impl Groups {
             }
         }
         found.into_iter().filter_map(|index| self.names.get(index)).map(AsRef::as_ref).collect()
+    }
+
+    /// The numbers of a user's groups, the primary one first.
+    pub(crate) fn ids_of(&self, entry: &Entry) -> Vec<u32> {
+        let others = self.of_user.get(entry.name.as_str()).into_iter().flatten();
+        std::iter::once(entry.gid).chain(others.filter_map(|index| self.ids.get(*index)).copied()).collect()
     }
 }
 
@@ -88,6 +96,8 @@ mod tests {
             groups.of(&entry).join(" ")
         };
         assert_eq!(of("jan", 100), "sftp staff users");
+        let jan = Entry { name: "jan".to_owned(), gid: 7, ..Entry::default() };
+        assert_eq!(groups.ids_of(&jan), [7, 50, 100, 100]);
         assert_eq!(of("piet", 50), "staff");
         assert_eq!(of("kees", 7), "");
         let message = faults.check().unwrap_err().message;

@@ -1,6 +1,7 @@
 //! The accounts of a Unix server: passwd, shadow, group, login.defs, sshd_config and authorized_keys, below a folder.
 
 mod account;
+mod as_user;
 mod authorized_keys;
 mod groups;
 mod pattern;
@@ -10,7 +11,7 @@ mod shadow;
 mod sshd;
 mod sshd_config;
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::fs::File;
 use std::io::{self, BufReader};
 use std::ops::RangeInclusive;
@@ -20,6 +21,7 @@ use async_trait::async_trait;
 use sftpctl_accounts::import::row::{Remark, RowsError};
 
 use self::account::{Account, COLUMNS};
+use self::as_user::Reader;
 pub(crate) use self::authorized_keys::without_options;
 use self::authorized_keys::{Context, Key};
 use self::groups::Groups;
@@ -70,7 +72,25 @@ pub struct Unix {
     expected: u64,
     seen: HashSet<Box<str>>,
     left_out: LeftOut,
+    /// How often something of the records' accounts is lost or becomes wider.
+    lost: BTreeMap<&'static str, u64>,
     remarks: Vec<String>,
+}
+
+/// What a remark says that an account does not have, or has more than before, as it is counted for the whole server.
+fn kind(remark: &Remark) -> Option<&'static str> {
+    let Remark { column, before, after, why } = remark;
+    Some(match column.as_str() {
+        _ if after == "disabled" => "accounts disabled",
+        "status" if before == "read-only" => "read-only customers who may write",
+        "keys" if why.starts_with(authorized_keys::READ_ONLY) => "read-only keys that may write",
+        "keys" if why.starts_with(authorized_keys::LEFT_OUT) => "keys left out",
+        "keys" if why.starts_with("it could not be read") => "files of keys not read",
+        "keys" | "password" if why.starts_with("left out") => "passwords or keys that sshd_config does not admit",
+        "expires" => "ends of keys lost",
+        "last_changed" => "passwords that had to be changed",
+        _ => return None,
+    })
 }
 
 /// Accounts that are not records.
@@ -125,6 +145,7 @@ impl Unix {
             expected,
             seen: HashSet::new(),
             left_out: LeftOut::default(),
+            lost: BTreeMap::new(),
             remarks,
         })
     }
@@ -166,15 +187,20 @@ impl Unix {
         }
         let (keys, remarks) = self.keys(&entry, &login);
         let account = Account { entry, groups: &groups, secret, login, keys, today: self.today };
-        Ok(Some(account.record(place, remarks)))
+        let record = account.record(place, remarks);
+        for kind in record.remarks.iter().filter_map(kind) {
+            *self.lost.entry(kind).or_default() += 1;
+        }
+        Ok(Some(record))
     }
 
     /// The keys of an account, and what is said of those that it cannot have.
     fn keys(&self, entry: &Entry, login: &Login) -> (Vec<Key>, Vec<Remark>) {
         let context = Context { has_command: login.force_command.is_some(), today: self.today };
+        let user = Reader { uid: entry.uid, gids: self.groups.ids_of(entry) };
         let (mut keys, mut remarks): (Vec<Key>, Vec<Remark>) = Default::default();
         for path in login.key_paths(entry) {
-            match self.root.read(&path, SMALL) {
+            match self.root.read_as(&path, SMALL, &user) {
                 Ok(None) => {}
                 Ok(Some(content)) => {
                     let (found, said) = authorized_keys::keys(&path, &text(&content).0, context);
@@ -325,6 +351,13 @@ impl Source for Unix {
                  `everyone` includes them",
                 staff.count,
                 staff.shown()
+            ));
+        }
+        if !self.lost.is_empty() {
+            let kinds: Vec<_> = self.lost.iter().map(|(kind, count)| format!("{kind} {count}")).collect();
+            remarks.push(format!(
+                "what the server has and an account does not: {}; a report names each",
+                kinds.join(", ")
             ));
         }
         if doubles.count > 0 {

@@ -14,10 +14,12 @@ use crate::notes::usage;
 
 /// A folder that holds the files of a system.
 pub(crate) struct Root {
-    folder: OwnedFd,
+    pub(super) folder: OwnedFd,
     path: PathBuf,
     /// Whether the files of `/etc` and `/etc/ssh` lie in the folder itself.
     is_flat: bool,
+    /// Whether it is this machine, not a copy: owners and modes are those that sshd finds.
+    pub(super) is_live: bool,
 }
 
 impl Root {
@@ -30,7 +32,8 @@ impl Root {
         let shown = visible(&path.display().to_string()).into_owned();
         let folder = openat(CWD, path, flags, Mode::empty())
             .map_err(|error| usage(format!("{shown} cannot be opened: {error}"), "name a folder: `shadow:/`"))?;
-        let mut root = Self { folder, path: path.to_owned(), is_flat: false };
+        let is_live = path.canonicalize().is_ok_and(|path| path == Path::new("/"));
+        let mut root = Self { folder, path: path.to_owned(), is_flat: false, is_live };
         let has = |root: &Self| root.file("/etc/passwd").is_ok_and(|file| file.is_some());
         if has(&root) {
             return Ok(root);
@@ -49,7 +52,7 @@ impl Root {
     }
 
     /// Where a file of the system is below the folder.
-    fn below<'p>(&self, path: &'p str) -> &'p str {
+    pub(super) fn below<'p>(&self, path: &'p str) -> &'p str {
         let flat = ["/etc/ssh/", "/etc/"].iter().find_map(|prefix| path.strip_prefix(prefix));
         let path = if self.is_flat { flat.unwrap_or(path) } else { path };
         let path = path.trim_start_matches('/');
@@ -74,13 +77,7 @@ impl Root {
     /// # Errors
     /// It cannot be read, or has more than `limit` bytes.
     pub(crate) fn read(&self, path: &str, limit: u64) -> io::Result<Option<Vec<u8>>> {
-        let Some(file) = self.file(path)? else { return Ok(None) };
-        let mut content = Vec::new();
-        file.take(limit + 1).read_to_end(&mut content)?;
-        if u64::try_from(content.len()).is_ok_and(|length| length > limit) {
-            return Err(io::Error::new(io::ErrorKind::InvalidData, format!("it has more than {limit} bytes")));
-        }
-        Ok(Some(content))
+        self.file(path)?.map(|file| limited(file, limit)).transpose()
     }
 
     /// The files that a pattern names, sorted: `*` and `?` stand in the last part only.
@@ -151,6 +148,19 @@ impl Root {
         }
         openat(at.as_ref().unwrap_or(&self.folder), *last, flags | OFlags::NOFOLLOW, Mode::empty())
     }
+}
+
+/// The content of a file.
+///
+/// # Errors
+/// It cannot be read, or has more than `limit` bytes.
+pub(super) fn limited(file: File, limit: u64) -> io::Result<Vec<u8>> {
+    let mut content = Vec::new();
+    file.take(limit + 1).read_to_end(&mut content)?;
+    if u64::try_from(content.len()).is_ok_and(|length| length > limit) {
+        return Err(io::Error::new(io::ErrorKind::InvalidData, format!("it has more than {limit} bytes")));
+    }
+    Ok(content)
 }
 
 #[cfg(test)]

@@ -296,6 +296,45 @@ fn keys_are_never_read_outside_the_folder() {
     assert_eq!((keys("absolute"), keys("relative"), keys("within")), (0, 0, 2));
 }
 
+#[test]
+fn what_is_lost_is_counted_for_the_whole_server() {
+    let dir = copy();
+    let key = authorized_keys::tests::ED25519;
+    let keys = format!("expiry-time=\"20200101Z\" {key}\ncert-authority {key}\nssh-dss AAAA x\n{key}\n");
+    fs::write(dir.path().join("home/17509/.ssh/authorized_keys"), keys).unwrap();
+    let config = dir.path().join("etc/ssh/sshd_config");
+    let text = fs::read_to_string(&config).unwrap();
+    fs::write(&config, text.replace("internal-sftp -u 0027", "internal-sftp -R")).unwrap();
+    let mut source = open(dir.path(), Options::default());
+    read(&mut source);
+    let remarks = source.remarks().join("\n");
+    let said = remarks.lines().find(|line| line.starts_with("what the server has and an account does not: ")).unwrap();
+    for kind in ["keys left out 3", "read-only customers who may write ", "accounts disabled "] {
+        assert!(said.contains(kind), "{kind}: {remarks}");
+    }
+}
+
+#[test]
+fn a_customers_link_shows_nothing_of_roots_files() {
+    let dir = copy();
+    let at = |path: &str| dir.path().join(path);
+    let add = |path: &str, line: &str| {
+        let text = fs::read(at(path)).unwrap();
+        fs::write(at(path), [&text[..], line.as_bytes(), b"\n"].concat()).unwrap();
+    };
+    add("etc/passwd", "linked:x:20009:20009::/home/20009:/bin/false");
+    add("etc/shadow", "linked:$6$s3cret:20000::::::");
+    fs::set_permissions(at("etc/shadow"), fs::Permissions::from_mode(0o600)).unwrap();
+    fs::create_dir_all(at("home/20009/.ssh")).unwrap();
+    symlink("/etc/shadow", at("home/20009/.ssh/authorized_keys")).unwrap();
+    let options = Options { everyone: true, ..Options::default() };
+    let records = read(&mut open(dir.path(), options));
+    let linked = records.iter().find(|record| column(record, "username") == "linked").unwrap();
+    let said = format!("{:?}", linked.remarks);
+    assert!(!said.contains("s3cret") && !said.contains(":20000:"), "{said}");
+    assert!(said.contains("it could not be read: sshd reads it as the user"), "{said}");
+}
+
 /// OpenSSH's answer for a user: its keywords, each with its values in their order.
 fn sshd_says(config: &Path, host_key: &Path, user: &str) -> BTreeMap<String, Vec<String>> {
     let mut sshd = Command::new("/usr/sbin/sshd");

@@ -255,15 +255,17 @@ fn tell_ttl(session: &Session, step: Step, memory: &Memory, plan: &Plan) {
             }
         }
         Step::Move | Step::Back => {
+            let now = Timestamp::now().as_second();
+            // Forwards the earlier TTL counts as well. Backwards what it led to is what the aliases get again.
             let ttls = plan.changes.iter().filter(|change| change.is_new_target());
-            if let Some(ttl) = ttls.filter_map(|change| change.old.as_ref()).map(|old| old.ttl).max() {
-                printer.text(|| {
-                    format!(
-                        "caches may answer as before for another {}; keep both servers until then",
-                        span(ttl.unsigned_abs())
-                    )
-                });
-            }
+            let ttl = ttls.filter_map(|change| change.old.as_ref()).map(|old| old.ttl).max();
+            let earlier = memory.forgotten(&plan.changes, now).filter(|_| step == Step::Move);
+            let Some(ttl) = ttl else { return };
+            let rest = match earlier.filter(|end| *end > now.saturating_add(ttl)) {
+                Some(end) => format!("until {}, in {}", time(end), span((end - now).unsigned_abs())),
+                None => format!("for another {}", span(ttl.unsigned_abs())),
+            };
+            printer.text(|| format!("caches may answer as before {rest}; keep both servers until then"));
         }
     }
 }

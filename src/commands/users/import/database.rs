@@ -40,7 +40,8 @@ pub(super) struct DatabaseArgs {
     /// Environment variable with the database password
     #[arg(help_heading = HEADING, long, value_name = "NAME", group = "database_password")]
     password_env: Option<String>,
-    /// Secret of Secrets Manager with the database password, in the home region
+    /// Secret of Secrets Manager with the database password, in the home region; `policy users` allows names that begin
+    /// with sftpctl/ENV/
     #[arg(help_heading = HEADING, long, value_name = "NAME", group = "database_password")]
     password_secret: Option<String>,
     /// The account needs no password

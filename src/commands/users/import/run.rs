@@ -31,7 +31,7 @@ use sftpctl_core::text::{counted, either};
 use sftpctl_engine::execute::stop::Stop;
 use sftpctl_engine::state::error::StateError;
 use sftpctl_engine::state::store::{Store, terms};
-use sftpctl_sources::mapping_file::MappingFile;
+use sftpctl_sources::mapping_file::{MappingFile, Wrong};
 
 /// The arguments that both commands have.
 #[derive(Debug, clap::Args)]
@@ -71,7 +71,7 @@ pub(in crate::commands::users) struct Manner {
     pub(in crate::commands::users) writes: bool,
     /// How many accounts may be deleted that the source does not have any more; `None` deletes none.
     pub(in crate::commands::users) deletions: Option<Limit>,
-    /// Whether differences that are not written end the command with their own exit code.
+    /// Whether differences end the command with their own exit code, if nothing is to be written.
     pub(in crate::commands::users) tells_differences: bool,
     /// Whether it is confirmed already.
     pub(in crate::commands::users) confirmed: bool,
@@ -121,6 +121,9 @@ pub(in crate::commands::users) async fn run(
     printer: Printer,
 ) -> Result<Exit, CliError> {
     args.source.check_options()?;
+    if manner.deletions.is_some() {
+        args.source.check_name()?;
+    }
     let form = args.report.as_deref().map(report_form).transpose()?;
     if let Some(path) = &args.report {
         if let Some(input) = args.source.files().find(|input| is_same_file(input, path)) {
@@ -141,12 +144,22 @@ pub(in crate::commands::users) async fn run(
         return Err(CliError::new(Exit::Usage, format!("environment {} has no cluster `{cluster}`", environment.name))
             .hint(format!("its clusters are {}", known.join(", "))));
     }
+    if let Some(file) = &mapping {
+        let rules = Rules { environment: &environment, default_cluster: None };
+        let wrong = |attribute: &str, value: &str| {
+            rules.constant(attribute, value).map(|(message, hint)| Wrong { message, hint })
+        };
+        let checked = file.check_constants(wrong);
+        checked.map_err(|faults| CliError::from_faults(&faults, printer.has_color()))?;
+    }
     let stop = Stop::on_signals(|| streams::progress("stopping; the writes in flight are finished"), stop_now);
     let place = args.state.place(&environment);
     let via_s3 = manner.via_s3.then(|| ViaS3::new(&aws, &environment, &place)).transpose()?;
     let run =
         Run { args, manner, form, mapping, environment: &environment, aws: &aws, store: &store, printer, stop, via_s3 };
     if !manner.writes {
+        // What would stop the writes stops the rehearsal.
+        store.check_place().await?;
         return run.run().await;
     }
     let terms = terms(environment.state.lease_seconds, manner.lock_timeout);
@@ -240,12 +253,12 @@ impl Run<'_> {
         }
         self.refuse_rejected(&review)?;
         self.refuse_deletions(&review)?;
+        if let Some(via_s3) = self.via_s3.as_ref().filter(|_| self.writes(&review) > 0) {
+            streams::progress(via_s3.estimate(&mut review, self.environment).await?);
+        }
         if !self.manner.writes || self.writes(&review) == 0 {
             self.show(&review, None);
             return Ok(self.unwritten(&review));
-        }
-        if let Some(via_s3) = &self.via_s3 {
-            streams::progress(via_s3.estimate(&mut review, self.environment).await?);
         }
         self.confirm(&review).await?;
         let shown = Shown::new(self.printer.format(), self.stop.clone());
@@ -276,7 +289,11 @@ impl Run<'_> {
         let secrets = Some((&**self.aws, &*self.environment.home_region));
         let mut rows = self.args.source.open(secrets, mapping, self.printer).await?;
         let own = DigestKey::random();
-        let key = self.store.accounts_key(&own.text()).await?;
+        // Without a key there is no digest to compare with, and a run that writes nothing keeps none.
+        let key = match self.manner.writes {
+            true => self.store.accounts_key(&own.text()).await?,
+            false => self.store.known_accounts_key(&own.text()).await?,
+        };
         let key = DigestKey::parse(&key).ok_or_else(|| {
             CliError::new(Exit::Usage, "the key of the accounts' digests, which is kept with the state, is damaged")
                 .hint("restore it from a backup of the state")
@@ -284,7 +301,8 @@ impl Run<'_> {
         let rules = Rules { environment: self.environment, default_cluster: self.args.cluster.clone() };
         let has_table = self.via_s3.is_none();
         let source = self.args.source.name(mapping);
-        let options = Options { rules, key, overwrite: self.args.overwrite, source, has_table };
+        let former_source = self.args.source.former_name(mapping);
+        let options = Options { rules, key, overwrite: self.args.overwrite, source, former_source, has_table };
         let reviewed = review::review(rows.as_mut(), &self.accounts(), &options, shown).await;
         reviewed.map_err(|error| unreviewed(error, &self.environment.name))
     }
@@ -324,12 +342,8 @@ impl Run<'_> {
 
     /// The exit code where nothing is written.
     fn unwritten(&self, review: &Review) -> Exit {
-        let counts = review.counts;
-        let differs = match self.manner.writes {
-            true => self.changes(review) + counts.removed > 0,
-            false => differs(counts),
-        };
-        if self.manner.tells_differences && differs { Exit::Changes } else { Exit::Ok }
+        let is_told = self.manner.tells_differences && !self.manner.writes;
+        if is_told && differs(review.counts) { Exit::Changes } else { Exit::Ok }
     }
 
     /// Refuses to write if more rows are rejected than allowed.

@@ -26,6 +26,7 @@ use sftpctl_sources::options::{Kind, Options};
 use sftpctl_sources::proftpd::ProFtpd;
 use sftpctl_sources::sftpgo::{self, SftpGo};
 use sftpctl_sources::source::Source;
+use sftpctl_sources::source_name;
 use sftpctl_sources::unix::{self, Unix};
 
 /// Records that `--inspect` reads.
@@ -49,8 +50,8 @@ pub(in crate::commands::users) struct SourceArgs {
     /// sftpgo: import users without the restrictions that an account cannot have
     #[arg(long)]
     drop_restrictions: bool,
-    /// Name of the source, which its accounts keep [default: the kind and the table or file]
-    #[arg(long, value_name = "NAME", value_parser = source_name)]
+    /// Name of the source, which its accounts keep [default: the kind and the place]
+    #[arg(long, value_name = "NAME", value_parser = given_name)]
     source_name: Option<String>,
     #[command(flatten)]
     database: DatabaseArgs,
@@ -91,13 +92,11 @@ impl From {
     }
 }
 
-/// Characters of a source's name.
-const NAME_LENGTH: usize = 100;
-
-fn source_name(text: &str) -> Result<String, String> {
+fn given_name(text: &str) -> Result<String, String> {
+    const LENGTH: usize = source_name::LENGTH;
     match text.chars().count() {
-        1..=NAME_LENGTH if !text.contains(char::is_control) => Ok(text.to_owned()),
-        _ => Err(format!("a name has 1 to {NAME_LENGTH} characters, and no control characters")),
+        1..=LENGTH if !text.contains(char::is_control) => Ok(text.to_owned()),
+        _ => Err(format!("a name has 1 to {LENGTH} characters, and no control characters")),
     }
 }
 
@@ -124,17 +123,37 @@ impl SourceArgs {
             .hint(format!("leave {name} out")))
     }
 
-    /// The name of the source: the kind and the table or file, `csv:customers.csv`, unless one is given.
+    /// The name of the source: its kind and place, `csv:/srv/customers.csv`, unless one is given.
     pub(super) fn name(&self, file: Option<&MappingFile>) -> String {
         if let Some(name) = &self.source_name {
             return name.clone();
         }
+        let From { kind, place } = &self.from;
+        let options = file.map(|file| file.options.clone()).unwrap_or_default();
+        if *kind == Kind::Mysql {
+            return source_name::of_database(&format!("mysql:{place}"), &self.database.options(&options, None));
+        }
+        source_name::of_file(*kind, place, &options, self.everyone)
+    }
+
+    /// The name that earlier versions gave to the source, which its accounts may have.
+    pub(super) fn former_name(&self, file: Option<&MappingFile>) -> Option<String> {
+        if self.source_name.is_some() {
+            return None;
+        }
         let table = self.database.table().or_else(|| file.and_then(|file| file.options.table.as_deref()));
-        let path = self.from.place.split('?').next().unwrap_or_default();
-        let last = path.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
-        let mut name = format!("{}:{}", self.from.kind.as_str(), table.unwrap_or(last));
-        name.retain(|c| !c.is_control());
-        name.chars().take(NAME_LENGTH).collect()
+        Some(source_name::former(self.from.kind, &self.from.place, table))
+    }
+
+    /// Refuses to conclude that accounts are gone from a source that has no name of its own, such as a pipe.
+    pub(super) fn check_name(&self) -> Result<(), CliError> {
+        let From { kind, place } = &self.from;
+        if self.source_name.is_some() || *kind == Kind::Mysql || source_name::is_lasting(place) {
+            return Ok(());
+        }
+        let shown = format!("{}:{place}", kind.as_str());
+        let message = format!("--delete needs the name of the source: `{shown}` may be another one each time");
+        Err(CliError::new(Exit::Usage, message).hint("pass --source-name NAME, always the same for this source"))
     }
 
     /// The files that are read.
