@@ -18,7 +18,7 @@ pub struct StartOptions {
     pub port: Option<u16>,
     /// Simulated delays of services.
     pub delays: Delays,
-    /// The virtual environment; `None` is `venv` in the local cloud's folder.
+    /// The virtual environment; `None` is the one in the user's cache, which all local clouds of the user share.
     pub venv: Option<PathBuf>,
     /// Keep the files of SFTP sessions in memory and skip authorization, to measure the endpoint alone.
     pub files_in_memory: bool,
