@@ -61,7 +61,9 @@ impl<'a> Run<'a> {
     /// Begins with the markers of new accounts, if they are to get any.
     pub(super) fn mark(&mut self, added: Vec<Added>, attempts: u32) {
         if added.is_empty() {
-        } else if self.writer.choices.markers {
+            return;
+        }
+        if self.writer.choices.markers {
             let writer = Arc::clone(&self.writer);
             self.marking.spawn(async move { writer.with_markers(added, attempts).await });
         } else {
