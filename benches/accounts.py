@@ -12,6 +12,8 @@ MILLION = 1_000_000
 # boto3's rate does not depend on the number, and a million would take it several minutes.
 THEIRS = 200_000
 HARDENED = 600
+# Write units a second, AWS's default quota of a table: "Quotas in Amazon DynamoDB", throughput of on-demand tables.
+QUOTA = 40_000
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "111111111111", "AWS_SECRET_ACCESS_KEY": "fake-secret",
                "AWS_EC2_METADATA_DISABLED": "true", "AWS_DEFAULT_REGION": "us-west-2"}
@@ -28,10 +30,11 @@ with table.batch_writer() as batch, open(sys.argv[1]) as file:
 
 
 class Table:
-    """A table in a process of its own, empty."""
+    """A table in a process of its own, empty. With `units` it takes so many write units a second."""
 
-    def __init__(self, program):
-        self.process = subprocess.Popen([program], stdout=subprocess.PIPE, text=True)
+    def __init__(self, program, units=None):
+        command = [program] if units is None else [program, str(units)]
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         endpoint = f"http://127.0.0.1:{int(self.process.stdout.readline())}"
         self.environment = {"PATH": os.environ["PATH"], "AWS_ENDPOINT_URL": endpoint, **CREDENTIALS}
 
@@ -97,6 +100,12 @@ def run(report, program, table, python):
             took, peak = there.measure(imported(all_of_them, "--dry-run"), folder)
             report("checking a million rows against a million accounts", took, None, "s", took, (0, 60))
             report("memory of it", peak, None, "MB", peak, (0, 100))
+        with Table(table, QUOTA) as there:
+            checking = there.measure(imported(all_of_them, "--dry-run"), folder)[0]
+            took = there.measure(imported(all_of_them, "--yes"), folder)[0]
+            writes = 2 * MILLION / (took - checking)
+            report("writes of an import a second, against what a table gives that has AWS's default quota", writes, QUOTA,
+                   "/s", writes / QUOTA, 0.95)
         cores = os.cpu_count()
         few = accounts(folder, HARDENED)
         rates = []

@@ -1,7 +1,9 @@
 //! A table in memory that answers what an import, a hardening and boto3's `batch_writer` ask of DynamoDB, for
 //! benches/accounts.py: `MiniStack` would be what is measured. It prints its port.
 //!
-//! Its items are as they came; nothing is validated but the conditions of statements. Requests need no signature.
+//! Its items are as they came; nothing is validated but the conditions of statements. Requests need no signature. With a
+//! number as its argument, it takes so many write units a second and throttles what is beyond them, statement by
+//! statement, as `DynamoDB` does: each item of these is one unit.
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a benchmark fails by panicking")]
 
@@ -10,6 +12,7 @@ use std::collections::hash_map::Entry;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::io::Write as _;
 use std::sync::{Arc, Mutex};
+use std::time::Instant;
 
 use axum::Router;
 use axum::body::Bytes;
@@ -33,6 +36,28 @@ struct Part {
 
 struct Table {
     parts: Vec<Mutex<Part>>,
+    /// Without one it takes all it can.
+    capacity: Option<Mutex<Capacity>>,
+}
+
+/// Write units that have not been used.
+struct Capacity {
+    /// A second.
+    rate: f64,
+    left: f64,
+    at: Instant,
+}
+
+impl Capacity {
+    /// Takes a unit; `false` if there is none. What was not used in a second is gone.
+    fn take(&mut self) -> bool {
+        let now = Instant::now();
+        self.left = (self.left + now.duration_since(self.at).as_secs_f64() * self.rate).min(self.rate);
+        self.at = now;
+        let is_there = self.left >= 1.0;
+        self.left -= f64::from(u8::from(is_there));
+        is_there
+    }
 }
 
 impl Table {
@@ -117,8 +142,15 @@ impl Table {
         body
     }
 
+    fn has_capacity(&self) -> bool {
+        self.capacity.as_ref().is_none_or(|capacity| capacity.lock().unwrap().take())
+    }
+
     /// A statement of `PartiQL`, in the forms that sftpctl sends.
     fn execute(&self, statement: &Value) -> Value {
+        if !self.has_capacity() {
+            return refused("ThrottlingError");
+        }
         let text = statement["Statement"].as_str().unwrap();
         let mut parameters = statement["Parameters"].as_array().unwrap().iter();
         if text.starts_with("INSERT") {
@@ -181,11 +213,18 @@ async fn answer(State(table): State<Arc<Table>>, headers: HeaderMap, body: Bytes
             json!({ "Responses": statements.iter().map(|one| table.execute(one)).collect::<Vec<_>>() }).to_string()
         }
         "BatchWriteItem" => {
-            let puts = request["RequestItems"].as_object().unwrap().values().flat_map(|puts| puts.as_array().unwrap());
-            puts.for_each(|put| {
-                table.put(put["PutRequest"]["Item"].as_object().unwrap(), true);
-            });
-            json!({ "UnprocessedItems": {} }).to_string()
+            let mut left = Map::new();
+            for (name, puts) in request["RequestItems"].as_object().unwrap() {
+                let (taken, rest): (Vec<&Value>, Vec<&Value>) =
+                    puts.as_array().unwrap().iter().partition(|_| table.has_capacity());
+                for put in taken {
+                    table.put(put["PutRequest"]["Item"].as_object().unwrap(), true);
+                }
+                if !rest.is_empty() {
+                    left.insert(name.clone(), json!(rest));
+                }
+            }
+            json!({ "UnprocessedItems": left }).to_string()
         }
         "GetItem" => {
             let found = table.get(&key_of(request["Key"].as_object().unwrap()));
@@ -210,7 +249,9 @@ async fn answer(State(table): State<Arc<Table>>, headers: HeaderMap, body: Bytes
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() {
-    let table = Arc::new(Table { parts: (0..PARTS).map(|_| Mutex::default()).collect() });
+    let rate = std::env::args().nth(1).map(|rate| rate.parse().unwrap());
+    let capacity = rate.map(|rate| Mutex::new(Capacity { rate, left: 0.0, at: Instant::now() }));
+    let table = Arc::new(Table { parts: (0..PARTS).map(|_| Mutex::default()).collect(), capacity });
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     std::io::stdout().write_all(format!("{port}\n").as_bytes()).unwrap();

@@ -196,7 +196,10 @@ pub fn compared(org_id: i64, of: &Comparison) -> Text {
     for (difference, count) in &of.differences {
         text.line(format!("  {} {}", grouped(*count), difference.words()));
         let samples = of.samples.iter().filter(|(_, sample)| sample == difference).take(SHOWN);
-        samples.for_each(|(path, _)| text.line(format!("    {path}")));
+        samples.for_each(|(path, _)| match path.0.is_empty() {
+            true => text.line("    the home itself"),
+            false => text.line(format!("    {path}")),
+        });
     }
     for (count, what, [one, many]) in [
         (of.left, "entry", ["was left by the last copy", "were left by the last copy"]),

@@ -259,18 +259,27 @@ fn common<'a>(a: &'a str, b: &str) -> &'a str {
 
 async fn compare(s3: &S3, bucket: &str, object: &Object, deep: bool) -> Result<Option<Difference>, AwsError> {
     let Some(found) = s3.facts(bucket, &object.key).await? else { return Ok(Some(Difference::Missing)) };
-    let is_same = found.size == object.bytes && found.crc64nvme.as_ref() == Some(&object.crc64nvme);
-    if found.etag != object.etag && !is_same {
-        return Ok(Some(Difference::Replaced));
-    }
-    if found.size != object.bytes || found.crc64nvme.as_ref().is_some_and(|crc| *crc != object.crc64nvme) {
-        return Ok(Some(Difference::Damaged));
-    }
-    if !deep {
-        return Ok(found.crc64nvme.is_none().then_some(Difference::Unproven));
+    let stored = compare_stored(object, &found);
+    if !deep || !matches!(stored, None | Some(Difference::Unproven)) {
+        return Ok(stored);
     }
     let read = read_back(s3, bucket, &object.key, &found).await?;
     Ok((read.as_ref() != Some(&object.crc64nvme)).then_some(Difference::Damaged))
+}
+
+/// Compares an object with what S3 knows of it.
+fn compare_stored(object: &Object, found: &HeadFacts) -> Option<Difference> {
+    let is_same = found.size == object.bytes && found.crc64nvme.as_ref() == Some(&object.crc64nvme);
+    if found.etag != object.etag && !is_same {
+        return Some(Difference::Replaced);
+    }
+    match &found.crc64nvme {
+        _ if found.size != object.bytes => Some(Difference::Damaged),
+        Some(crc) if *crc != object.crc64nvme => Some(Difference::Damaged),
+        // What has no content needs no checksum: some servers have none for the markers of folders.
+        None if object.bytes > 0 => Some(Difference::Unproven),
+        _ => None,
+    }
 }
 
 /// The checksum of an object's content, which is read; `None` if it is gone, or has another length than S3 says.
@@ -300,7 +309,42 @@ pub fn digest(manifest: &Manifest) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::entry::Stamp;
     use super::*;
+
+    #[test]
+    fn only_content_needs_a_checksum() {
+        let object = |bytes: u64| Object {
+            path: Raw::default(),
+            key: "7/".into(),
+            stamp: Stamp::default(),
+            mode: 0,
+            uid: 0,
+            gid: 0,
+            bytes,
+            crc64nvme: "sum".into(),
+            etag: "a".into(),
+            version: None,
+        };
+        let found = |size: u64, sum: Option<&str>| HeadFacts {
+            size,
+            etag: "a".into(),
+            crc64nvme: sum.map(str::to_owned),
+            ..HeadFacts::default()
+        };
+        for (bytes, size, sum, expected) in [
+            (3, 3, Some("sum"), None),
+            (3, 3, None, Some(Difference::Unproven)),
+            (0, 0, None, None),
+            (0, 0, Some("else"), Some(Difference::Damaged)),
+            (3, 0, None, Some(Difference::Damaged)),
+            (0, 3, None, Some(Difference::Damaged)),
+        ] {
+            assert_eq!(compare_stored(&object(bytes), &found(size, sum)), expected, "{bytes} {size} {sum:?}");
+        }
+        let other = HeadFacts { etag: "b".into(), ..found(0, None) };
+        assert_eq!(compare_stored(&object(0), &other), Some(Difference::Replaced));
+    }
 
     #[test]
     fn listing_is_of_what_all_keys_begin_with() {
