@@ -200,7 +200,7 @@ impl Run<'_> {
             Ok(InPlace::Folder) => {
                 if let Err(refusal) = self.check(home).await? {
                     // A run that was killed may have frozen it.
-                    let is_frozen = home.has(Step::Frozen);
+                    let is_frozen = journal.lock().unwrap_or_else(PoisonError::into_inner).manifest().is_frozen();
                     let failure = refusal.to_string();
                     return Ok(Ended::Failed(if is_frozen { self.thawed(home, failure).await } else { failure }));
                 }
@@ -256,16 +256,17 @@ impl Run<'_> {
             Ok(denial) => denial,
             Err(error) => return Ok(Err(error.to_string())),
         };
+        // Before the command, so that a roll-back knows of it, wherever this run is killed.
+        home.note(Step::Frozen, detail)?;
         if let Some(freeze) = Hook::of(self.args.freeze_command.as_deref(), home.chosen)
             && let Err(why) = freeze.run().await
         {
-            return Ok(Err(why));
+            return Ok(Err(self.thawed(home, why).await));
         }
-        home.note(Step::Frozen, detail)?;
         if self.args.freeze_mode
             && let Err(error) = swap::set_rights(&home.chosen.path, 0)
         {
-            return Ok(Err(error.to_string()));
+            return Ok(Err(self.thawed(home, error.to_string()).await));
         }
         match denial {
             Some(denial) => self.deny(home, denial).await,
@@ -283,8 +284,10 @@ impl Run<'_> {
 
     /// Thaws a home that was not cut over for this reason. Returns it, with what failed of the thaw.
     async fn thawed(&self, home: Home<'_>, failure: Failure) -> Failure {
-        let thawed = thaw(self.args.thaw_command.as_deref(), home.chosen, &home.chosen.path, home.journal).await;
-        failure + &thawed.map(|why| format!("; the thaw failed: {why}")).unwrap_or_default()
+        let failed = thaw(self.args.thaw_command.as_deref(), home.chosen, &home.chosen.path, home.journal).await;
+        // A thaw that failed is repeated by `homes rollback`, or the next run.
+        let failed = failed.or_else(|| home.note(Step::Thawed, String::new()).err().map(|error| error.to_string()));
+        failure + &failed.map(|why| format!("; the thaw failed: {why}")).unwrap_or_default()
     }
 
     /// A copy of the home, which is the folder at this path now.

@@ -28,7 +28,8 @@ use sftpctl_files::homes::swap::{self, InPlace};
     sftpctl homes rollback --env 99 --list wave-1.txt --mount /sftp --yes\n\n\
     For each home: the account is disabled, what was stored in S3 since the copy is brought back to the disk with its \
     owners and times, the old folder and the link change places again, and what arrived meanwhile is brought back, too. \
-    Nothing is deleted, in S3 or on the disk: files that were deleted in S3 are counted, and kept.")]
+    Nothing is deleted, in S3 or on the disk: files that were deleted in S3 are counted, and kept.\n\n\
+    A home that a cut-over has frozen and not exchanged, because it was killed, is thawed.")]
 pub(super) struct Args {
     #[command(flatten)]
     selection: Selection,
@@ -60,10 +61,22 @@ pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> 
         let target = args.swap.target(&place);
         let in_place = swap::in_place(&home.path, &target)
             .map_err(|error| CliError::new(Exit::Failed, format!("home {}: {error}", home.org_id)))?;
-        let was_moved = {
+        let (was_moved, is_frozen) = {
             let journal = journal.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-            journal.manifest().has(Step::Exchanged) || journal.manifest().has(Step::RolledBack)
+            let manifest = journal.manifest();
+            (manifest.has(Step::Exchanged) || manifest.has(Step::RolledBack), manifest.is_frozen())
         };
+        if in_place == InPlace::Folder && is_frozen {
+            let failure = thaw(args.thaw_command.as_deref(), &home, &home.path, &journal).await;
+            match &failure {
+                None => note(&journal, Step::Thawed, String::new())?,
+                Some(_) => exit = Exit::Partly,
+            }
+            let notes = ["it was not cut over: the customer goes on at the old server".to_owned()];
+            let view = MovedView { org_id: home.org_id, what: "thawed", failure: failure.as_deref(), notes: &notes };
+            printer.emit("homes-rollback/1", &view, || view.text());
+            continue;
+        }
         if in_place == InPlace::Folder && !was_moved {
             return Err(CliError::new(Exit::Refused, format!("home {} was not cut over", home.org_id)));
         }

@@ -15,7 +15,7 @@ const SHOWN: usize = 5;
 #[serde(rename_all = "camelCase")]
 pub struct MovedView<'a> {
     pub org_id: i64,
-    /// `cut over` or `rolled back`.
+    /// `cut over`, `rolled back` or, if there was nothing to roll back but the freeze, `thawed`.
     pub what: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub failure: Option<&'a str>,

@@ -8,6 +8,7 @@ mod nasty;
 mod over_sftp;
 
 use std::collections::BTreeMap;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::process::Stdio;
 
@@ -518,6 +519,37 @@ fn a_cutover_that_is_killed_goes_on() {
     }
     customer.json(0, "rollback", &ROLLBACK);
     assert_eq!(nasty::tree(&customer.home), before);
+}
+
+/// A home that was frozen when the cut-over was killed is thawed by a roll-back.
+#[test]
+fn a_home_that_was_only_frozen_is_thawed() {
+    let (customer, cutover) = Customer::to_be_cut_over();
+    std::fs::create_dir_all(customer.path("mount/17578")).unwrap();
+    let rights = || std::fs::metadata(&customer.home).unwrap().permissions().mode() & 0o7777;
+    let (before, tree) = (rights(), nasty::tree(&customer.home));
+    let cutover = [&cutover[..], &["--freeze-mode"]].concat();
+    // Killed by the first write after the line of the freeze.
+    let is_frozen = (40..2_000).step_by(40).any(|bytes| {
+        let command = customer.site.command(&customer.arguments("cutover", &cutover));
+        let length = std::fs::metadata(customer.manifest()).map_or(0, |facts| facts.len());
+        killed::limited(&command, length + bytes).status().unwrap();
+        killed::lines(&customer.manifest()).pop().is_some_and(|(kind, _)| kind == "step frozen")
+    });
+    assert!(is_frozen && rights() == 0 && customer.path("frozen-17578").exists());
+    let back = customer.json(0, "rollback", &ROLLBACK);
+    assert_eq!(back["what"], "thawed", "{back}");
+    assert_eq!(rights(), before);
+    assert!(!customer.path("frozen-17578").exists() && !customer.is_link());
+    assert_eq!(nasty::tree(&customer.home), tree);
+    assert!(customer.json(3, "rollback", &ROLLBACK)["error"].as_str().unwrap().contains("was not cut over"));
+
+    // A freeze that fails is undone, too.
+    let mut failing = CUTOVER;
+    failing[5] = "touch frozen-17578; false";
+    let refused = customer.json(3, "cutover", &failing);
+    assert!(refused["failure"].as_str().unwrap().contains("the freeze failed"), "{refused}");
+    assert!(!customer.path("frozen-17578").exists());
 }
 
 /// Of many homes, one that has no account is named, and the others are copied.

@@ -1,6 +1,6 @@
 //! One pass over a home: every entry that is not stored as it is now becomes an object.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -14,9 +14,11 @@ use super::concern::Concern;
 use super::entry::{Entry, Kind};
 use super::journal::{Journal, JournalError};
 use super::name::Raw;
+use super::objects::Packed;
 use super::pace::Pace;
 use super::plan::{self, Fate, plan};
 use super::record::{Begun, Line, Object, Pass};
+use super::seen::Seen;
 use super::source::Source;
 use super::upload::{Memory, Outcome, Uploader};
 use super::watch::{self, Progress, Watch};
@@ -150,7 +152,7 @@ pub async fn copy(
         uploader,
         tasks: JoinSet::new(),
         result: Copied::default(),
-        seen: HashSet::new(),
+        seen: Seen::default(),
         firsts: HashMap::new(),
         others: Vec::new(),
         again: Vec::new(),
@@ -174,7 +176,7 @@ struct Copier<'a> {
     tasks: JoinSet<Result<(Job, Outcome), CopyError>>,
     result: Copied,
     /// Paths of the home.
-    seen: HashSet<Raw>,
+    seen: Seen,
     /// Of files with several names, the first path.
     firsts: HashMap<(u64, u64), Raw>,
     others: Vec<Job>,
@@ -270,7 +272,7 @@ impl Copier<'_> {
     /// Takes an entry of the walk.
     async fn take(&mut self, entry: Entry) -> Result<(), CopyError> {
         // An entry that is skipped now may have been stored before, and is not gone.
-        if !self.seen.insert(entry.path.clone()) {
+        if !self.seen.insert(&entry.path) {
             return Ok(());
         }
         self.result.pass.entries += 1;
@@ -347,7 +349,7 @@ impl Copier<'_> {
     }
 
     fn known(&self, path: &Raw) -> Option<Object> {
-        self.uploader.journal().manifest().objects.get(path).cloned()
+        self.uploader.journal().manifest().objects.get(path)
     }
 
     async fn finish_tasks(&mut self) -> Result<(), CopyError> {
@@ -416,15 +418,15 @@ impl Copier<'_> {
         let begun: Vec<Begun> = {
             let journal = self.uploader.journal();
             let begun = journal.manifest().begun.iter();
-            begun.filter(|(path, _)| !self.seen.contains(*path)).map(|(_, begun)| begun.clone()).collect()
+            begun.filter(|(path, _)| !self.seen.contains(&path.0)).map(|(_, begun)| begun.clone()).collect()
         };
         for Begun { key, upload, .. } in begun {
             self.uploader.end(&key, upload).await?;
         }
         let gone: Vec<Object> = {
             let journal = self.uploader.journal();
-            let objects = journal.manifest().objects.values();
-            objects.filter(|object| !self.seen.contains(&object.path)).cloned().collect()
+            let objects = journal.manifest().objects.all();
+            objects.filter(|object| !self.seen.contains(object.path())).filter_map(Packed::object).collect()
         };
         for object in gone {
             let deleted = match self.options.gone {

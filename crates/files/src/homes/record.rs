@@ -9,6 +9,7 @@ use sftpctl_core::spec::sftp_address::SftpAddress;
 
 use super::entry::{Facts, Stamp};
 use super::name::Raw;
+use super::objects::{Objects, Packed};
 use super::sshd::Denial;
 
 /// The version of the format.
@@ -169,6 +170,8 @@ pub enum Step {
     /// What was written into the old folder at the last moment is stored as well.
     Late,
     Enabled,
+    /// The freeze of a cut-over that did not come to the exchange was undone.
+    Thawed,
     RolledBack,
     BroughtBack,
 }
@@ -183,6 +186,7 @@ impl Step {
             Self::Exchanged => "exchanged",
             Self::Late => "late",
             Self::Enabled => "enabled",
+            Self::Thawed => "thawed",
             Self::RolledBack => "rolled-back",
             Self::BroughtBack => "brought-back",
         }
@@ -202,7 +206,7 @@ pub struct Begun {
 #[derive(Clone, Debug, Default)]
 pub struct Manifest {
     /// By path.
-    pub objects: HashMap<Raw, Object>,
+    pub objects: Objects,
     /// What was sent since the last line of its path: one for each attempt.
     pub sending: HashMap<Raw, Vec<Sending>>,
     /// What stays behind as an option says.
@@ -235,7 +239,7 @@ impl Manifest {
                 self.is_newer_than_verified = true;
                 self.sending.remove(&object.path);
                 self.skipped.remove(&object.path);
-                self.objects.insert(object.path.clone(), object);
+                self.objects.insert(&object);
             }
             Line::Skipped { path } => {
                 self.is_newer_than_verified = true;
@@ -275,7 +279,7 @@ impl Manifest {
                 match step {
                     Step::Frozen => self.steps.clear(),
                     Step::Denied => self.denied = Some(detail.clone()),
-                    Step::RolledBack => self.denied = None,
+                    Step::RolledBack | Step::Thawed => self.denied = None,
                     _ => {}
                 }
                 self.steps.push((step, at, detail));
@@ -292,9 +296,14 @@ impl Manifest {
         }
     }
 
+    /// Whether a cut-over has frozen the home, or began to, and ended before the exchange without thawing it.
+    pub fn is_frozen(&self) -> bool {
+        (self.has(Step::Frozen) || self.denied.is_some()) && !self.has(Step::Exchanged) && !self.has(Step::Thawed)
+    }
+
     /// The rights that a home had before it was frozen by its mode, if it was and is still.
     pub fn rights_before_freeze(&self) -> Option<u32> {
-        if self.has(Step::RolledBack) {
+        if self.has(Step::RolledBack) || self.has(Step::Thawed) {
             return None;
         }
         let frozen = self.steps.iter().rev().find(|(step, ..)| *step == Step::Frozen)?;
@@ -308,7 +317,7 @@ impl Manifest {
 
     /// Bytes of all objects.
     pub fn bytes(&self) -> u64 {
-        self.objects.values().map(|object| object.bytes).sum()
+        self.objects.all().filter_map(Packed::object).map(|object| object.bytes).sum()
     }
 }
 
@@ -421,7 +430,14 @@ mod tests {
         manifest.add(Line::Step { step: Step::Denied, at: String::new(), detail });
         manifest.add(step(Step::Frozen));
         assert_eq!(manifest.denial(), Some(denial), "by the run before");
+        assert!(manifest.is_frozen());
+        manifest.add(step(Step::Thawed));
+        assert_eq!((manifest.denial(), manifest.is_frozen()), (None, false));
+        manifest.add(step(Step::Frozen));
+        assert!(manifest.is_frozen(), "again");
+        manifest.add(step(Step::Exchanged));
+        assert!(!manifest.is_frozen(), "it was cut over");
         manifest.add(step(Step::RolledBack));
-        assert_eq!(manifest.denial(), None);
+        assert_eq!((manifest.denial(), manifest.is_frozen()), (None, false));
     }
 }

@@ -1,6 +1,5 @@
 //! Brings back to the disk what was stored in S3 after the copy: a roll-back loses nothing of a customer's.
 
-use std::collections::HashMap;
 use std::io::{self, Read as _, Write as _};
 use std::sync::{Arc, Mutex};
 
@@ -12,6 +11,7 @@ use super::entry::{Facts, Kind};
 use super::journal::Journal;
 use super::metadata::{self, Owned};
 use super::name::Raw;
+use super::objects::ByKey;
 use super::put_back::{Begun, Folder, Labels, is_folder, kind, path_of};
 use super::record::{Line, Object};
 use super::watch::{Progress, Watch};
@@ -67,16 +67,13 @@ pub async fn bring_back(
     (s3, bucket, prefix): (&S3, &str, &str),
     watch: &dyn Watch,
 ) -> Result<Returned, CopyError> {
-    let mut known: HashMap<String, Object> = {
-        let journal = locked(journal);
-        journal.manifest().objects.values().map(|object| (object.key.clone(), object.clone())).collect()
-    };
+    let mut known = ByKey::new(&locked(journal).manifest().objects);
     let mut result = Returned::default();
     let (mut tasks, mut folders, mut from) = (JoinSet::new(), Vec::new(), None);
     loop {
         let page = s3.page(bucket, prefix, false, 1000, from.as_deref()).await?;
         for object in page.objects {
-            let old = known.remove(&object.key);
+            let old = known.take(&object.key);
             if old.as_ref().is_some_and(|old| Some(&old.etag) == object.etag.as_ref()) || object.key == prefix {
                 result.unchanged += 1;
                 continue;
@@ -106,7 +103,7 @@ pub async fn bring_back(
     folder.close().map_err(CopyError::Read)?;
     result.is_interrupted = watch.is_stopping();
     if !result.is_interrupted {
-        result.deleted = known.len() as u64;
+        result.deleted = known.left();
     }
     locked(journal).sync()?;
     Ok(result)

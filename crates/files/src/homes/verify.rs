@@ -13,6 +13,7 @@ use super::copy::{CopyError, locked};
 use super::entry::Kind;
 use super::journal::Journal;
 use super::name::Raw;
+use super::objects::Packed;
 use super::opened::OpenFiles;
 use super::record::{Line, Manifest, Object, Verified};
 use super::source::Source;
@@ -111,7 +112,7 @@ pub async fn verify(
         }
         None => None,
     };
-    let objects: Vec<Object> = locked(journal).manifest().objects.values().cloned().collect();
+    let objects = locked(journal).manifest().objects.by_key();
     let of = objects.len() as u64;
     let mut result = Comparison::default();
     if let Some((count, samples)) = changed {
@@ -134,6 +135,7 @@ pub async fn verify(
     loop {
         while tasks.len() < at_once && !watch.is_stopping() {
             let Some(object) = waiting.next() else { break };
+            let Some(object) = object.object() else { continue };
             let (s3, bucket) = (s3.clone(), bucket.to_owned());
             tasks.spawn(async move {
                 let found = compare(&s3, &bucket, &object, deep).await?;
@@ -213,23 +215,21 @@ fn changed(home: &Source, journal: &Mutex<Journal>) -> Result<(u64, Vec<Raw>), C
 async fn others(
     s3: &S3,
     bucket: &OwnedBucket,
-    mut objects: Vec<Object>,
+    objects: Vec<Packed>,
     result: &mut Comparison,
     watch: &dyn Watch,
-) -> Result<Vec<Object>, AwsError> {
-    objects.sort_by(|a, b| a.key.cmp(&b.key));
+) -> Result<Vec<Packed>, AwsError> {
     let of = objects.len() as u64;
-    let prefix = match objects.as_slice() {
-        [first, .., last] => common(&first.key, &last.key).to_owned(),
-        [only] => only.key.clone(),
-        [] => return Ok(Vec::new()),
-    };
-    let (mut objects, mut others) = (objects.into_iter().peekable(), Vec::new());
+    let key = |of: Option<&Packed>| of.and_then(Packed::object).map(|object| object.key);
+    let (Some(first), Some(last)) = (key(objects.first()), key(objects.last())) else { return Ok(Vec::new()) };
+    let prefix = common(&first, &last).to_owned();
+    let unpacked = objects.into_iter().filter_map(|packed| packed.object().map(|object| (packed, object)));
+    let (mut objects, mut others) = (unpacked.peekable(), Vec::new());
     let mut from = None;
     loop {
         let page = s3.listed(bucket, &prefix, from.as_deref()).await?;
         for found in &page.objects {
-            while let Some(object) = objects.next_if(|object| object.key <= found.key) {
+            while let Some((packed, object)) = objects.next_if(|(_, object)| object.key <= found.key) {
                 let is_same = object.key == found.key
                     && object.bytes == found.size
                     && object.etag.trim_matches('"') == found.etag.trim_matches('"');
@@ -237,7 +237,7 @@ async fn others(
                     result.objects += 1;
                     result.bytes += object.bytes;
                 } else {
-                    others.push(object);
+                    others.push(packed);
                 }
             }
         }
@@ -247,7 +247,7 @@ async fn others(
             break;
         }
     }
-    others.extend(objects);
+    others.extend(objects.map(|(packed, _)| packed));
     Ok(others)
 }
 
@@ -298,10 +298,8 @@ pub(super) async fn read_back(s3: &S3, bucket: &str, key: &str, found: &HeadFact
 
 /// SHA-256 over a line for each object, by key: key, size and checksum, with tabs between them.
 pub fn digest(manifest: &Manifest) -> String {
-    let mut objects: Vec<&Object> = manifest.objects.values().collect();
-    objects.sort_by(|a, b| a.key.cmp(&b.key));
     let mut sum = Sha256::new();
-    for Object { key, bytes, crc64nvme, .. } in objects {
+    for Object { key, bytes, crc64nvme, .. } in manifest.objects.by_key().iter().filter_map(Packed::object) {
         sum.update(format!("{key}\t{bytes}\t{crc64nvme}\n"));
     }
     sftpctl_core::hex::encode(&sum.finalize())
