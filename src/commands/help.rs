@@ -65,6 +65,7 @@ fn of_command(path: &str) -> Option<&'static [Exit]> {
         | "policy provisioning"
         | "policy table-import"
         | "policy pre-warm"
+        | "policy s3-files"
         | "policy state" => &[Ok, Usage],
         "plan" | "drift" => &[Ok, Failed, Usage, Refused, Changes],
         "status" | "verify" | "test-login" | "connect-info" | "state list" | "state show" => {

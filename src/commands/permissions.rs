@@ -29,6 +29,8 @@ pub(crate) enum Permissions {
     RestoresHistory,
     /// Takes customers' files from S3.
     PullsFiles,
+    /// Finds the file systems of mounts.
+    Mounts,
     /// Creates the account table with its accounts.
     ImportsTable,
     /// Raises what the account table takes at once, and imports into it.
@@ -55,6 +57,7 @@ impl Permissions {
             Self::FollowsHistory => vec![Policy::History, Policy::Agent],
             Self::RestoresHistory => vec![Policy::History, Policy::Restore],
             Self::PullsFiles => vec![Policy::Agent],
+            Self::Mounts => vec![Policy::Mount],
             Self::ImportsTable => vec![Policy::Users, Policy::State, Policy::TableImport],
             Self::PreWarms => vec![Policy::Users, Policy::State, Policy::PreWarm],
             Self::MovesHomes => with_companions(Policy::Homes),

@@ -32,6 +32,9 @@ pub struct PlanView {
     /// Why the program is not there; absent if it is.
     #[serde(skip_serializing_if = "Option::is_none")]
     missing: Option<String>,
+    /// Why the file system is not known; absent if it is, and for kinds without one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unknown: Option<String>,
     advice: &'static str,
     consequences: Vec<Consequence>,
     warnings: Vec<String>,
@@ -52,8 +55,8 @@ struct FileView {
 }
 
 impl PlanView {
-    /// `missing` says why the program is not there; `sftpctl` is the path of this program on the server.
-    pub fn new(record: &Record, missing: Option<String>, sftpctl: &Path) -> Self {
+    /// `missing` says why the program is not there, and `unknown` why the file system is not known; `sftpctl` is the path of this program on the server.
+    pub fn new(record: &Record, missing: Option<String>, unknown: Option<String>, sftpctl: &Path) -> Self {
         let kind = record.mount.kind;
         let answers = consequences::ALL.iter().map(|row| Consequence { what: row.what, answer: row.of(kind) });
         let launch = launch(record);
@@ -66,6 +69,7 @@ impl PlanView {
             region: record.region.clone(),
             version: record.tool.version.to_string(),
             missing,
+            unknown,
             advice: advice(kind),
             consequences: answers.collect(),
             warnings: warnings(&record.mount, record.tool.version),
@@ -87,11 +91,12 @@ pub fn plan(mounts: &[PlanView]) -> Text {
             text.line(format!("  {what}: {answer}"));
         }
         mount.warnings.iter().for_each(|warning| text.line(format!("  warning: {warning}")));
-        if let Some(missing) = &mount.missing {
-            text.line(format!("  warning: {missing}"));
+        for lacking in [&mount.missing, &mount.unknown].into_iter().flatten() {
+            text.line(format!("  warning: {lacking}"));
         }
         match mount.command.as_slice() {
-            [] => text.line("  not installed by sftpctl: docs/mounts.md says how"),
+            // Its file system is not known.
+            [] => {}
             words => {
                 let words: Vec<String> = words.iter().map(|word| shell_word(word)).collect();
                 text.line(format!("  command: {}", words.join(" ")));

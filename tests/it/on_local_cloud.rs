@@ -33,6 +33,7 @@ mod pull;
 mod pull_watch;
 mod rolled_back;
 mod round_trip;
+mod s3_files;
 mod ssh_audit;
 mod state;
 mod stopped;

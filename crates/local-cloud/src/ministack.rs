@@ -14,7 +14,7 @@ use tokio::process::{Child, Command};
 use super::error::LocalError;
 use super::files::{append, last_lines, tail, write_text};
 use super::folder;
-use super::functions::LAUNCHER;
+use super::functions::launcher as launcher_text;
 use crate::function_key::FunctionKey;
 use crate::process::{ProcessId, poll};
 use crate::secret::{HEADER, Secret};
@@ -207,7 +207,7 @@ impl Ministack {
         let temporary = temporary(dir);
         std::fs::create_dir_all(&temporary).map_err(LocalError::file("creating", &temporary))?;
         let launcher = launcher(dir);
-        write_text(&launcher, LAUNCHER)?;
+        write_text(&launcher, &launcher_text())?;
         let output = append(&log)?;
         let errors = output.try_clone().map_err(LocalError::file("opening", &log))?;
         // MiniStack gets the socket, not the port: another user could take a port before it does, and answer in its place.

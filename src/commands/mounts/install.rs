@@ -2,9 +2,10 @@
 
 use serde::Serialize;
 
-use super::plan::{chosen, is_installable};
+use super::file_systems::file_system;
+use super::plan::chosen;
 use super::selection::{System, explain, is_whole};
-use crate::commands::args::FileArgs;
+use crate::commands::args::AwsArgs;
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::report::Printer;
@@ -18,12 +19,12 @@ use sftpctl_files::mounts::system::programs::{has_systemd, installed};
     sftpctl mounts install --env 99 --host main --dry-run\n  \
     sftpctl mounts install --env 99 --host main\n  \
     sftpctl mounts install --env 99 --host agent --root /mnt/image\n\n\
-    Run it as root on the server. A second run changes nothing; after an upgrade of s3fs, Mountpoint or rclone it adapts \
+    Run it as root on the server. A second run changes nothing; after an upgrade of the program of a mount it adapts \
     the options. Where systemd manages the server, the mounts are started; elsewhere `sftpctl mounts heal` starts them, \
     by a line in cron.")]
 pub(super) struct Args {
     #[command(flatten)]
-    file: FileArgs,
+    aws: AwsArgs,
     /// Role of the server in the environment file
     #[arg(long, value_name = "ROLE")]
     host: String,
@@ -43,20 +44,16 @@ pub(super) struct View<'a> {
 
 /// Installs the mounts of a role.
 pub(super) async fn run(args: &Args, printer: Printer) -> Result<Exit, CliError> {
-    let environment = args.file.load(printer)?;
+    let environment = args.aws.load(None, printer)?;
     let mounts = chosen(&environment, Some(&args.host))?;
     let mut records = Vec::new();
     for (host, mount) in mounts {
-        if !is_installable(mount.kind) {
-            let message = format!("{} is a mount of Amazon S3 Files, which sftpctl does not install yet", mount.at);
-            return Err(CliError::new(Exit::Refused, message)
-                .hint("create its file system and mount it as docs/mounts.md says, and take it out of `mounts`"));
-        }
         let tool = installed(mount.kind).map_err(|why| {
             CliError::new(Exit::Usage, format!("{} cannot be mounted: {why}", mount.at))
                 .hint("install it from the distribution's or AWS's packages, and rerun the same command")
         })?;
-        records.push(Record::new(&environment, host, mount, tool));
+        let file_system = file_system(&args.aws, mount, printer).await?;
+        records.push(Record::new(&environment, host, mount, tool).of(file_system));
     }
     let options = args.system.options(args.dry_run)?;
     let mut done = Vec::new();

@@ -1,6 +1,7 @@
 //! `sftpctl mounts`: upload buckets as folders of application servers, watched and brought back.
 
 mod check;
+mod file_systems;
 mod heal;
 mod install;
 mod plan;
@@ -17,8 +18,8 @@ use crate::report::Printer;
 
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "`mounts` in the environment file says what is mounted on which servers. `plan` and `install` read it; \
-    the others need only what `install` has noted on the server. docs/mounts.md says what works on which kind of mount, \
+    after_help = "`mounts` in the environment file says what is mounted on which servers. `plan` and `install` read it, and \
+    AWS only for file systems of Amazon S3 Files; the others need only what `install` has noted on the server. docs/mounts.md says what works on which kind of mount, \
     and what each state means."
 )]
 pub(super) struct Args {
@@ -47,7 +48,7 @@ enum Verb {
 
 pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> {
     match args.verb {
-        Verb::Plan(args) => plan::run(&args, printer),
+        Verb::Plan(args) => plan::run(&args, printer).await,
         Verb::Install(args) => install::run(&args, printer).await,
         Verb::Status(args) => status::run(&args, printer).await,
         Verb::Check(args) => check::run(&args, printer).await,

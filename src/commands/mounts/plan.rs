@@ -4,9 +4,10 @@ use std::path::Path;
 
 use serde::Serialize;
 use sftpctl_core::spec::model::Environment;
-use sftpctl_core::spec::mounts::{Mount, MountKind};
+use sftpctl_core::spec::mounts::Mount;
 
-use crate::commands::args::FileArgs;
+use super::file_systems::file_system;
+use crate::commands::args::AwsArgs;
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::report::Printer;
@@ -21,10 +22,10 @@ use sftpctl_files::mounts::tool::{self, Tool};
     sftpctl mounts plan --env 99 --host main\n  \
     sftpctl mounts plan --env 99 --host main --output json\n\n\
     The command lines are for the programs that are installed here, or else for their newest versions. With --output json, \
-    the files that install would write are shown, too.")]
+    the files that install would write are shown, too. AWS is asked only for the file systems of mounts of the kind s3files.")]
 pub(super) struct Args {
     #[command(flatten)]
-    file: FileArgs,
+    aws: AwsArgs,
     /// Role of the server in the environment file [default: all]
     #[arg(long, value_name = "ROLE")]
     host: Option<String>,
@@ -38,18 +39,19 @@ struct View<'a> {
 }
 
 /// Shows the mounts.
-pub(super) fn run(args: &Args, printer: Printer) -> Result<Exit, CliError> {
-    let environment = args.file.load(printer)?;
+pub(super) async fn run(args: &Args, printer: Printer) -> Result<Exit, CliError> {
+    let environment = args.aws.load(None, printer)?;
     let mut mounts = Vec::new();
     for (host, mount) in chosen(&environment, args.host.as_deref())? {
         let found = installed(mount.kind);
         let missing = found.as_ref().err().cloned();
-        let newest = || Tool {
-            program: tool::program(mount.kind).map_or("", |(name, _)| name).into(),
-            version: tool::newest(mount.kind),
-        };
+        let newest = || Tool { program: tool::program(mount.kind).0.into(), version: tool::newest(mount.kind) };
         let record = Record::new(&environment, host, mount, found.unwrap_or_else(|_| newest()));
-        mounts.push(PlanView::new(&record, missing, Path::new("/usr/bin/sftpctl")));
+        let (file_system, unknown) = match file_system(&args.aws, mount, printer).await {
+            Ok(found) => (found, None),
+            Err(error) => (None, Some(format!("its file system is not known: {error}"))),
+        };
+        mounts.push(PlanView::new(&record.of(file_system), missing, unknown, Path::new("/usr/bin/sftpctl")));
     }
     let view = View { environment: &environment.name, mounts };
     printer.emit("mounts-plan/1", &view, || plan(&view.mounts));
@@ -78,9 +80,4 @@ pub(super) fn chosen<'a>(
         false => format!("there are mounts for {}", roles.join(", ")),
     };
     Err(CliError::new(Exit::Usage, message).hint(hint))
-}
-
-/// Whether a kind is installed by this program.
-pub(super) fn is_installable(kind: MountKind) -> bool {
-    tool::program(kind).is_some()
 }

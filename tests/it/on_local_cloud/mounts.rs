@@ -293,7 +293,7 @@ async fn a_mount_is_installed_killed_healed_and_removed() {
 }
 
 /// systemd itself reads the units.
-fn units_are_valid(folder: &Path) {
+pub(super) fn units_are_valid(folder: &Path) {
     let units = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_file());
     let mut verify = tool("systemd-analyze", "systemd");
     let output = verify.args(["verify", "--man=no"]).args(units).output().unwrap();
@@ -570,23 +570,23 @@ async fn the_printed_policy_is_enough_for_a_mount() {
 }
 
 #[test]
-fn what_is_not_for_sftpctl_is_refused() {
+fn what_cannot_be_mounted_is_refused() {
     let site = Site::stopped();
     let ends = |code, arguments: &[&str]| site.ends_with(code, &[&["mounts"], arguments].concat());
     assert!(ends(2, &["plan", "--env", "99"]).contains("environment 99 has no mounts"));
     site.edit(|file| {
         format!(
-            "{file}\nmounts:\n  main: [{{ kind: s3files, cluster: 99-5, at: /sftp }}]\n  agent: [{{ kind: mountpoint, \
+            "{file}\nmounts:\n  main: [{{ kind: rclone, cluster: 99-5, at: /sftp }}]\n  agent: [{{ kind: mountpoint, \
              cluster: 99-5, at: /in, read_only: true }}]\n"
         )
     });
     let root = site.dir.path().to_str().unwrap();
-    let refused = ends(3, &["install", "--env", "99", "--host", "main", "--root", root]);
-    assert!(refused.contains("Amazon S3 Files") && refused.contains("docs/mounts.md"), "{refused}");
+    let refused = ends(2, &["install", "--env", "99", "--host", "agent", "--root", root]);
+    assert!(refused.contains("/in cannot be mounted: mount-s3 is not installed"), "{refused}");
     // No program is found without a path.
     let output = site.command(&["mounts", "plan", "--env", "99"]).env("PATH", "").output().unwrap();
     let plan = succeeded("plan", &output);
-    assert!(plan.contains("/sftp on main: bucket pl-pt99-5-uploads in us-west-2, by s3files"), "{plan}");
+    assert!(plan.contains("/sftp on main: bucket pl-pt99-5-uploads in us-west-2, by rclone"), "{plan}");
     assert!(plan.contains("mount-s3 pl-pt99-5-uploads /in --foreground") && plan.contains("--read-only"), "{plan}");
     assert!(plan.contains("mount-s3 is not installed"), "{plan}");
     assert!(ends(2, &["plan", "--env", "99", "--host", "x"]).contains("there are mounts for agent, main"));

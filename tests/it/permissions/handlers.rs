@@ -26,6 +26,13 @@ pub(super) fn handlers(kind: &str) -> BTreeSet<String> {
     needed
 }
 
+/// What drift detection calls for a resource of this type, with the caller's permissions.
+pub(super) fn reads(kind: &str) -> BTreeSet<String> {
+    let schema = resource_schema(kind);
+    let permissions = schema["handlers"]["read"]["permissions"].as_array().into_iter().flatten();
+    permissions.map(|action| action.as_str().unwrap().to_owned()).collect()
+}
+
 /// Calls that no handler's list has: GetFunction returns tags only to a caller who may list them.
 const BESIDES: [(&str, &str); 1] = [("AWS::Lambda::Function", "lambda:ListTags")];
 
@@ -93,6 +100,11 @@ const UNUSED: &[(&str, &str, &[&str])] = &[
             "logs:PutLogGroupDeletionProtection",
             "s3:REST.PUT.OBJECT",
         ],
+    ),
+    (
+        "AWS::S3Files::FileSystem",
+        "KmsKeyId",
+        &["kms:CreateGrant", "kms:DescribeKey", "kms:GenerateDataKeyWithoutPlaintext"],
     ),
     ("AWS::S3::Bucket", "the template retains buckets", &["s3:DeleteBucket", "s3:DeleteObject"]),
     (

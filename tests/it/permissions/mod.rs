@@ -25,9 +25,14 @@ const MORE: &str = r#"
 permissions_boundary: arn:aws:iam::111111111111:policy/sftp-boundary
 stack_role: arn:aws:iam::111111111111:role/sftp-cloudformation
 files: { events: true }
+s3_files: { 99-5: { subnets: [subnet-0123456789abcdef0], security_groups: [sg-0123456789abcdef0] } }
 state: { place: "s3://company-sftpctl/state", kms_key: alias/sftpctl }
 server: { logging_role: transfer-logs, host_keys: ["secretsmanager:sftp/rsa", "ssm:/sftp/ed25519"] }
 "#;
+
+/// A file system of Amazon S3 Files.
+const FILE_SYSTEM: &str =
+    "s3_files: { 99-5: { subnets: [subnet-0123456789abcdef0], security_groups: [sg-0123456789abcdef0] } }";
 
 /// The policies of environment 99 with these further settings.
 fn policies(more: &str) -> BTreeMap<String, Value> {
@@ -51,7 +56,7 @@ fn statements(policy: &Value) -> &Vec<Value> {
 
 /// The actions that these policies allow.
 fn allowed(names: &[&str]) -> BTreeSet<String> {
-    let policies = policies("");
+    let policies = policies(FILE_SYSTEM);
     let statements = names.iter().flat_map(|name| statements(&policies[*name]));
     statements.flat_map(|statement| list(&statement["Action"])).map(str::to_owned).collect()
 }
@@ -71,6 +76,16 @@ fn calls_by_cloudformation_are_allowed() {
     let resources = sftpctl_core::template::source().unwrap()["Resources"].as_object().unwrap();
     let types: BTreeSet<&str> = resources.values().filter_map(|resource| resource["Type"].as_str()).collect();
     for kind in types {
+        if kind.starts_with("AWS::S3Files::") {
+            let (needed, reads) = (handlers(kind), handlers::reads(kind));
+            assert_eq!(
+                missing(needed.iter().map(String::as_str), &["stack", "s3-files"]),
+                Vec::<&str>::new(),
+                "{kind}"
+            );
+            assert_eq!(missing(reads.iter().map(String::as_str), &["reader"]), Vec::<&str>::new(), "{kind}");
+            continue;
+        }
         let needed = handlers(kind);
         let needed = || needed.iter().map(String::as_str);
         assert_eq!(missing(needed(), &["stack"]), Vec::<&str>::new(), "{kind}");
@@ -245,7 +260,9 @@ fn run(arguments: &[&str]) -> Output {
 #[test]
 fn command_prints_the_documents_and_their_risks() {
     let expected = policies("");
-    for name in ["deployer", "stack", "reader", "teardown", "users", "history", "restore", "agent", "mount", "state"] {
+    for name in [
+        "deployer", "stack", "s3-files", "reader", "teardown", "users", "history", "restore", "agent", "mount", "state",
+    ] {
         let output = run(&[name, "--zone-id", "Z0123456789ABCDEFGHIJ", "--state", "s3://company-sftpctl/state"]);
         let printed: Value = serde_json::from_str(&succeeded(name, &output)).unwrap();
         assert_eq!(printed, expected[name], "{name}");
@@ -253,7 +270,7 @@ fn command_prints_the_documents_and_their_risks() {
         let escalates = warnings.contains("gain every permission of the account");
         assert_eq!(escalates, ["deployer", "stack"].contains(&name), "{name}: {warnings}");
         let needs_stack = warnings.contains("`sftpctl policy stack --env 99`");
-        assert_eq!(needs_stack, ["deployer", "teardown"].contains(&name), "{name}: {warnings}");
+        assert_eq!(needs_stack, ["deployer", "s3-files", "teardown"].contains(&name), "{name}: {warnings}");
     }
 }
 

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use iam_model::{Caller, Decision, Policy, Request, evaluate};
+use serde_json::Value;
 use sftpctl_core::permissions::{Site, document};
 use sftpctl_core::spec::model::Environment;
 use sftpctl_core::spec::{self, names};
@@ -54,6 +55,11 @@ fn reach(environment: &Environment) -> Vec<(&'static str, String, Context)> {
             format!("arn:aws:transfer:{REGION}:{ACCOUNT}:server/s-0123456789abcdef0"),
             context("aws:ResourceTag/sftpctl:environment", &environment.name),
         ),
+        (
+            "s3files:DeleteFileSystem",
+            format!("arn:aws:s3files:{REGION}:{ACCOUNT}:file-system/fs-0123456789abcdef01"),
+            context("aws:ResourceTag/sftpctl:environment", &environment.name),
+        ),
         ("route53:ChangeResourceRecordSets", "arn:aws:route53:::hostedzone/Z0123456789ABCDEFGHIJ".to_owned(), records),
     ]
 }
@@ -78,4 +84,60 @@ fn deployer_of_one_environment_reaches_nothing_of_another() {
             }
         }
     }
+}
+
+/// A value of a template in the region, with `Ref` and `Fn::Sub` resolved.
+fn resolved(value: &Value) -> Value {
+    if let Some(text) = value["Fn::Sub"].as_str() {
+        return text.replace("${AWS::Region}", REGION).replace("${AWS::AccountId}", ACCOUNT).into();
+    }
+    if value["Ref"] == "AWS::AccountId" {
+        return ACCOUNT.into();
+    }
+    match value {
+        Value::Array(all) => all.iter().map(resolved).collect(),
+        Value::Object(all) => all.iter().map(|(key, one)| (key.clone(), resolved(one))).collect(),
+        other => other.clone(),
+    }
+}
+
+/// The bucket's policy admits the role without naming it, and refuses it plain HTTP.
+#[test]
+fn role_of_a_file_system_reaches_its_own_bucket_by_tls_alone() {
+    let source = format!("{}\n{}", include_str!("../../../environments/99.yaml"), super::FILE_SYSTEM);
+    let environment = spec::load(&source, "99.yaml").unwrap();
+    let code = sftpctl_core::template::Code { bucket: "b".into(), key: "k".into() };
+    let template = sftpctl_core::template::render(&environment, REGION, &code).unwrap().template;
+    let role = &template["Resources"]["FilesRole99x2d5"]["Properties"];
+    let document = resolved(&role["Policies"][0]["PolicyDocument"]);
+    let identity = [Policy::parse(&document.to_string()).unwrap()];
+    let user_role = format!("arn:aws:iam::{ACCOUNT}:role/{}", environment.names.user_role);
+    let caller = Caller::role_session("arn:aws:iam::111111111111:role/sftp-99-files", "s3files").unwrap();
+    let decides = |action, resource: &str, context: &[(&str, &str)]| {
+        let context = context.iter().map(|(key, value)| ((*key).to_owned(), vec![(*value).to_owned()])).collect();
+        let bucket = resource.trim_start_matches("arn:aws:s3:::").split('/').next().unwrap();
+        let theirs = sftpctl_core::template::bucket_policy(bucket, &user_role);
+        let theirs = resource.starts_with("arn:aws:s3:").then(|| Policy::parse(&theirs.to_string()).unwrap());
+        let asked = Request { caller: &caller, action, resource, resource_account: Some(ACCOUNT), context };
+        evaluate(&asked, &identity, None, theirs.as_ref()).unwrap()
+    };
+    let allows = |action, resource: &str, context: &[(&str, &str)]| {
+        matches!(decides(action, resource, context), Decision::Allow { .. })
+    };
+    let (own, other) = ("arn:aws:s3:::pl-pt99-5-uploads", "arn:aws:s3:::pl-pt99-4-uploads");
+    let tls = [("aws:SecureTransport", "true"), ("aws:ResourceAccount", ACCOUNT)];
+    for action in ["s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload"] {
+        assert!(allows(action, &format!("{own}/17578/a.csv"), &tls), "{action}");
+        assert!(!allows(action, &format!("{other}/17578/a.csv"), &tls), "{action}");
+        let plain = decides(action, &format!("{own}/17578/a.csv"), &[("aws:SecureTransport", "false"), tls[1]]);
+        assert!(matches!(plain, Decision::ExplicitDeny { .. }), "{action}: {plain:?}");
+    }
+    assert!(allows("s3:ListBucketVersions", own, &tls) && !allows("s3:ListBucketVersions", other, &tls));
+    assert!(!allows("s3:PutBucketPolicy", own, &tls) && !allows("s3:PutBucketVersioning", own, &tls));
+    // Its own rules, and no others.
+    let rule = |name: &str| format!("arn:aws:events:{REGION}:{ACCOUNT}:rule/{name}");
+    let managed = [("events:ManagedBy", "elasticfilesystem.amazonaws.com")];
+    assert!(allows("events:PutRule", &rule("DO-NOT-DELETE-S3-Files-1"), &managed));
+    assert!(!allows("events:PutRule", &rule("99-upload-99-5-events-objects"), &managed));
+    assert!(!allows("events:DeleteRule", &rule("DO-NOT-DELETE-S3-Files-1"), &[("events:ManagedBy", "others")]));
 }

@@ -92,6 +92,14 @@ fn faults(reference: &mut Reference, statement: &Value) -> Vec<String> {
     let resources = list(&statement["Resource"]);
     let mut used: BTreeSet<&str> = BTreeSet::new();
     for action in list(&statement["Action"]) {
+        if action.ends_with('*') {
+            // AWS documents these for the role of Amazon S3 Files.
+            let (service, stem) = action.trim_end_matches('*').split_once(':').unwrap();
+            let of_service = reference.of("actions", service).as_object().unwrap();
+            assert!(of_service.keys().any(|name| name.starts_with(&stem.to_lowercase())), "{action}");
+            used.extend(resources.iter().filter(|resource| resource.ends_with("/*")));
+            continue;
+        }
         let Some((types, keys)) = reference.action(action) else {
             faults.push(format!("{action} is not an action"));
             continue;

@@ -157,6 +157,26 @@ impl Arns<'_> {
         self.in_every_region("events", &format!("rule/{}-*", names::events_queue(self.0, "*")))
     }
 
+    /// Every rule of the account's default buses.
+    pub(super) fn any_rule(&self) -> String {
+        self.in_every_region("events", "rule/*")
+    }
+
+    /// The rules by which Amazon S3 Files learns of changes in buckets.
+    pub(super) fn rules_of_s3_files(&self) -> String {
+        self.in_every_region("events", "rule/DO-NOT-DELETE-S3-Files*")
+    }
+
+    /// File systems of Amazon S3 Files, and their access points.
+    pub(super) fn file_systems(&self) -> String {
+        self.in_every_region("s3files", "file-system/*")
+    }
+
+    /// What a network interface is made in and of.
+    pub(super) fn network(&self) -> [String; 3] {
+        ["network-interface/*", "security-group/*", "subnet/*"].map(|resource| self.in_every_region("ec2", resource))
+    }
+
     /// The event buses that services tell.
     pub(super) fn default_buses(&self) -> String {
         self.in_every_region("events", "event-bus/default")

@@ -5,10 +5,11 @@ use serde_json::Value;
 
 use super::arns::Arns;
 use super::reader::apis;
+use super::s3_files;
 use super::statement::{allow, allow_all};
 
 pub(super) fn statements(arns: &Arns<'_>) -> Vec<Value> {
-    vec![
+    let mut all = vec![
         // The function's role.
         allow("ReadAccounts", &["dynamodb:GetItem", "dynamodb:Query"], arns.table_and_indexes()),
         // The role that Transfer Family calls the API with.
@@ -47,5 +48,9 @@ pub(super) fn statements(arns: &Arns<'_>) -> Vec<Value> {
             [arns.any_log_group()],
         ),
         allow_all("ListLogGroups", &["logs:DescribeLogGroups"]),
-    ]
+    ];
+    if !arns.0.s3_files.is_empty() {
+        all.extend(s3_files::synchronization(arns));
+    }
+    all
 }

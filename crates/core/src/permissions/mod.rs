@@ -15,6 +15,7 @@ mod homes;
 mod mount;
 mod provisioning;
 mod reader;
+mod s3_files;
 mod stack;
 mod state;
 mod statement;
@@ -39,6 +40,8 @@ pub enum Policy {
     /// The calls of CloudFormation for the stacks, made with the service role `stack_role` or, without it, with the
     /// deployer's permissions.
     Stack,
+    /// The calls of CloudFormation for file systems of Amazon S3 Files; in addition to [`Self::Stack`].
+    S3Files,
     /// Plans, and looks for drift; changes nothing.
     Reader,
     /// Deletes the environment, with its data; in addition to those of a deployment.
@@ -75,6 +78,7 @@ impl std::fmt::Display for Policy {
         f.write_str(match self {
             Self::Deployer => "deployer",
             Self::Stack => "stack",
+            Self::S3Files => "s3-files",
             Self::Reader => "reader",
             Self::Teardown => "teardown",
             Self::Users => "users",
@@ -94,9 +98,10 @@ impl std::fmt::Display for Policy {
 }
 
 impl Policy {
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::Deployer,
         Self::Stack,
+        Self::S3Files,
         Self::Reader,
         Self::Teardown,
         Self::Users,
@@ -130,6 +135,7 @@ pub fn document(policy: Policy, site: Site<'_>) -> Option<Value> {
     let statements = match policy {
         Policy::Deployer => deployer::statements(&arns, site),
         Policy::Stack => stack::statements(&arns),
+        Policy::S3Files => s3_files::statements(&arns),
         Policy::Reader => reader::statements(&arns, site),
         Policy::Teardown => teardown::statements(&arns),
         Policy::Users => users::statements(&arns),
@@ -161,11 +167,14 @@ fn fitted(mut document: Value) -> Value {
 /// The other policies that a role with this one needs.
 pub fn companions(policy: Policy, site: Site<'_>) -> Vec<Policy> {
     let in_bucket = matches!(site.state, Some(StatePlace::Bucket { .. }));
+    let has_own_role = site.environment.stack_role.is_some();
+    let has_file_systems = !site.environment.s3_files.is_empty();
     let deploys = [
         (Policy::Reader, true),
         (Policy::Deployer, true),
         // Without a role of its own, CloudFormation uses the deployer's permissions.
-        (Policy::Stack, site.environment.stack_role.is_none()),
+        (Policy::Stack, !has_own_role),
+        (Policy::S3Files, !has_own_role && has_file_systems),
         (Policy::State, in_bucket),
     ];
     if policy == Policy::TableImport {
@@ -177,7 +186,9 @@ pub fn companions(policy: Policy, site: Site<'_>) -> Vec<Policy> {
     let needed = deploys.into_iter().filter(|(other, needed)| *needed && *other != policy).map(|(other, _)| other);
     match policy {
         Policy::Deployer | Policy::Teardown => needed.collect(),
-        Policy::Stack if site.environment.stack_role.is_none() => needed.collect(),
+        Policy::Stack | Policy::S3Files if !has_own_role => needed.collect(),
+        Policy::Stack if has_file_systems => vec![Policy::S3Files],
+        Policy::S3Files => vec![Policy::Stack],
         Policy::Aliases => needed.filter(|other| *other == Policy::State).collect(),
         Policy::Restore => vec![Policy::History],
         Policy::Homes => vec![Policy::Users],

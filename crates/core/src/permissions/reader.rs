@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::arns::Arns;
 use super::statement::{allow, allow_all};
-use super::{Site, state};
+use super::{Site, s3_files, state};
 use crate::spec::model::HostKeySource;
 
 /// What the read handlers of `AWS::S3::Bucket` and `AWS::S3::BucketPolicy`, and sftpctl, read of an upload bucket.
@@ -85,14 +85,9 @@ pub(super) fn statements(arns: &Arns<'_>, site: Site<'_>) -> Vec<Value> {
         allow("ReadAnyRole", &["iam:GetRole"], [arns.any_role()]),
         // Log-ins that fail are diagnosed from every policy that is attached to the roles.
         allow("ReadPolicies", &["iam:GetPolicy", "iam:GetPolicyVersion"], arns.any_policy()),
-        allow("ReadFunctions", &FUNCTION, [arns.functions()]),
         allow("ReadApis", &["apigateway:GET"], apis(&["/account", "/apis", "/restapis", "/restapis/*"])),
         allow("ReadLogGroups", &LOG_GROUP, arns.log_groups()),
-        allow("ReadAlarms", &["cloudwatch:DescribeAlarms", "cloudwatch:ListTagsForResource"], [arns.any_alarm()]),
-        allow("ReadQueues", &QUEUE, [arns.queues()]),
-        allow("ReadRules", &RULE, [arns.rules()]),
-        // A server is found among all by its tag.
-        allow("ReadServers", &["transfer:DescribeServer", "transfer:ListHostKeys"], [arns.servers()]),
+        functions_and_more(arns),
     ]);
     if site.environment.dns.is_some() {
         let reads = ["route53:GetHostedZone", "route53:GetHostedZoneLimit", "route53:ListResourceRecordSets"];
@@ -102,6 +97,20 @@ pub(super) fn statements(arns: &Arns<'_>, site: Site<'_>) -> Vec<Value> {
     let state = site.state.and_then(|place| state::statements(arns, place, &["s3:GetObject"]));
     all.extend(state.into_iter().flatten());
     all
+}
+
+/// In one statement, to save characters: each action applies to one of the resources.
+fn functions_and_more(arns: &Arns<'_>) -> Value {
+    let mut actions = ["cloudwatch:DescribeAlarms", "cloudwatch:ListTagsForResource"].to_vec();
+    actions.extend(FUNCTION.into_iter().chain(QUEUE).chain(RULE));
+    // A server is found among all by its tag.
+    actions.extend(["transfer:DescribeServer", "transfer:ListHostKeys"]);
+    let mut resources = vec![arns.any_alarm(), arns.functions(), arns.queues(), arns.rules(), arns.servers()];
+    if !arns.0.s3_files.is_empty() {
+        actions.extend(s3_files::READS);
+        resources.push(arns.file_systems());
+    }
+    allow("ReadFunctionsAndMore", &actions, resources)
 }
 
 /// The paths below API Gateway, in every region.

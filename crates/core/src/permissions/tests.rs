@@ -42,7 +42,8 @@ fn every_document(environment: &Environment) -> BTreeMap<String, Value> {
 
 #[test]
 fn every_policy_fits_into_a_managed_policy() {
-    for more in ["", BOUNDED] {
+    let with_files = format!("{BOUNDED}\n{FILE_SYSTEM}");
+    for more in ["", BOUNDED, &with_files] {
         for environment in [environment(more), large(more)] {
             for (name, document) in every_document(&environment) {
                 let size = document.to_string().len();
@@ -107,6 +108,31 @@ fn objects_of_upload_buckets_are_written_only_to_show_a_folder_or_to_move_files(
             _ => vec![],
         };
         assert_eq!(uploads.collect::<Vec<_>>(), expected, "{name}");
+    }
+}
+
+/// One document would not hold what CloudFormation calls for both, and who may deploy may not touch others' file systems.
+#[test]
+fn file_systems_have_a_policy_of_their_own() {
+    let with = environment(FILE_SYSTEM);
+    let document = &every_document(&with)["s3-files"];
+    for action in ["s3files:DeleteFileSystem", "s3files:UpdateMountTarget", "s3files:CreateAccessPoint"] {
+        let [statement] = allowing(document, action)[..] else { panic!("{action}") };
+        let tag = &statement["Condition"]["StringEquals"]["aws:ResourceTag/sftpctl:environment"];
+        assert_eq!(tag, "99", "{action}");
+    }
+    let site = |environment| Site { environment, zone_id: None, state: None };
+    let companions_of = |policy, environment| companions(policy, site(environment));
+    assert_eq!(companions_of(Policy::Deployer, &with), [Policy::Reader, Policy::Stack, Policy::S3Files]);
+    assert_eq!(companions_of(Policy::Stack, &with), [Policy::Reader, Policy::Deployer, Policy::S3Files]);
+    let by_role =
+        environment(&format!("{FILE_SYSTEM}\nstack_role: arn:aws:iam::111111111111:role/sftp-cloudformation"));
+    assert_eq!(companions_of(Policy::Deployer, &by_role), [Policy::Reader]);
+    assert_eq!(companions_of(Policy::Stack, &by_role), [Policy::S3Files]);
+    assert_eq!(companions_of(Policy::S3Files, &by_role), [Policy::Stack]);
+    for (policy, action) in [("reader", "s3files:GetMountTarget"), ("mount", "s3files:ClientWrite")] {
+        assert_eq!(allowing(&every_document(&with)[policy], action).len(), 1, "{policy}");
+        assert_eq!(allowing(&every_document(&environment(""))[policy], action).len(), 0, "{policy}");
     }
 }
 
@@ -296,17 +322,27 @@ fn actions(document: &Value) -> Vec<String> {
 /// Otherwise a role would lack what its policy allows.
 #[test]
 fn boundary_is_as_wide_as_the_roles() {
-    let environment = environment("");
-    let boundary = &every_document(&environment)["boundary"];
+    for (more, count) in [("", 4), (FILE_SYSTEM, 5)] {
+        boundary_of(&environment(more), count);
+    }
+}
+
+const FILE_SYSTEM: &str =
+    "s3_files: { 99-5: { subnets: [subnet-0123456789abcdef0], security_groups: [sg-0123456789abcdef0] } }";
+
+/// Checks an environment whose roles have `count` documents: the function's two, Transfer Family's, the user role's, and
+/// that of a file system.
+fn boundary_of(environment: &Environment, count: usize) {
+    let boundary = &every_document(environment)["boundary"];
     let allowed = actions(boundary);
     let code = crate::template::Code { bucket: "b".into(), key: "k".into() };
-    let region = crate::template::render(&environment, "us-west-2", &code).unwrap().template;
+    let region = crate::template::render(environment, "us-west-2", &code).unwrap().template;
     let roles = region["Resources"].as_object().unwrap().values().filter(|one| one["Type"] == "AWS::IAM::Role");
     let inline = roles.flat_map(|role| role["Properties"]["Policies"].as_array().unwrap().clone());
     let mut documents: Vec<Value> = inline.map(|policy| policy["PolicyDocument"].clone()).collect();
-    let bucket = crate::spec::names::upload_bucket(&environment, "99-5");
+    let bucket = crate::spec::names::upload_bucket(environment, "99-5");
     documents.extend(crate::user_policies::documents(std::slice::from_ref(&bucket)));
-    assert_eq!(documents.len(), 4, "the function's two, Transfer Family's, the user role's");
+    assert_eq!(documents.len(), count);
     for action in documents.iter().flat_map(actions) {
         assert!(allowed.contains(&action), "{action}");
     }

@@ -9,7 +9,7 @@ use super::model::{Homes, HostKeySource};
 use super::names::parts;
 use super::raw::File;
 use super::regions;
-use super::{assume_role, mounts};
+use super::{assume_role, mounts, s3_files};
 use crate::aliases::name::Pattern;
 use crate::check;
 use crate::kind::Kind;
@@ -111,7 +111,8 @@ pub(super) fn check(file: &File, source: &str) -> Vec<Fault> {
     settings(&mut checker, file);
     doctor(&mut checker, file);
     homes(&mut checker, file);
-    mounts::check(&mut checker, &file.mounts, &file.clusters.value);
+    mounts::check(&mut checker, &file.mounts, &file.clusters.value, &file.s3_files);
+    s3_files::check(&mut checker, &file.s3_files, &file.clusters.value);
     dns(&mut checker, file);
     tags(&mut checker, file);
     checker.into_faults()
@@ -191,7 +192,7 @@ fn clusters(checker: &mut Checker<'_>, file: &File) {
         }
         for (of, settings) in &file.regions {
             let added = match *of == region.value {
-                true => here,
+                true => here + s3_files::resources(&file.s3_files, &file.mounts, cluster),
                 false if settings.value.server => elsewhere,
                 false => 0,
             };

@@ -5,7 +5,7 @@ use super::model::{
     Server, State, Table,
 };
 use super::raw::{File, RegionSettings};
-use super::{mounts, names};
+use super::{mounts, names, s3_files};
 use crate::check::CheckIgnore;
 use crate::spec::ignore::Ignore;
 
@@ -87,6 +87,7 @@ pub(super) fn fill(file: File) -> Environment {
             folder: value(file.homes.folder, Homes::ORG_ID),
         },
         mounts: mounts::fill(file.mounts),
+        s3_files: s3_files::fill(file.s3_files),
         dns: file.dns.map(|dns| Dns {
             zone: dns.zone.value,
             zone_id: dns.zone_id.map(|id| id.value),

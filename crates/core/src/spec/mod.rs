@@ -9,6 +9,7 @@ pub mod mounts;
 pub mod names;
 mod raw;
 mod regions;
+pub mod s3_files;
 pub mod sftp_address;
 pub mod state_place;
 mod warnings;

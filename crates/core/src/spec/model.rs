@@ -8,6 +8,7 @@ use crate::check::CheckIgnore;
 use crate::spec::assume_role::AssumeRole;
 use crate::spec::ignore::Ignore;
 use crate::spec::mounts::Mount;
+use crate::spec::s3_files::FileSystem;
 use crate::spec::sftp_address::SftpAddress;
 use crate::spec::state_place::StatePlace;
 
@@ -38,6 +39,8 @@ pub struct Environment {
     pub homes: Homes,
     /// Mounts of upload buckets, by the role of the server.
     pub mounts: BTreeMap<String, Vec<Mount>>,
+    /// File systems over upload buckets, by cluster.
+    pub s3_files: BTreeMap<String, FileSystem>,
     /// `None` deploys no DNS records.
     pub dns: Option<Dns>,
     /// Settings of every Transfer server.
@@ -68,6 +71,7 @@ impl Environment {
     /// Limits the environment to one of its clusters. Returns whether it has that one.
     pub fn only_cluster(&mut self, cluster: &str) -> bool {
         self.clusters.retain(|name, _| name == cluster);
+        self.s3_files.retain(|name, _| name == cluster);
         !self.clusters.is_empty()
     }
 }

@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_saphyr::Spanned;
 
+use super::s3_files;
 use crate::yaml::Checker;
 
 /// The program that mounts a bucket.
@@ -184,10 +185,10 @@ pub(super) struct Setting {
     /// `s3fs`, `mountpoint` (Mountpoint for Amazon S3), `rclone` or `s3files` (Amazon S3 Files). `sftpctl mounts plan` and
     /// docs/mounts.md say what works on which.
     #[schemars(with = "String", regex(pattern = "^(s3fs|mountpoint|rclone|s3files)$"))]
-    kind: Spanned<String>,
+    pub(super) kind: Spanned<String>,
     /// The cluster whose upload bucket is mounted.
     #[schemars(with = "String")]
-    cluster: Spanned<String>,
+    pub(super) cluster: Spanned<String>,
     /// The mount point, as `/sftp`.
     #[schemars(with = "String")]
     at: Spanned<String>,
@@ -201,9 +202,9 @@ pub(super) struct Setting {
     #[schemars(with = "Option<u32>", range(min = 10, max = 1_000_000))]
     keep_free_mb: Option<Spanned<u32>>,
     /// Owner of all files, as a number. Default: as each object says, and root for those that customers uploaded.
-    uid: Option<u32>,
+    pub(super) uid: Option<u32>,
     /// Group of all files, as a number.
-    gid: Option<u32>,
+    pub(super) gid: Option<u32>,
     /// Rights that files and folders do not have, in octal and quotes, as `"0027"`.
     #[schemars(with = "Option<String>", regex(pattern = "^0?[0-7]{3}$"))]
     umask: Option<Spanned<String>>,
@@ -287,7 +288,12 @@ fn path(checker: &mut Checker<'_>, value: &Spanned<String>, path: &str, what: &s
 }
 
 /// Finds the faults of all mounts.
-pub(super) fn check(checker: &mut Checker<'_>, settings: &Settings, clusters: &BTreeMap<String, Spanned<String>>) {
+pub(super) fn check(
+    checker: &mut Checker<'_>,
+    settings: &Settings,
+    clusters: &BTreeMap<String, Spanned<String>>,
+    file_systems: &s3_files::Settings,
+) {
     for (host, mounts) in settings {
         if host.is_empty() || !host.chars().all(|c| c.is_ascii_alphanumeric() || "_.-".contains(c)) {
             checker.key_fault(host, mounts, format!("invalid role of a host `{host}`")).hint =
@@ -295,6 +301,9 @@ pub(super) fn check(checker: &mut Checker<'_>, settings: &Settings, clusters: &B
         }
         for (index, mount) in mounts.value.iter().enumerate() {
             one(checker, mount, clusters);
+            if mount.kind.value == MountKind::S3files.as_str() {
+                of_s3_files(checker, mount, file_systems);
+            }
             siblings(checker, mount, &mounts.value[..index], host);
         }
     }
@@ -324,9 +333,6 @@ fn one(checker: &mut Checker<'_>, mount: &Setting, clusters: &BTreeMap<String, S
                 fault.hint = Some("`role`, or `file:/etc/sftpctl/keys`; never the keys themselves".into());
             }
         }
-        if mount.kind.value == MountKind::S3files.as_str() && credentials.value != "role" {
-            checker.fault(credentials, "Amazon S3 Files takes the role of the machine only");
-        }
     }
     if let Some(mb) = mount.keep_free_mb.as_ref().filter(|mb| !(10..=1_000_000).contains(&mb.value)) {
         checker.fault(mb, format!("cannot keep {} MB free: expected 10 to 1000000", mb.value));
@@ -342,6 +348,29 @@ fn one(checker: &mut Checker<'_>, mount: &Setting, clusters: &BTreeMap<String, S
     if let Some(endpoint) = &mount.endpoint {
         let message = format!("invalid endpoint `{}`", endpoint.value);
         checker.matches(endpoint, ENDPOINT, message, "a URL without a path: https://HOST");
+    }
+}
+
+/// What a mount of Amazon S3 Files needs, and what it does not have.
+fn of_s3_files(checker: &mut Checker<'_>, mount: &Setting, file_systems: &s3_files::Settings) {
+    let cluster = &mount.cluster.value;
+    if !file_systems.contains_key(cluster) {
+        checker.fault(&mount.cluster, format!("cluster {cluster} has no file system of Amazon S3 Files")).hint =
+            Some(format!("add it: `s3_files: {{ {cluster}: {{ subnets: [...], security_groups: [...] }} }}`"));
+    }
+    if let Some(credentials) = mount.credentials.as_ref().filter(|credentials| credentials.value != "role") {
+        checker.fault(credentials, "Amazon S3 Files takes the role of the machine only");
+    }
+    if mount.uid.is_some() != mount.gid.is_some() {
+        checker.fault(&mount.kind, "a mount of Amazon S3 Files has both `uid` and `gid`, or none of them").hint =
+            Some("with both, everything is done as that user and group".into());
+    }
+    let ours = [("cache", &mount.cache), ("umask", &mount.umask), ("endpoint", &mount.endpoint)];
+    for (name, value) in ours.into_iter().filter_map(|(name, value)| Some((name, value.as_ref()?))) {
+        checker.fault(value, format!("Amazon S3 Files has no `{name}`")).hint = Some("leave it out".into());
+    }
+    if let Some(mb) = &mount.keep_free_mb {
+        checker.fault(mb, "Amazon S3 Files has no `keep_free_mb`").hint = Some("leave it out".into());
     }
 }
 
@@ -370,7 +399,8 @@ mod tests {
     fn load(mounts: &str) -> Result<spec::model::Environment, spec::Faults> {
         let file = format!(
             "version: 1\nenvironment: \"9\"\naccount: \"111111111111\"\nhome_region: us-west-2\n\
-             regions:\n  us-west-2: {{ server: true }}\nclusters: {{ 9-5: us-west-2 }}\nmounts:\n  main:\n{mounts}"
+             regions:\n  us-west-2: {{ server: true }}\nclusters: {{ 9-5: us-west-2 }}\nmounts:\n  main:\n{mounts}\
+             s3_files: {{ 9-5: {{ subnets: [subnet-01234567], security_groups: [sg-01234567] }} }}\n"
         );
         spec::load(&file, "9.yaml")
     }

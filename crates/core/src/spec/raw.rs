@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_saphyr::Spanned;
 
 use super::assume_role::Setting as AssumeRole;
-use super::mounts;
+use super::{mounts, s3_files};
 
 /// An environment of sftpctl: regions, clusters and settings of one SFTP service on AWS.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -56,6 +56,10 @@ pub(super) struct File {
     #[serde(default)]
     #[schemars(with = "BTreeMap<String, Vec<mounts::Setting>>")]
     pub(super) mounts: mounts::Settings,
+    /// Upload buckets that have a file system of Amazon S3 Files, by cluster, for mounts of the kind `s3files`.
+    #[serde(default)]
+    #[schemars(with = "BTreeMap<String, s3_files::Setting>")]
+    pub(super) s3_files: s3_files::Settings,
     /// DNS records; without it none are made.
     pub(super) dns: Option<Dns>,
     /// Settings of every Transfer server.

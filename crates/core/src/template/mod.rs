@@ -4,6 +4,7 @@
 //! `base.yaml` describes.
 
 mod events;
+mod s3_files;
 mod source;
 
 use std::collections::BTreeMap;
@@ -15,6 +16,7 @@ use crate::hex;
 use crate::spec::model::Environment;
 use crate::spec::names;
 
+pub use s3_files::{access_point_output, file_system_output};
 pub use source::source;
 
 /// The location of the authorizer's package.
@@ -79,7 +81,7 @@ impl Rendered {
 }
 
 /// Resource types of the template that take tags as a list of `Key` and `Value`.
-const TAGGED: [&str; 9] = [
+const TAGGED: [&str; 11] = [
     "AWS::ApiGateway::RestApi",
     "AWS::ApiGateway::Stage",
     "AWS::CloudWatch::Alarm",
@@ -88,6 +90,8 @@ const TAGGED: [&str; 9] = [
     "AWS::Lambda::Function",
     "AWS::Logs::LogGroup",
     "AWS::S3::Bucket",
+    "AWS::S3Files::AccessPoint",
+    "AWS::S3Files::FileSystem",
     "AWS::SQS::Queue",
 ];
 
@@ -100,13 +104,16 @@ pub fn render(environment: &Environment, region: &str, code: &Code) -> Result<Re
     let resources = template["Resources"].as_object_mut().ok_or(TemplateError::Lacks("Resources"))?;
     let buckets = repeat_buckets(environment, region, resources)?;
     events::repeat(environment, region, resources)?;
+    let file_systems = s3_files::repeat(environment, region, resources)?;
     name_deployment(resources)?;
     tag(environment, resources);
     bound(environment, resources);
     if let Some(parameters) = template["Parameters"].as_object_mut() {
         parameters.remove("UploadBucketName");
         parameters.remove("EventsRegion");
+        s3_files::PARAMETERS.iter().for_each(|name| drop(parameters.remove(*name)));
     }
+    s3_files::show(template["Outputs"].as_object_mut().ok_or(TemplateError::Lacks("Outputs"))?, file_systems);
     let digest = hex::encode(&Sha256::digest(template.to_string().as_bytes()));
     Ok(Rendered { template, digest, parameters: parameters(environment, region, code), buckets })
 }
@@ -190,7 +197,8 @@ fn repeat_buckets(
                 "ExpiredObjectDeleteMarker": true,
             }));
         }
-        if environment.files.events {
+        // S3 Files turns these on by itself; a template without them would let an update turn them off again.
+        if environment.files.events || environment.s3_files.contains_key(cluster) {
             one["Properties"]["NotificationConfiguration"] =
                 json!({ "EventBridgeConfiguration": { "EventBridgeEnabled": true } });
         }

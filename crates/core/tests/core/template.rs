@@ -4,6 +4,7 @@
 
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
+use sftpctl_core::spec::s3_files::FileSystem;
 use sftpctl_core::spec::{self, model::Environment};
 use sftpctl_core::template::{Code, Rendered, body, bucket_policy, render, source};
 
@@ -175,6 +176,61 @@ fn each_cluster_has_a_queue_that_only_its_rules_send_to() {
     let target = &resources(&elsewhere)["ForwardUploadEvents99x2d5"]["Properties"]["Targets"][0];
     assert_eq!(target["Arn"], json!({ "Fn::Sub": "arn:aws:events:us-west-2:${AWS::AccountId}:event-bus/default" }));
     assert_eq!(target["RoleArn"], arn("ForwardEventsRole"));
+}
+
+#[test]
+fn each_file_system_has_a_role_mount_targets_and_access_points() {
+    let mut environment = environment("99");
+    let kinds =
+        ["AWS::S3Files::FileSystem", "AWS::S3Files::MountTarget", "AWS::S3Files::AccessPoint", "AWS::IAM::Role"];
+    let counts = |environment: &Environment, region: &str| {
+        let rendered = rendered_in(environment, region, "k");
+        let text = rendered.template.to_string();
+        assert!(["UploadBucketName", "FilesSubnet", "FilesUser"].iter().all(|name| !text.contains(name)), "{region}");
+        kinds.map(|kind| of_type(&rendered, kind).len())
+    };
+    assert_eq!(counts(&environment, "us-west-2"), [0, 0, 0, 2]);
+    let before = rendered(&environment, "k");
+    let system = FileSystem {
+        subnets: ["subnet-0123456789abcdef0", "subnet-0123456789abcdef1"].map(str::to_owned).into(),
+        security_groups: vec!["sg-0123456789abcdef0".into()],
+    };
+    environment.s3_files.insert("99-5".into(), system.clone());
+    environment.s3_files.insert("99-4".into(), system);
+    assert_eq!(counts(&environment, "us-west-2"), [2, 4, 0, 4], "without mounts, there is no access point");
+    assert_eq!(counts(&environment, "us-east-2"), [0, 0, 0, 2], "the buckets are in another region");
+    let source = include_str!("../../../../environments/99.yaml").to_owned()
+        + "s3_files: { 99-5: { subnets: [subnet-01234567], security_groups: [sg-01234567] } }\n\
+           mounts: { main: [ { kind: s3files, cluster: 99-5, at: /sftp, uid: 48, gid: 49 } ] }\n";
+    environment.mounts = sftpctl_core::spec::load(&source, "99.yaml").unwrap().mounts;
+
+    let rendered = rendered(&environment, "k");
+    let all = resources(&rendered);
+    let attribute = |id: &str, name: &str| json!({ "Fn::GetAtt": [id, name] });
+    let system = &all["FilesSystem99x2d5"];
+    assert_eq!(system["Properties"]["Bucket"], attribute("UploadBucket99x2d5", "Arn"));
+    assert_eq!(system["Properties"]["RoleArn"], attribute("FilesRole99x2d5", "Arn"));
+    assert_eq!(system["DependsOn"], "UploadBucketPolicy99x2d5");
+    assert_eq!(system["Properties"]["AcceptBucketWarning"], true, "also over a bucket with millions of files");
+    let point = &all["FilesAccessPoint99x2d5u48g49"]["Properties"];
+    assert_eq!(point["PosixUser"], json!({ "Uid": "48", "Gid": "49" }));
+    let id = attribute("FilesSystem99x2d5", "FileSystemId");
+    assert_eq!(point["FileSystemId"], id);
+    let target = &all["FilesMountTarget99x2d5subnetx2d0123456789abcdef1"]["Properties"];
+    let groups = json!(["sg-0123456789abcdef0"]);
+    assert_eq!((&target["FileSystemId"], &target["SecurityGroups"]), (&id, &groups));
+    let outputs = &rendered.template["Outputs"];
+    assert_eq!(outputs["FilesSystem99x2d5"]["Value"], id);
+    let point = attribute("FilesAccessPoint99x2d5u48g49", "AccessPointId");
+    assert_eq!(outputs["FilesAccessPoint99x2d5u48g49"]["Value"], point);
+    // S3 Files is told of changes by the bucket's events; of the other buckets, nothing changes.
+    let bucket = &all["UploadBucket99x2d5"]["Properties"]["NotificationConfiguration"];
+    assert_eq!(bucket["EventBridgeConfiguration"]["EventBridgeEnabled"], true);
+    assert_eq!(all["UploadBucket99x2d0"], resources(&before)["UploadBucket99x2d0"]);
+    for statement in statements(&rendered, "FilesRole99x2d5") {
+        let resource = statement["Resource"].to_string();
+        assert!(resource.contains("pl-pt99-5-uploads") || resource.contains(":rule/"), "{statement}");
+    }
 }
 
 #[test]

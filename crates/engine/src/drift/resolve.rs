@@ -170,6 +170,8 @@ impl Scope<'_> {
                 ("AWS::SQS::Queue", "Arn") => {
                     format!("arn:{partition}:sqs:{region}:{account}:{}", id.rsplit('/').next().unwrap_or_default())
                 }
+                // Its physical ID is its ARN.
+                ("AWS::S3Files::FileSystem", "FileSystemId") => id.rsplit('/').next().unwrap_or_default().to_owned(),
                 // Of rules on the default bus: the name; in newer stacks perhaps the ARN, the schema's primary identifier.
                 ("AWS::Events::Rule", "Arn") if id.starts_with("arn:") => id.clone(),
                 ("AWS::Events::Rule", "Arn") => format!("arn:{partition}:events:{region}:{account}:rule/{id}"),

@@ -16,6 +16,9 @@ const REPLACING: &[(&str, &[&str])] = &[
     ("AWS::Logs::MetricFilter", &["FilterName", "LogGroupName"]),
     ("AWS::S3::Bucket", &["BucketName", "BucketNamePrefix", "BucketNamespace"]),
     ("AWS::S3::BucketPolicy", &["Bucket"]),
+    ("AWS::S3Files::AccessPoint", &["ClientToken", "FileSystemId", "PosixUser", "RootDirectory"]),
+    ("AWS::S3Files::FileSystem", &["AcceptBucketWarning", "Bucket", "ClientToken", "KmsKeyId", "Prefix", "RoleArn"]),
+    ("AWS::S3Files::MountTarget", &["FileSystemId", "IpAddressType", "Ipv4Address", "Ipv6Address", "SubnetId"]),
     ("AWS::SQS::Queue", &["FifoQueue", "QueueName"]),
 ];
 

@@ -1,7 +1,7 @@
 //! The command line that mounts a bucket, by kind and installed version. Pure.
 //!
 //! Sources: s3fs(1) of 1.90 and the changelog of s3fs-fuse; `mount-s3 --help` and CONFIGURATION.md of Mountpoint;
-//! `rclone mount` and the S3 backend in rclone's documentation.
+//! `rclone mount` and the S3 backend in rclone's documentation; mount.s3files(8) of amazon-efs-utils 3.2.
 
 use sftpctl_core::spec::mounts::{Mount, MountKind};
 
@@ -11,7 +11,7 @@ use super::tool::{RCLONE_KEEPS_FREE, S3FS_REGION, S3FS_SIGV4};
 /// A command line, and the variables that it needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Launch {
-    /// The program first. It stays in the foreground.
+    /// The program first. It stays in the foreground, except for `mount.s3files`.
     pub arguments: Vec<String>,
     pub environment: Vec<(&'static str, String)>,
 }
@@ -20,7 +20,7 @@ pub struct Launch {
 /// hour.
 pub const FRESH_SECONDS: u32 = 10;
 
-/// The command line of a mount; `None` for a kind without a program of its own.
+/// The command line of a mount; `None` for one of Amazon S3 Files whose file system is not known.
 pub fn launch(record: &Record) -> Option<Launch> {
     let mount = &record.mount;
     let mut arguments = vec![record.tool.program.to_string_lossy().into_owned()];
@@ -28,7 +28,7 @@ pub fn launch(record: &Record) -> Option<Launch> {
         MountKind::S3fs => s3fs(record),
         MountKind::Mountpoint => mountpoint(record),
         MountKind::Rclone => rclone(record),
-        MountKind::S3files => return None,
+        MountKind::S3files => s3_files(record)?,
     });
     // s3fs has an option for its file; the others read the file that the AWS CLI uses.
     let file = mount.credentials.clone().filter(|_| mount.kind != MountKind::S3fs);
@@ -129,6 +129,18 @@ fn rclone(record: &Record) -> Vec<String> {
     words
 }
 
+/// Encrypted and as the machine's role without further options. Hard, as the program has it: with `soft`, NFS would lose
+/// writes while the file system does not answer.
+fn s3_files(record: &Record) -> Option<Vec<String>> {
+    let file_system = record.file_system.as_ref()?;
+    let mut options = vec![format!("region={}", record.region)];
+    options.extend(file_system.access_point.iter().map(|point| format!("accesspoint={point}")));
+    if record.mount.read_only {
+        options.push("ro".into());
+    }
+    Some([file_system.id.as_str(), &record.mount.at, "-o", &options.join(",")].map(str::to_owned).into())
+}
+
 /// Whether a kind writes data to the disk of `cache`.
 pub fn uses_disk(kind: MountKind) -> bool {
     matches!(kind, MountKind::S3fs | MountKind::Rclone)
@@ -185,6 +197,12 @@ mod tests {
         assert!(
             line(&new).starts_with("/usr/bin/tool mount :s3:pl-pt99-5-uploads /sftp --s3-provider=AWS --s3-env-auth")
         );
-        assert_eq!(launch(&record(MountKind::S3files, "3.0")), None);
+        let mut of_s3_files = record(MountKind::S3files, "3.2.0");
+        assert_eq!(line(&of_s3_files), "/usr/bin/tool fs-0123456789abcdef0 /sftp -o region=us-west-2");
+        of_s3_files.mount.read_only = true;
+        of_s3_files.file_system.as_mut().unwrap().access_point = Some("fsap-0123456789abcdef0".into());
+        assert!(line(&of_s3_files).ends_with("-o region=us-west-2,accesspoint=fsap-0123456789abcdef0,ro"));
+        of_s3_files.file_system = None;
+        assert_eq!(launch(&of_s3_files), None);
     }
 }

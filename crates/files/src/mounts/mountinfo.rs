@@ -21,7 +21,8 @@ impl Entry {
             MountKind::S3fs => self.file_system == "fuse.s3fs",
             MountKind::Rclone => self.file_system == "fuse.rclone",
             MountKind::Mountpoint => self.file_system == "fuse" && self.source == "mountpoint-s3",
-            MountKind::S3files => self.file_system == "nfs4",
+            // Through a proxy of its own on this machine.
+            MountKind::S3files => self.file_system == "nfs4" && self.source.starts_with("127.0.0.1:/"),
         }
     }
 
@@ -86,6 +87,8 @@ mod tests {
 44 27 0:41 / /srv/a\\040b rw shared:5 master:1 - fuse mountpoint-s3 rw
 45 43 0:42 / /sftp rw - tmpfs tmpfs rw
 46 27 0:43 / /sftp2 rw - fuse.rclone :s3:b rw
+47 27 0:44 / /files rw,relatime shared:9 - nfs4 127.0.0.1:/ rw,vers=4.2,hard,proto=tcp,port=20049
+48 27 0:45 / /home rw,relatime - nfs4 nas.example.com:/home rw,vers=4.2
 ";
 
     #[test]
@@ -101,6 +104,9 @@ mod tests {
         let spaced = mounts_at(TABLE, Path::new("/srv/a b"));
         assert!(spaced[0].is_of(MountKind::Mountpoint) && spaced[0].connection() == Some(41));
         assert!(mounts_at(TABLE, Path::new("/sftp2"))[0].is_of(MountKind::Rclone));
-        assert!(has_device(TABLE, (0, 41)) && !has_device(TABLE, (0, 44)));
+        assert!(has_device(TABLE, (0, 41)) && !has_device(TABLE, (0, 46)));
+        let files = |at: &str| mounts_at(TABLE, Path::new(at))[0].is_of(MountKind::S3files);
+        assert!(files("/files") && !files("/home"));
+        assert_eq!(mounts_at(TABLE, Path::new("/files"))[0].connection(), None);
     }
 }

@@ -5,7 +5,7 @@ use std::path::{Component, Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use sftpctl_core::spec::model::Environment;
-use sftpctl_core::spec::mounts::Mount;
+use sftpctl_core::spec::mounts::{Mount, MountKind};
 use sftpctl_core::spec::names;
 
 use super::tool::{self, Tool};
@@ -24,6 +24,31 @@ pub struct Record {
     pub region: String,
     pub mount: Mount,
     pub tool: Tool,
+    /// What is mounted, if it is a file system of Amazon S3 Files.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file_system: Option<FileSystem>,
+}
+
+/// A file system of Amazon S3 Files.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FileSystem {
+    pub id: String,
+    /// Through which it is mounted, for the mount's user and group.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub access_point: Option<String>,
+}
+
+impl FileSystem {
+    /// Whether both are IDs as AWS makes them: they become options.
+    fn is_valid(&self) -> bool {
+        let is_id = |text: &str, prefix: &str| {
+            let digits = text.strip_prefix(prefix).unwrap_or_default();
+            let is_hex = |c: char| c.is_ascii_digit() || ('a'..='f').contains(&c);
+            (17..=40).contains(&digits.len()) && digits.chars().all(is_hex)
+        };
+        is_id(&self.id, "fs-") && self.access_point.as_ref().is_none_or(|point| is_id(point, "fsap-"))
+    }
 }
 
 impl Record {
@@ -37,7 +62,15 @@ impl Record {
             region: region.unwrap_or_default(),
             mount: mount.clone(),
             tool,
+            file_system: None,
         }
+    }
+
+    /// The same mount, of this file system.
+    #[must_use]
+    pub fn of(mut self, file_system: Option<FileSystem>) -> Self {
+        self.file_system = file_system;
+        self
     }
 
     /// The same mount of a system whose root folder is `root`.
@@ -57,16 +90,27 @@ impl Record {
             let is_plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || more.contains(c);
             !text.is_empty() && text.chars().all(is_plain)
         };
-        let name = tool::program(self.mount.kind).map(|(name, _)| name);
+        let (name, _) = tool::program(self.mount.kind);
         let program = &self.tool.program;
-        let is_known = program.file_name().and_then(OsStr::to_str) == name && name.is_some();
+        let is_known = program.file_name().and_then(OsStr::to_str) == Some(name);
         if !is_known || !program.is_absolute() || program.components().any(|part| part == Component::ParentDir) {
             return Some(format!("`{}` is not a program for it", program.display()));
         }
         if !consists_of(&self.bucket, ".-") || !consists_of(&self.region, "-") {
             return Some("invalid bucket or region".to_owned());
         }
+        let is_of_s3_files = self.mount.kind == MountKind::S3files;
+        if self.file_system.as_ref().map(FileSystem::is_valid) != is_of_s3_files.then_some(true) {
+            return Some("invalid file system".to_owned());
+        }
         self.mount.fault()
+    }
+
+    /// Whether a check may write a canary: into a mount that is written, by a user who may write at its top. That is root's
+    /// in a file system of Amazon S3 Files.
+    pub fn takes_canary(&self) -> bool {
+        let Mount { kind, uid, read_only, .. } = &self.mount;
+        !read_only && (*kind != MountKind::S3files || uid.is_none_or(|uid| uid == 0))
     }
 
     pub fn at(&self) -> &Path {
@@ -81,8 +125,6 @@ pub fn below(root: &Path, path: &str) -> PathBuf {
 
 #[cfg(test)]
 pub(super) mod tests {
-    use sftpctl_core::spec::mounts::MountKind;
-
     use super::*;
 
     /// A mount of a kind, with the version of its program.
@@ -107,6 +149,8 @@ pub(super) mod tests {
             region: "us-west-2".into(),
             mount,
             tool: Tool { program: "/usr/bin/tool".into(), version: version.parse().unwrap() },
+            file_system: (kind == MountKind::S3files)
+                .then(|| FileSystem { id: "fs-0123456789abcdef0".into(), access_point: None }),
         }
     }
 
@@ -134,6 +178,20 @@ pub(super) mod tests {
             change(&mut bad);
             assert!(bad.fault().is_some(), "{index}");
         }
+        let mut of_s3_files = record(MountKind::S3files, "3.2.0");
+        of_s3_files.tool.program = "/sbin/mount.s3files".into();
+        assert_eq!(of_s3_files.fault(), None);
+        for (id, point) in [("fs-0123", None), ("fs-0123456789abcdef0", Some("fsap-0,rw")), ("-o", None)] {
+            let access_point = point.map(str::to_owned);
+            of_s3_files.file_system = Some(FileSystem { id: id.into(), access_point });
+            assert_eq!(of_s3_files.fault().as_deref(), Some("invalid file system"), "{id}");
+        }
+        of_s3_files.file_system = None;
+        assert_eq!(of_s3_files.fault().as_deref(), Some("invalid file system"));
+        assert!(good.takes_canary() && of_s3_files.takes_canary());
+        of_s3_files.mount.uid = Some(48);
+        good.mount.read_only = true;
+        assert!(!good.takes_canary() && !of_s3_files.takes_canary());
     }
 
     #[test]

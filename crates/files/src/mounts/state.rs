@@ -141,7 +141,9 @@ impl State {
             Self::Dead => "unmounts and starts it",
             Self::Stopped | Self::Hung => "aborts the connection, kills the program, unmounts and starts it",
             Self::Denied => "restarts it, which reads the credentials again",
-            Self::Full => "empties its folder for temporary data; refuses (3) for rclone, whose folder has uploads",
+            Self::Full => {
+                "empties its folder for temporary data; refuses (3) for rclone, whose folder has uploads, and for s3files"
+            }
             Self::ReadOnly | Self::Differs | Self::Failing => "restarts it",
             Self::Unknown => "nothing",
         }
@@ -199,8 +201,8 @@ pub fn cure(state: State, kind: MountKind) -> Option<Vec<Action>> {
         State::NotMounted => vec![Start],
         State::Dead | State::Stopped | State::Hung => vec![Abort, Kill, Unmount, Start],
         // Without a restart: it still answers readers, and s3fs does not start on a full disk. What is in use of the folder
-        // has no name there; uploads wait in rclone's.
-        State::Full if kind == MountKind::Rclone => return None,
+        // has no name there; uploads wait in rclone's; S3 Files has none.
+        State::Full if matches!(kind, MountKind::Rclone | MountKind::S3files) => return None,
         State::Full => vec![Empty],
         State::Denied | State::ReadOnly | State::Differs | State::Failing => {
             vec![Terminate, Abort, Kill, Unmount, Start]
@@ -242,8 +244,10 @@ mod tests {
     #[test]
     fn nothing_that_waits_for_an_upload_is_deleted() {
         for state in State::ALL {
-            let of_rclone = cure(state, MountKind::Rclone);
-            assert!(of_rclone.is_none_or(|actions| !actions.contains(&Action::Empty)), "{state:?}");
+            for kind in [MountKind::Rclone, MountKind::S3files] {
+                let actions = cure(state, kind);
+                assert!(actions.is_none_or(|actions| !actions.contains(&Action::Empty)), "{kind:?} {state:?}");
+            }
             if let Some(actions) = cure(state, MountKind::S3fs).filter(|actions| actions.contains(&Action::Unmount)) {
                 assert_eq!(actions.last(), Some(&Action::Start), "{state:?}");
             }

@@ -55,15 +55,21 @@ pub struct Tool {
     pub version: Version,
 }
 
-/// The program of a kind, and the argument with which it prints its version; `None` for one that is not a program of its
-/// own.
-pub fn program(kind: MountKind) -> Option<(&'static str, &'static str)> {
+/// The program of a kind, and the argument with which it prints its version.
+pub fn program(kind: MountKind) -> (&'static str, &'static str) {
     match kind {
-        MountKind::S3fs => Some(("s3fs", "--version")),
-        MountKind::Mountpoint => Some(("mount-s3", "--version")),
-        MountKind::Rclone => Some(("rclone", "version")),
-        MountKind::S3files => None,
+        MountKind::S3fs => ("s3fs", "--version"),
+        MountKind::Mountpoint => ("mount-s3", "--version"),
+        MountKind::Rclone => ("rclone", "version"),
+        // The helper of `mount -t s3files`, of amazon-efs-utils.
+        MountKind::S3files => ("mount.s3files", "--version"),
     }
+}
+
+/// Whether the program of a kind is that of the mount for as long as it is there. Otherwise it makes the mount and ends,
+/// and the kernel does the rest.
+pub fn stays(kind: MountKind) -> bool {
+    kind != MountKind::S3files
 }
 
 /// The newest version that the options here were written for, assumed where none is installed.
@@ -72,7 +78,7 @@ pub fn newest(kind: MountKind) -> Version {
         MountKind::S3fs => Version(1, 97, 0),
         MountKind::Mountpoint => Version(1, 23, 0),
         MountKind::Rclone => Version(1, 75, 0),
-        MountKind::S3files => Version(3, 0, 0),
+        MountKind::S3files => Version(3, 2, 0),
     }
 }
 
@@ -111,7 +117,19 @@ pub fn warnings(mount: &Mount, version: Version) -> Vec<String> {
             !mount.read_only,
             "Mountpoint only writes new files from their beginning to their end; it cannot rename, append or change one",
         ),
-        MountKind::S3files => {}
+        MountKind::S3files => {
+            warn(
+                version < Version(3, 0, 1),
+                "the proxy of amazon-efs-utils 3.0.0 ends when S3 Files answers a read with an error (fixed in 3.0.1): \
+                 upgrade it",
+            );
+            let writes_as_other = !mount.read_only && mount.uid.is_some_and(|uid| uid != 0);
+            warn(
+                writes_as_other,
+                "what customers upload belongs to root: with this `uid` it can be read, but not changed, renamed or deleted, \
+                 and nothing can be written into customers' folders",
+            );
+        }
     }
     all
 }
@@ -130,6 +148,7 @@ mod tests {
             ),
             ("mount-s3 1.23.0\n", Version(1, 23, 0)),
             ("rclone v1.75.1\n- os/version: debian 12.5 (64 bit)\n", Version(1, 75, 1)),
+            ("/sbin/mount.s3files Version: 3.2.0\n", Version(3, 2, 0)),
         ] {
             assert_eq!(text.parse(), Ok(version), "{text}");
             assert_eq!(version.to_string().parse(), Ok(version));
@@ -146,10 +165,18 @@ mod tests {
             (MountKind::S3fs, "1.97", true, 0),
             (MountKind::Rclone, "1.60", true, 2),
             (MountKind::Rclone, "1.75", true, 1),
+            (MountKind::S3files, "3.0.0", true, 1),
+            (MountKind::S3files, "3.2.0", true, 0),
         ] {
             let mut record = record(kind, version);
             record.mount.credentials = (!role).then(|| "/etc/keys".to_owned());
             assert_eq!(warnings(&record.mount, record.tool.version).len(), expected, "{kind:?} {version}");
         }
+        // As a user who does not own what customers upload.
+        let mut other = record(MountKind::S3files, "3.2.0");
+        (other.mount.uid, other.mount.gid) = (Some(48), Some(48));
+        assert!(warnings(&other.mount, other.tool.version)[0].contains("belongs to root"));
+        other.mount.read_only = true;
+        assert_eq!(warnings(&other.mount, other.tool.version).len(), 0);
     }
 }

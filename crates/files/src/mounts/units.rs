@@ -4,7 +4,7 @@
 
 use std::path::Path;
 
-use super::launch::launch;
+use super::launch::{launch, uses_disk};
 use super::record::{FOLDER, Record};
 use super::tool;
 
@@ -77,7 +77,7 @@ const HEAD: &str = "# Written by `sftpctl mounts install`, which overwrites chan
 
 fn service_text(record: &Record, sftpctl: &Path) -> String {
     let Some(launch) = launch(record) else { return String::new() };
-    let name = tool::program(record.mount.kind).map_or("", |(name, _)| name);
+    let (name, _) = tool::program(record.mount.kind);
     let (at, bucket, sftpctl) = (&record.mount.at, &record.bucket, quoted(&sftpctl.to_string_lossy()));
     let command: Vec<String> = launch.arguments.iter().map(|word| quoted(word)).collect();
     let variables = launch.environment.iter().map(|(name, value)| format!("Environment={name}={value}\n"));
@@ -86,18 +86,15 @@ fn service_text(record: &Record, sftpctl: &Path) -> String {
 Description=Bucket {bucket} at {at} ({name})
 Wants=network-online.target
 After=network-online.target
-RequiresMountsFor={cache}
-StartLimitIntervalSec=0
+{needs}StartLimitIntervalSec=0
 
 [Service]
-Type=simple
-{variables}ExecStartPre=-/bin/umount --lazy --no-canonicalize {at}
+{kind}{variables}ExecStartPre=-/bin/umount --lazy --no-canonicalize {at}
 ExecStart={command}
 # Units that need the mount start when it answers.
 ExecStartPost={sftpctl} mounts check --at {at} --no-canary --wait 60
 ExecStop=/bin/umount --no-canonicalize {at}
 ExecStopPost=-/bin/umount --lazy --no-canonicalize {at}
-Restart=always
 RestartSec=5
 # Long enough for uploads to end.
 TimeoutStopSec=600
@@ -109,7 +106,16 @@ LimitNOFILE=65536
 [Install]
 WantedBy=multi-user.target
 ",
-        cache = record.mount.cache,
+        needs = if uses_disk(record.mount.kind) {
+            format!("RequiresMountsFor={}\n", record.mount.cache)
+        } else {
+            String::new()
+        },
+        kind = match tool::stays(record.mount.kind) {
+            true => "Type=simple\nRestart=always\n",
+            // The program ends when it has mounted; what it leaves behind is restarted by the watchdog of its package.
+            false => "Type=oneshot\nRemainAfterExit=yes\nRestart=on-failure\nTimeoutStartSec=180\n",
+        },
         variables = variables.collect::<String>(),
         command = command.join(" "),
     )
@@ -196,6 +202,12 @@ mod tests {
         ] {
             assert!(files[1].text.lines().any(|found| found == line), "{line}: {}", files[1].text);
         }
+        let of_s3_files = super::files(&record(MountKind::S3files, "3.2.0"), Path::new("/usr/bin/sftpctl"));
+        let lines: Vec<&str> = of_s3_files[1].text.lines().collect();
+        for line in ["Type=oneshot", "RemainAfterExit=yes", "Restart=on-failure"] {
+            assert!(lines.contains(&line), "{line}: {lines:?}");
+        }
+        assert!(!of_s3_files[1].text.contains("RequiresMountsFor"), "{lines:?}");
         assert!(files[2].text.contains("--no-canary") && !files[4].text.contains("--no-canary"));
         assert!(files[3].text.contains("PartOf=sftpctl-mount-sftp.service\n"), "{}", files[3].text);
         let links = links(&of_s3fs);

@@ -10,6 +10,7 @@
 * A function's environment has what Lambda gives it, and nothing of this process's.
 * Listings of versions are encoded if the caller asks for it.
 * A multipart upload may have a checksum of the whole object, which MiniStack takes for one of its parts' checksums.
+* Stacks may have file systems of Amazon S3 Files (`s3_files.py`).
 """
 
 import asyncio
@@ -304,6 +305,9 @@ class Child(subprocess.Popen):
         super().__init__(args, *more, env=env, **options)
 
 
+# FILE SYSTEMS
+
+
 def serve(app, log_level):
     """Serves on the socket that the front has bound, as MiniStack's `main` does on a port of its own."""
     listener = int(LISTENER)
@@ -320,7 +324,8 @@ if __name__ == "__main__":
     # Before the services are imported, because they bind the function by name.
     lambda_runtime.execution_credentials = session
     import ministack.app
-    from ministack.services import lambda_svc, s3
+    from ministack.services import eventbridge, iam, lambda_svc, s3, s3files
+    from ministack.services.cloudformation import drift, provisioners
 
     assert lambda_svc.execution_credentials is session
     assert lambda_svc.subprocess is subprocess
@@ -336,4 +341,5 @@ if __name__ == "__main__":
     shut(ministack.app)
     with_whole_checksums(s3)
     with_encoded_versions(s3)
+    FileSystems(s3files, s3, iam, eventbridge).register(provisioners, drift)
     serve(guarded(ministack.app.app), ministack.app.LOG_LEVEL)

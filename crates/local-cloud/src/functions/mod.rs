@@ -11,8 +11,10 @@ use super::execute_api::sigv4::Unverified;
 use crate::front::authorize::{Judge, NotJudged, dynamodb};
 use crate::function_key::Execution;
 
-/// The Python script that starts MiniStack.
-pub(crate) const LAUNCHER: &str = include_str!("launch.py");
+/// The Python script that starts MiniStack: one file, since what else is in the local cloud's folder may have come with it.
+pub(crate) fn launcher() -> String {
+    include_str!("launch.py").replace("# FILE SYSTEMS\n", include_str!("s3_files.py"))
+}
 
 /// Why a function's call is refused: AWS's code and text.
 #[derive(Debug, Clone, PartialEq, Eq)]

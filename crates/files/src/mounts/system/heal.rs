@@ -9,19 +9,21 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 use serde::Serialize;
+use sftpctl_core::spec::mounts::MountKind;
 use tokio::time::timeout;
 
 use super::super::launch::{launch, uses_disk};
 use super::super::mountinfo::{Entry, mounts_at};
 use super::super::record::Record;
 use super::super::state::{Action, State, cure};
+use super::super::tool::stays;
 use super::super::units::service;
 use super::cache::{self, Refusal};
 use super::install::protect;
 use super::lock::{Held, open_plain, own_name, run_file};
 use super::look::{Options, Seen, look};
 use super::processes::{User, daemons, end, pause, users};
-use super::programs::{connection, has_systemd, systemctl, unmount};
+use super::programs::{connection, fail_requests, has_systemd, systemctl, unmount};
 
 /// What healing has done.
 #[derive(Debug, Serialize)]
@@ -83,6 +85,10 @@ pub async fn heal(record: &Record, options: &Options, wait: Duration) -> std::io
         let done = match action {
             Action::Terminate => ended(record, Signal::TERM).await,
             Action::Kill => ended(record, Signal::KILL).await,
+            Action::Abort if kind == MountKind::S3files => {
+                fail_requests(record.at()).await;
+                Ok(())
+            }
             Action::Abort => abort(&ours).await,
             Action::Unmount => unmount_ours(record).await,
             Action::Empty => empty(record, options),
@@ -161,8 +167,12 @@ async fn start(record: &Record, options: &Options, wait: Duration) -> Result<(),
     // The canary is for the last look.
     let options = Options { with_canary: false, ..options.clone() };
     loop {
+        // One that makes the mount and ends has made it by then.
+        let has_ended = child.as_mut().is_some_and(|child| match child.try_wait() {
+            Ok(Some(status)) => stays(record.mount.kind) || !status.success(),
+            ended => ended.is_err(),
+        });
         let seen = look(record, &options).await;
-        let has_ended = child.as_mut().is_some_and(|child| !matches!(child.try_wait(), Ok(None)));
         match seen.state {
             State::Healthy | State::Full => return Ok(()),
             _ if has_ended => return Err("the program of the mount has ended".to_owned()),

@@ -336,7 +336,9 @@ fn updatedb(
 ) -> Result<Option<Change>, InstallError> {
     let path = below(&options.root, prune::FILE);
     let Ok(text) = fs::read_to_string(&path) else { return Ok(None) };
-    put(&path, &change(&text, &[&record.mount.at, &record.mount.cache]), options.is_dry).map(Some)
+    let own: [&str; 2] = [&record.mount.at, &record.mount.cache];
+    let own = if record.mount.kind == MountKind::S3files { &own[..1] } else { &own };
+    put(&path, &change(&text, own), options.is_dry).map(Some)
 }
 
 /// Unmounts a mount that nobody uses, and removes everything that an installation has made. The keys stay.

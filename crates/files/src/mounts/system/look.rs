@@ -78,8 +78,7 @@ pub async fn look(record: &Record, options: &Options) -> Seen {
     let daemons = daemons(&record.tool.program, at);
     let disk_free = uses_disk(kind).then(|| free(Path::new(&record.mount.cache))).flatten();
     // Two canaries of one machine would overwrite each other. Who holds the lock shows the same.
-    let canary =
-        (options.with_canary && !record.mount.read_only).then(|| Held::of(&options.root, record, "canary").ok());
+    let canary = (options.with_canary && record.takes_canary()).then(|| Held::of(&options.root, record, "canary").ok());
     let with_canary = canary.flatten();
     let outcome = match place {
         Place::Ours if has_stuck_helper(at) => Outcome::Stuck,

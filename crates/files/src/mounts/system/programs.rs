@@ -13,7 +13,7 @@ use super::super::tool::{Tool, program};
 /// # Errors
 /// Why there is none, for a person.
 pub fn installed(kind: MountKind) -> Result<Tool, String> {
-    let (name, option) = program(kind).ok_or("Amazon S3 Files has no program of its own")?;
+    let (name, option) = program(kind);
     let path = std::env::var_os("PATH").unwrap_or_default();
     let program = std::env::split_paths(&path).map(|folder| folder.join(name)).find(|path| path.is_file());
     let program = program.ok_or_else(|| format!("{name} is not installed"))?;
@@ -49,6 +49,14 @@ pub async fn unmount(at: &Path, is_lazy: bool) -> Result<(), String> {
     let at = at.to_string_lossy();
     let lazy: &[&str] = if is_lazy { &["--lazy"] } else { &[] };
     run("umount", &[lazy, &["--no-canonicalize", &at]].concat(), PATIENCE).await
+}
+
+/// Ends every request to an NFS mount that waits, with an error, as the abortion of a FUSE connection does: the kernel does
+/// so for `umount --force`, also if processes use the mount, so that it stays.
+pub async fn fail_requests(at: &Path) {
+    // Not by the helper of NFS, which asks the server.
+    let at = at.to_string_lossy();
+    let _ = run("umount", &["--internal-only", "--force", "--no-canonicalize", &at], PATIENCE).await;
 }
 
 /// The folder with the counters and the switch of a FUSE connection. It needs the file system `fusectl`, which systemd

@@ -1,0 +1,100 @@
+//! The file systems of Amazon S3 Files, for each cluster with one.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value, json};
+
+use super::{TemplateError, logical_stem};
+use crate::spec::model::Environment;
+use crate::spec::names;
+use crate::spec::s3_files::{PosixUser, access_points};
+
+/// The prototypes of a cluster.
+const OWN: [&str; 4] = ["FilesRole", "FilesSystem", "FilesMountTarget", "FilesAccessPoint"];
+/// Those of another fragment that the prototypes refer to.
+const OTHERS: [&str; 2] = ["UploadBucket", "UploadBucketPolicy"];
+/// The parameters in whose place the environment's values are.
+pub(super) const PARAMETERS: [&str; 3] = ["FilesSubnet", "FilesSecurityGroup", "FilesUser"];
+
+/// The name of the stack's output with the ID of a cluster's file system.
+pub fn file_system_output(cluster: &str) -> String {
+    format!("FilesSystem{}", logical_stem(cluster))
+}
+
+/// The name of the stack's output with the ID of an access point.
+pub fn access_point_output(cluster: &str, user: PosixUser) -> String {
+    format!("FilesAccessPoint{}u{}g{}", logical_stem(cluster), user.uid, user.gid)
+}
+
+/// Replaces the prototypes by the file system of each cluster of the region that has one. Returns the outputs: name, and
+/// the resource and its attribute.
+pub(super) fn repeat(
+    environment: &Environment,
+    region: &str,
+    resources: &mut Map<String, Value>,
+) -> Result<BTreeMap<String, (&'static str, Value)>, TemplateError> {
+    let mut take = |id: &'static str| resources.remove(id).ok_or(TemplateError::Lacks(id));
+    let [role, system, target, point] = [take(OWN[0])?, take(OWN[1])?, take(OWN[2])?, take(OWN[3])?];
+    let mut outputs = BTreeMap::new();
+    for (cluster, settings) in &environment.s3_files {
+        if environment.clusters.get(cluster).is_none_or(|cluster| cluster.region != region) {
+            continue;
+        }
+        let one = Cluster { bucket: names::upload_bucket(environment, cluster), stem: logical_stem(cluster) };
+        resources.insert(one.id(OWN[0]), one.value(&role));
+        resources.insert(one.id(OWN[1]), one.value(&system));
+        let id = json!({ "Fn::GetAtt": [one.id(OWN[1]), "FileSystemId"] });
+        outputs.insert(file_system_output(cluster), ("File system of the upload bucket", id));
+        for subnet in &settings.subnets {
+            let mut resource = one.value(&target);
+            resource["Properties"]["SubnetId"] = json!(subnet);
+            resource["Properties"]["SecurityGroups"] = json!(settings.security_groups);
+            resources.insert(one.id(OWN[2]) + &logical_stem(subnet), resource);
+        }
+        for user in access_points(environment, cluster) {
+            let mut resource = one.value(&point);
+            resource["Properties"]["PosixUser"] = json!({ "Uid": user.uid.to_string(), "Gid": user.gid.to_string() });
+            let name = access_point_output(cluster, user);
+            let id = json!({ "Fn::GetAtt": [name, "AccessPointId"] });
+            resources.insert(name.clone(), resource);
+            outputs.insert(name, ("Access point of the file system, for one user and group", id));
+        }
+    }
+    Ok(outputs)
+}
+
+/// Adds the outputs.
+pub(super) fn show(outputs: &mut Map<String, Value>, added: BTreeMap<String, (&'static str, Value)>) {
+    for (name, (description, value)) in added {
+        outputs.insert(name, json!({ "Description": description, "Value": value }));
+    }
+}
+
+/// A cluster, in whose place the prototypes stand.
+struct Cluster {
+    bucket: String,
+    stem: String,
+}
+
+impl Cluster {
+    /// The logical ID of its resource.
+    fn id(&self, prototype: &str) -> String {
+        format!("{prototype}{}", self.stem)
+    }
+
+    /// A prototype's value with the cluster's bucket and resources.
+    fn value(&self, prototype: &Value) -> Value {
+        match prototype {
+            Value::String(text) if OTHERS.contains(&text.as_str()) => json!(self.id(text)),
+            Value::String(text) => json!(text.replace("${UploadBucketName}", &self.bucket)),
+            Value::Array(values) => values.iter().map(|value| self.value(value)).collect(),
+            Value::Object(fields) => match fields.get("Fn::GetAtt") {
+                Some(Value::Array(words)) => {
+                    json!({ "Fn::GetAtt": [self.id(words[0].as_str().unwrap_or_default()), words[1]] })
+                }
+                _ => Value::Object(fields.iter().map(|(name, value)| (name.clone(), self.value(value))).collect()),
+            },
+            other => other.clone(),
+        }
+    }
+}
