@@ -4,7 +4,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
-use std::process::{Child, Stdio};
+use std::io::{BufRead as _, BufReader};
+use std::process::{Child, Command, Stdio};
 
 use serde_json::Value;
 use sftp_authorizer::password::legacy;
@@ -12,7 +13,7 @@ use sftp_authorizer::{Attribute, Item};
 use sftpctl_aws::Write;
 
 use super::faults::front;
-use crate::site::{Login, Site, shown, until};
+use crate::site::{Login, Running, Site, shown, until};
 
 /// A source of rows as a CSV whose header names the attributes.
 pub(super) struct Csv(String);
@@ -336,6 +337,15 @@ fn two_imports_at_once_take_turns_and_without_a_common_lock_double_nothing() {
     until("held batches", || (batches(&site) > 3).then_some(()));
     let busy = site.ends_with(5, &import("csv:b.csv", &[]));
     assert!(busy.contains("another command is writing accounts"), "{busy}");
+    // One that waits for the other ends when it is asked to.
+    let waiting = import("csv:b.csv", &["--lock-timeout", "60"]);
+    let mut waiting = Running(site.command(&waiting).stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap());
+    let mut said = BufReader::new(waiting.0.stderr.take().unwrap()).lines().map(Result::unwrap);
+    assert!(said.any(|line| line.contains("waiting for the lock")));
+    let sent = Command::new("kill").args(["-INT", &waiting.0.id().to_string()]).status().unwrap();
+    assert!(sent.success());
+    assert!(said.any(|line| line.contains("interrupted; nothing was written")));
+    assert_eq!(waiting.0.wait().unwrap().code(), Some(130));
     // Another machine, which does not know of the lock.
     let mut second = spawned(&site, &import("csv:b.csv", &["--state", "elsewhere"]));
     until("held batches of both", || (batches(&site) > 7).then_some(()));

@@ -40,13 +40,21 @@ impl Store {
         on_wait: &(dyn Fn(&str) + Sync),
     ) -> Result<AccountsLock, StateError> {
         self.blobs.check().await?;
-        let name = format!("{}.accounts", self.environment);
-        let lock = Lock::new(Arc::clone(&self.blobs), &name, Arc::clone(&self.machine));
-        let held = lock.take((&run_id(), command), terms, on_wait).await?;
+        let held = self.accounts_lock().take((&run_id(), command), terms, on_wait).await?;
         let heartbeat = Heartbeat::new(held, Arc::clone(&self.machine));
         let guard = Arc::clone(heartbeat.guard());
         aws.set_fence(Some(Box::new(move || guard.may_be_lost())));
         Ok(AccountsLock(heartbeat))
+    }
+
+    fn accounts_lock(&self) -> Lock {
+        let name = format!("{}.accounts", self.environment);
+        Lock::new(Arc::clone(&self.blobs), &name, Arc::clone(&self.machine))
+    }
+
+    /// Releases the lock if this process has taken it, for a command that ends while it waits for it.
+    pub async fn release_own_accounts_lock(&self) {
+        self.accounts_lock().release_own().await;
     }
 
     /// Checks that the place is fit for what a command that writes accounts keeps there, and writes nothing.

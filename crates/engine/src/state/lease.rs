@@ -213,6 +213,21 @@ impl Lock {
         }
     }
 
+    /// Releases the lock if this process has taken it. An attempt to take it may have been ended after its write.
+    pub(super) async fn release_own(&self) {
+        let me = self.machine.holder("", "");
+        let is_mine = |holder: &Holder| {
+            (holder.process, holder.process_started, &holder.machine) == (me.process, me.process_started, &me.machine)
+        };
+        if let Ok(Some((lease, _))) = self.read().await
+            && !lease.released
+            && is_mine(&lease.holder)
+            && let Err(error) = self.break_open(&lease.holder).await
+        {
+            tracing::warn!(%error, "the lock was not released; it expires by itself");
+        }
+    }
+
     /// Revokes `holder`'s lease, even if the lease is renewed meanwhile. A holder that is still alive stops writing.
     ///
     /// # Errors

@@ -9,7 +9,7 @@ use super::document;
 use super::error::StateError;
 use super::exclusive_doc::ExclusiveDoc;
 use super::journal::{Entry, Header, Journal};
-use super::lease::{Holder, Lock, Machine, Terms};
+use super::lease::{Lock, Machine, Terms};
 use super::lease_keeper::Heartbeat;
 use super::model::State;
 use super::write_stats::WriteStats;
@@ -146,18 +146,7 @@ impl Store {
 
     /// Releases the lock if this process holds it: a run that is interrupted while it begins may just have taken it.
     pub async fn release_own_lock(&self) {
-        let me = self.machine.holder("", "");
-        let is_mine = |holder: &Holder| {
-            (holder.process, holder.process_started, &holder.machine) == (me.process, me.process_started, &me.machine)
-        };
-        let lock = self.lock();
-        if let Ok(Some((lease, _))) = lock.read().await
-            && !lease.released
-            && is_mine(&lease.holder)
-            && let Err(error) = lock.break_open(&lease.holder).await
-        {
-            tracing::warn!(%error, "the lock was not released; it expires by itself");
-        }
+        self.lock().release_own().await;
     }
 
     /// Begins a run: takes the lock, reads the records under it, and begins the run's journal with the unfinished

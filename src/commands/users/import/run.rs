@@ -163,8 +163,15 @@ pub(in crate::commands::users) async fn run(
         return run.run().await;
     }
     let terms = terms(environment.state.lease_seconds, manner.lock_timeout);
-    let lock = store.hold_accounts(manner.command, &aws, terms, &|line| streams::progress(line)).await;
-    let lock = lock.map_err(busy)?;
+    let stop = run.stop.clone();
+    let lock = tokio::select! {
+        biased;
+        lock = store.hold_accounts(manner.command, &aws, terms, &|line| streams::progress(line)) => lock.map_err(busy)?,
+        () = stop.canceled() => {
+            store.release_own_accounts_lock().await;
+            return Err(CliError::new(Exit::Interrupted, "interrupted; nothing was written"));
+        }
+    };
     let result = run.run().await;
     aws.set_fence(None);
     let released = lock.release().await;
