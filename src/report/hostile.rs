@@ -161,6 +161,7 @@ fn events(text: &str) -> Vec<Event> {
         Event::StepRetried { step: step(), reason: text.to_owned() },
         Event::StepFinished { step: step(), outcome, seconds: 1.0 },
         Event::StepFinished { step: step(), outcome: Outcome::Kept { reason: text.to_owned() }, seconds: 1.0 },
+        Event::StepFinished { step: step(), outcome: Outcome::Incomplete { reason: text.to_owned() }, seconds: 1.0 },
         Event::StepFinished { step: step(), outcome: Outcome::Blocked { by: step() }, seconds: 1.0 },
         Event::Finished { summary: run_summary(text) },
     ]

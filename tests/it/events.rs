@@ -16,6 +16,7 @@ fn events() -> Vec<Event> {
     let reason = || "it holds customers' files".to_owned();
     let outcomes = [
         Outcome::Changed,
+        Outcome::Incomplete { reason: "a role is left".into() },
         Outcome::Unchanged,
         Outcome::Deleted,
         Outcome::Kept { reason: reason() },
@@ -70,6 +71,7 @@ fn events() -> Vec<Event> {
             | Event::StepFinished {
                 outcome:
                     Outcome::Changed
+                    | Outcome::Incomplete { .. }
                     | Outcome::Unchanged
                     | Outcome::Deleted
                     | Outcome::Kept { .. }

@@ -53,6 +53,11 @@ pub enum Event {
 pub enum Outcome {
     /// It was changed to its wanted state.
     Changed,
+    /// It was changed to its wanted state, but something that should be gone is left.
+    Incomplete {
+        /// What, and what to do.
+        reason: String,
+    },
     /// It was in its wanted state already.
     Unchanged,
     Deleted,

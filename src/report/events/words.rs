@@ -20,6 +20,7 @@ pub(super) fn doing(action: Action) -> &'static str {
 pub(super) fn ended(outcome: &Outcome) -> (char, String, Vec<String>) {
     match outcome {
         Outcome::Changed => ('✓', "done".into(), Vec::new()),
+        Outcome::Incomplete { reason } => ('!', format!("done, but {reason}"), Vec::new()),
         Outcome::Unchanged => ('·', "up to date".into(), Vec::new()),
         Outcome::Deleted => ('✓', "deleted".into(), Vec::new()),
         Outcome::Kept { reason } => ('=', format!("kept: {reason}"), Vec::new()),

@@ -136,4 +136,11 @@ fn servers_mount_the_file_system_of_the_stack() {
     let plan = succeeded("plan", &mounts(&site, Path::new("/nonexistent"), &on("plan")));
     assert!(plan.contains("its file system is not known: the stack sftp-99-upload-us-west-2"), "{plan}");
     assert!(plan.contains("mount.s3files is not installed") && plan.contains("made for an application"), "{plan}");
+
+    // CloudFormation ends an update well that leaves something behind. The deployment does not.
+    site.oracle("s3_files.py", &["occupy"]);
+    let left = site.ends_with(6, &["deploy", "--env", "99", "--local", "--yes"]);
+    let reason = "AWS could not delete FilesSystem99x2d5 (File system fs-";
+    assert!(left.contains(reason) && left.contains("delete it by hand if AWS does not try again"), "{left}");
+    assert!(site.planned().is_empty(), "the stack is as the file says");
 }

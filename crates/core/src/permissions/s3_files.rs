@@ -67,7 +67,19 @@ pub(super) fn statements(arns: &Arns<'_>) -> Vec<Value> {
             ],
             [arns.rules_of_s3_files()],
         ),
-        allow_all("ReadSubnetsAndRules", &["ec2:DescribeSubnets", "events:ListRules"]),
+        // The descriptions beside that of subnets are those of AWS's policy AmazonS3FilesFullAccess.
+        allow_all(
+            "ReadNetworkAndRules",
+            &[
+                "ec2:DescribeAvailabilityZones",
+                "ec2:DescribeNetworkInterfaceAttribute",
+                "ec2:DescribeNetworkInterfaces",
+                "ec2:DescribeSecurityGroups",
+                "ec2:DescribeSubnets",
+                "ec2:DescribeVpcs",
+                "events:ListRules",
+            ],
+        ),
     ]
 }
 

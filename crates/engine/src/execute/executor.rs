@@ -99,8 +99,9 @@ pub async fn run(context: Arc<Context>, jobs: Vec<Job>, task: Task, actual: Arc<
                     Some(Outcome::Failed { .. } | Outcome::Later { .. } | Outcome::Blocked { .. } | Outcome::Stopped)
                 )
             });
-            let changed =
-                job.after.iter().any(|id| matches!(outcomes.get(id), Some(Outcome::Changed | Outcome::Deleted)));
+            let changed = job.after.iter().any(|id| {
+                matches!(outcomes.get(id), Some(Outcome::Changed | Outcome::Incomplete { .. } | Outcome::Deleted))
+            });
             // A step that was stopped may still be changing what this one would repair.
             let repairs = blocker.is_some_and(|blocker| !matches!(outcomes.get(blocker), Some(Outcome::Stopped)))
                 && matches!(task, Task::Apply)
@@ -381,7 +382,13 @@ impl StepExecution<'_> {
                 rounds = 0;
             }
             let Some(change) = self.diff(live.as_ref()) else {
-                return Ok(if mutated { Outcome::Changed } else { Outcome::Unchanged });
+                if !mutated {
+                    return Ok(Outcome::Unchanged);
+                }
+                // The last events, of an operation that ended between two looks, too.
+                self.progress().await;
+                let left = self.reported_events.left();
+                return Ok(left.map_or(Outcome::Changed, |reason| Outcome::Incomplete { reason }));
             };
             // A recovery that failed twice will not succeed the third time.
             if recovery == Some(change.action)

@@ -125,8 +125,22 @@ pub trait Resource: Node {
     }
 }
 
-/// IDs of a resource's events that were already reported.
+/// A resource's events that were already reported.
 #[derive(Debug, Default)]
 pub struct ReportedEvents {
+    /// Their IDs.
     pub ids: std::collections::BTreeSet<String>,
+    /// Parts that AWS could not delete in the operation, each with AWS's reason.
+    pub undeleted: std::collections::BTreeMap<String, String>,
+}
+
+impl ReportedEvents {
+    /// What is left of parts that should be gone: CloudFormation completes an update all the same.
+    pub fn left(&self) -> Option<String> {
+        let parts: Vec<String> = self.undeleted.iter().map(|(part, reason)| format!("{part} ({reason})")).collect();
+        let it = if parts.len() == 1 { "it" } else { "them" };
+        let parts = parts.join(", ");
+        (!parts.is_empty())
+            .then(|| format!("AWS could not delete {parts}: delete {it} by hand if AWS does not try again"))
+    }
 }

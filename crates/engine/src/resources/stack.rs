@@ -378,7 +378,18 @@ impl Resource for Stack {
         let Ok(events) = aws.cloudformation(&self.region).events(&self.name, old).await else { return Vec::new() };
         let fresh: Vec<_> = events.iter().take_while(|event| !old(event)).collect();
         let of_resources = fresh.iter().rev().filter(|event| event.resource != self.name);
-        let lines = of_resources.map(|event| stack_diff::event_line(event)).collect();
+        let lines = of_resources.clone().map(|event| stack_diff::event_line(event)).collect();
+        for event in of_resources {
+            match event.status.as_str() {
+                "DELETE_FAILED" => {
+                    let reason = event.reason.clone().unwrap_or_else(|| "AWS gives no reason".to_owned());
+                    reported.undeleted.insert(event.resource.clone(), reason);
+                }
+                // CloudFormation tries three times.
+                "DELETE_COMPLETE" => drop(reported.undeleted.remove(&event.resource)),
+                _ => {}
+            }
+        }
         reported.ids.extend(fresh.into_iter().map(|event| event.id.clone()));
         lines
     }

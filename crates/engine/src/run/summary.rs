@@ -60,13 +60,13 @@ pub(super) fn summarize(environment: &str, command: &str, plan: &Plan, outcomes:
     });
     let kept: BTreeSet<String> = planned.chain(found).collect();
     let later = outcomes.iter().filter_map(|(id, outcome)| match outcome {
-        Outcome::Later { reason } => Some(format!("{id}: {reason}")),
+        Outcome::Later { reason } | Outcome::Incomplete { reason } => Some(format!("{id}: {reason}")),
         _ => None,
     });
     Summary {
         environment: environment.to_owned(),
         command: command.to_owned(),
-        changed: count(|outcome| matches!(outcome, Outcome::Changed | Outcome::Deleted)),
+        changed: count(|outcome| matches!(outcome, Outcome::Changed | Outcome::Incomplete { .. } | Outcome::Deleted)),
         failed: count(|outcome| matches!(outcome, Outcome::Failed { .. })),
         not_begun: count(|outcome| matches!(outcome, Outcome::Blocked { .. } | Outcome::Stopped)),
         kept: kept.into_iter().collect(),
@@ -175,11 +175,12 @@ mod tests {
             (node("f"), Outcome::Unchanged),
             (node("g"), Outcome::Kept { reason: "it is not ours".into() }),
             (node("h"), Outcome::Later { reason: "tomorrow".into() }),
+            (node("i"), Outcome::Incomplete { reason: "a rest".into() }),
         ]);
         let summary = summarize("99", "teardown", &plan(&[("x", Action::Keep)]), &outcomes);
-        assert_eq!((summary.changed, summary.failed, summary.not_begun), (2, 1, 2));
+        assert_eq!((summary.changed, summary.failed, summary.not_begun), (3, 1, 2));
         assert_eq!(summary.kept, ["g/server: it is not ours", "server (x): it holds data"]);
-        assert_eq!(summary.later, ["h/server: tomorrow"]);
+        assert_eq!(summary.later, ["h/server: tomorrow", "i/server: a rest"]);
     }
 
     #[test]

@@ -41,6 +41,7 @@ impl StepExecution<'_> {
     pub(super) async fn mutate(&mut self, mutation: Mutation<'_>) -> Result<String, StepError> {
         // Earlier events must not be reported as those of this operation.
         self.job.resource.progress(&self.context.aws, &mut self.reported_events).await;
+        self.reported_events.undeleted.clear();
         let action = match mutation {
             Mutation::Apply(change, _) => change.action,
             Mutation::Delete(..) => Action::Delete,
