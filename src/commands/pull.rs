@@ -191,6 +191,10 @@ fn explain(error: PullError, done: Summary) -> CliError {
         PullError::Target(TargetError::Locked { .. }) | PullError::Ledger(LedgerError::Locked { .. }) => {
             (Exit::Locked, Some("wait until it has ended".into()))
         }
+        PullError::Ledger(LedgerError::NotOurs { .. }) => (
+            Exit::Refused,
+            Some("look who owns it and who may write to it; then `chown` and `chmod go-w` it, or remove it".into()),
+        ),
         PullError::Ledger(LedgerError::Damaged { .. }) => (
             Exit::Usage,
             Some("use the folder of this bucket, or move the ledger away to pull every file again".into()),

@@ -172,6 +172,10 @@ impl Watch for PullShown {
         }
     }
 
+    fn said(&self, line: &str) {
+        self.shown.between(|| streams::progress(line));
+    }
+
     fn listed(&self, objects: u64) {
         self.listed.store(objects, Ordering::Relaxed);
         self.progress();

@@ -105,14 +105,18 @@ fn head(out: &mut impl Write, title: &str, summary: &Text, columns: &[&str]) -> 
 
 fn write_row(out: &mut impl Write, form: Form, class: &str, cells: &[&str], object: &impl Serialize) -> io::Result<()> {
     match form {
-        Form::Csv => writeln!(out, "{}", cells.iter().map(|cell| csv_cell(cell)).collect::<Vec<_>>().join(",")),
+        // A pipeline may print the file.
+        Form::Csv => {
+            let cells: Vec<String> = cells.iter().map(|cell| csv_cell(cell)).collect();
+            writeln!(out, "{}", Text::from(cells.join(",")))
+        }
         Form::Json => {
             // As on the screen: nothing in it commands a terminal.
             writeln!(out, "{}", Text::json(&serde_json::to_value(object)?))
         }
         Form::Html => {
             write!(out, "<tr class=\"{class}\">")?;
-            cells.iter().try_for_each(|cell| write!(out, "<td>{}</td>", html(&visible(cell))))?;
+            cells.iter().try_for_each(|cell| write!(out, "<td>{}</td>", html(&Text::from(cell).to_string())))?;
             out.write_all(b"</tr>\n")
         }
     }
@@ -157,7 +161,7 @@ mod tests {
 
     #[test]
     fn hostile_values_are_harmless_in_every_form() {
-        let value = "=HYPERLINK(\"http://x\")\u{1b}[31m\u{202e}<script>";
+        let value = "=HYPERLINK(\"http://x\")\u{1b}[31m\u{202e}<script>##[error]";
         for form in [Form::Csv, Form::Json, Form::Html] {
             let mut out = Vec::new();
             write_row(&mut out, form, "bad", &["1", value, "invalid\nuser name"], &[value, "invalid\nuser name"])
@@ -165,6 +169,7 @@ mod tests {
             let text = String::from_utf8(out).unwrap();
             assert!(!text.contains('\u{1b}') && !text.contains('\u{202e}'), "{text}");
             assert_eq!(text.matches('\n').count(), 1, "{text}");
+            assert!(!text.contains("##[error]"), "{text}");
             assert!(!text.contains("<script>") || form != Form::Html, "{text}");
             assert!(!text.contains(",=") && !text.contains(",\"="), "{text}");
         }

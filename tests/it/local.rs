@@ -37,6 +37,44 @@ fn process_with_a_recycled_id_is_left_alone() {
     stranger.wait().unwrap();
 }
 
+/// In a user namespace all users without an ID there have one together, and so does a process whose user has none.
+#[test]
+fn files_of_nobody_are_not_ours_in_a_user_namespace() {
+    // Not every machine lets one make them.
+    if !Command::new("unshare").args(["-U", "true"]).status().is_ok_and(|status| status.success()) {
+        return;
+    }
+    let cloud = Site::stopped();
+    fs::create_dir_all(cloud.cloud()).unwrap();
+    assert_eq!(cloud.ok(&["local", "stop"]), "not running\n");
+    fs::write(cloud.cloud().join("file"), "").unwrap();
+    let refused = |options: &str| {
+        let command = cloud.command(&["local", "status"]);
+        let mut inside = Command::new("unshare");
+        inside.arg(options).arg(command.get_program()).args(command.get_args()).current_dir(cloud.dir.path());
+        for (name, value) in command.get_envs() {
+            match value {
+                Some(value) => inside.env(name, value),
+                None => inside.env_remove(name),
+            };
+        }
+        let output = inside.output().unwrap();
+        let errors = text(&output.stderr);
+        assert!(
+            !output.status.success() && errors.contains("without an ID in this user namespace"),
+            "{}",
+            shown(&output)
+        );
+        assert!(errors.contains("hint: rerun the command outside of the namespace"), "{errors}");
+    };
+    // Of this user nothing is known there, and then that of others is not.
+    refused("-U");
+    // For other users than root the folder `/` is root's, who has no ID there.
+    let _ = std::os::unix::fs::chown(cloud.cloud(), Some(1), None);
+    fs::set_permissions(cloud.cloud(), fs::Permissions::from_mode(0o755)).unwrap();
+    refused("-Ur");
+}
+
 /// The error output of `local start` with a shell script, or nothing, in place of Python.
 fn with_python(script: Option<&str>) -> String {
     let cloud = Site::stopped();

@@ -25,6 +25,7 @@ mod logs;
 mod network;
 mod nulls;
 mod objects;
+pub mod owner;
 mod queues;
 mod record_batches;
 mod route53;

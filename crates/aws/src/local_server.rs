@@ -24,6 +24,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::net::TcpStream;
 use tower_service::Service;
 
+use super::owner::is_own;
 use super::socket_tables::{Found, find};
 
 /// Time limit for a connection to be made, without the wait for its acceptance.
@@ -76,14 +77,13 @@ impl Service<Uri> for Ours {
 /// caller has a time limit.
 #[expect(clippy::disallowed_methods, reason = "milliseconds, for the answer of the system")]
 async fn is_ours(server: SocketAddr, client: SocketAddr) -> io::Result<bool> {
-    let user = rustix::process::geteuid().as_raw();
     loop {
         let found = tokio::task::spawn_blocking(move || find(server, client)).await.map_err(io::Error::other)?;
         match found {
             Found::Unknown => return Ok(true),
             Found::Gone => return Err(io::ErrorKind::ConnectionReset.into()),
             Found::Owner { is_accepted: false, .. } => tokio::time::sleep(PAUSE).await,
-            Found::Owner { user: owner, .. } => return Ok(owner == user),
+            Found::Owner { user: owner, .. } => return Ok(is_own(owner)),
         }
     }
 }

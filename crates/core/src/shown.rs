@@ -27,23 +27,35 @@ fn is_harmful(c: char) -> bool {
 /// such as U+FE0F behind a heart.
 fn is_unseen(before: Option<char>, c: char) -> bool {
     let is_style = matches!(c, '\u{fe0e}' | '\u{fe0f}');
-    let is_symbol = |before: char| !before.is_ascii() && !before.is_alphanumeric();
-    is_variation_selector(c) && !(is_style && before.is_some_and(is_symbol))
+    is_variation_selector(c) && !(is_style && before.is_some_and(has_styles))
+}
+
+/// Whether a character is of the blocks whose symbols have a style as text and one as emoji (Unicode,
+/// `emoji-variation-sequences.txt`); digits do, too, but nobody sees it.
+fn has_styles(c: char) -> bool {
+    matches!(c,
+        '\u{a9}' | '\u{ae}' | '\u{203c}' | '\u{2049}' | '\u{2122}' | '\u{2139}' | '\u{2194}'..='\u{21aa}'
+        | '\u{231a}'..='\u{23ff}' | '\u{24c2}' | '\u{25aa}'..='\u{27bf}' | '\u{2934}'..='\u{2935}'
+        | '\u{2b05}'..='\u{2b55}' | '\u{3030}' | '\u{303d}' | '\u{3297}' | '\u{3299}' | '\u{1f004}'..='\u{1faff}')
+}
+
+/// The characters of a text, with whether each is to be shown as its number. It decides for every form of output.
+fn judged(text: &str) -> impl Iterator<Item = (char, bool)> {
+    let mut before = None;
+    text.chars().map(move |c| {
+        let is_unseen = is_unseen(before.replace(c), c);
+        (c, is_unseen || is_harmful(c))
+    })
 }
 
 /// The text with its harmful characters as `\u{1b}`. Text that is already in this form stays as it is.
 pub fn visible(text: &str) -> Cow<'_, str> {
-    if !text.contains(|c| is_harmful(c) || is_variation_selector(c)) {
+    if text.is_ascii() && !text.contains(is_harmful) || !judged(text).any(|(_, is_numbered)| is_numbered) {
         return Cow::Borrowed(text);
     }
-    let (mut out, mut before) = (String::new(), None);
-    for c in text.chars() {
-        if is_harmful(c) || is_unseen(before, c) {
-            out.extend(c.escape_unicode())
-        } else {
-            out.push(c)
-        }
-        before = Some(c);
+    let mut out = String::new();
+    for (c, is_numbered) in judged(text) {
+        if is_numbered { out.extend(c.escape_unicode()) } else { out.push(c) }
     }
     Cow::Owned(out)
 }
@@ -162,8 +174,8 @@ impl fmt::Display for Text {
 fn json_escaped(line: &str) -> String {
     let commands: Vec<usize> = hash_commands(line).collect();
     let mut out = String::new();
-    for (at, c) in line.char_indices() {
-        if is_harmful(c) || commands.contains(&at) {
+    for ((at, _), (c, is_numbered)) in line.char_indices().zip(judged(line)) {
+        if is_numbered || commands.contains(&at) {
             for unit in c.encode_utf16(&mut [0; 2]) {
                 let _ = write!(out, "\\u{unit:04x}");
             }
@@ -311,6 +323,13 @@ mod tests {
         "\u{200b}",
         "\u{a0}",
         "\u{e0041}",
+        "\u{fe0e}",
+        "\u{fe0f}",
+        "\u{fe00}",
+        "\u{180b}",
+        "\u{e0100}",
+        "❤",
+        "–",
         "'",
         "\\",
         "\\u{",
@@ -354,7 +373,7 @@ mod tests {
     }
 
     fn is_harmless(line: &str) -> bool {
-        !has_command(line) && !line.contains(is_harmful)
+        !has_command(line) && !judged(line).any(|(_, is_numbered)| is_numbered)
     }
 
     proptest! {
@@ -382,7 +401,7 @@ mod tests {
             let shown = Text::styled(&format!("\u{1b}[1;31merror\u{1b}[0m: {outside}\n  more")).to_string();
             prop_assert!(shown.starts_with("\u{1b}[1;31merror\u{1b}[0m: "), "{:?}", shown);
             let plain = shown.replace("\u{1b}[1;31m", "").replace("\u{1b}[0m", "").replace("\u{1b}[31m", "");
-            prop_assert!(!plain.replace('\n', "").contains(is_harmful), "{:?}", shown);
+            prop_assert!(!judged(&plain.replace('\n', "")).any(|(_, is_numbered)| is_numbered), "{:?}", shown);
             prop_assert!(!shown.lines().any(has_command), "{:?}", shown);
         }
 
@@ -394,7 +413,7 @@ mod tests {
                 prop_assert!(!cell.contains([',', '"']), "{}", cell);
             }
             let value = inside.map_or_else(|| cell.clone(), |inside| inside.replace("\"\"", "\u{1}"));
-            prop_assert!(!value.contains('"') && !cell.contains(is_harmful), "{}", cell);
+            prop_assert!(!value.contains('"') && !judged(&cell).any(|(_, is_numbered)| is_numbered), "{}", cell);
             prop_assert!(!has_formula(&value), "{}", cell);
             for record in [format!("{cell},{cell}"), csv_lines([&*outside, "", &*outside])] {
                 prop_assert!(!has_formula(&record), "{}", record);
@@ -439,6 +458,52 @@ mod tests {
             ("v v\u{fe0f} 日\u{fe00} 1\u{fe0f} \u{fe0f}", r"v v\u{fe0f} 日\u{fe00} 1\u{fe0f} \u{fe0f}"),
         ] {
             assert_eq!(Text::from(text).to_string(), expected);
+        }
+    }
+
+    /// Unicode 16, `DerivedCoreProperties.txt`, `Default_Ignorable_Code_Point`: what is shown as nothing at all.
+    const IGNORABLE: [std::ops::RangeInclusive<u32>; 17] = [
+        0xad..=0xad,
+        0x34f..=0x34f,
+        0x61c..=0x61c,
+        0x115f..=0x1160,
+        0x17b4..=0x17b5,
+        0x180b..=0x180f,
+        0x200b..=0x200f,
+        0x202a..=0x202e,
+        0x2060..=0x206f,
+        0x3164..=0x3164,
+        0xfe00..=0xfe0f,
+        0xfeff..=0xfeff,
+        0xffa0..=0xffa0,
+        0xfff0..=0xfff8,
+        0x1bca0..=0x1bca3,
+        0x1d173..=0x1d17a,
+        0xe0000..=0xe0fff,
+    ];
+
+    #[test]
+    fn ignorable_characters_are_seen_in_every_form() {
+        let all = IGNORABLE.into_iter().flatten().filter_map(char::from_u32);
+        for (c, before) in
+            all.flat_map(|c| ["", "v", "ß", "日", "–", "1", "❤\u{fe0f}", "\u{feff}"].map(|text| (c, text)))
+        {
+            let name = format!("{before}{c}x");
+            let mut log = String::new();
+            log_field(&mut log, "name", &format_args!("{name}")).unwrap();
+            for shown in [
+                Text::from(&name).to_string(),
+                Text::json(&[&name]).to_string(),
+                Text::pretty_json(&[&name]).to_string(),
+                Text::styled(&name).to_string(),
+                csv_cell(&name),
+                exact_cell(&name),
+                log,
+            ] {
+                let rest = shown.replacen("❤\u{fe0f}", "", 1);
+                assert!(!rest.contains(c), "U+{:04X} behind {before:?}: {shown:?}", u32::from(c));
+            }
+            assert_eq!(serde_json::from_str::<Value>(&Text::json(&[&name]).to_string()).unwrap()[0], *name);
         }
     }
 

@@ -7,4 +7,6 @@ pub mod checksum;
 pub mod history;
 pub mod homes;
 pub mod mounts;
+mod own;
 pub mod pull;
+pub mod said;

@@ -86,8 +86,8 @@ pub enum LocalError {
     #[error("{} is not trusted: {why}", shown(dir))]
     Untrusted { dir: PathBuf, why: String },
     /// Others could put another folder in the place of the local cloud's.
-    #[error("{} is not safe: {} {why}", shown(dir), shown(above))]
-    Exposed { dir: PathBuf, above: PathBuf, why: &'static str },
+    #[error("{} is not safe: {}", shown(dir), exposure(above, why))]
+    Exposed { dir: PathBuf, above: Vec<PathBuf>, why: &'static str },
     /// Neither `HOME` nor the XDG variables are set.
     #[error("HOME is not set, so there is no place to note which local clouds are this user's own")]
     NoHome,
@@ -125,15 +125,36 @@ fn shown(path: &Path) -> String {
     visible(&path.display().to_string()).into_owned()
 }
 
+/// What is wrong with folders above.
+fn exposure(above: &[PathBuf], why: &str) -> String {
+    let (last, others) = match above {
+        [others @ .., last] => (shown(last), others),
+        [] => return why.to_owned(),
+    };
+    if others.is_empty() {
+        return format!("{last} {why}");
+    }
+    let others: Vec<String> = others.iter().map(|folder| shown(folder)).collect();
+    format!("{} and {last} {}", others.join(", "), why.replacen("is ", "are ", 1))
+}
+
 /// A path in a command that users copy.
 fn word(path: &Path) -> String {
     visible(&shell_word(&path.display().to_string())).into_owned()
 }
 
 /// Why a folder above a local cloud's is not safe, and could be made so.
-pub(crate) const OTHERS_REPLACE: &str = "is writable for other users";
+pub(crate) const OTHERS_REPLACE: &str = "is writable for others (its group, or everybody)";
+/// Why a file or a folder is nobody's, where the system does not say whose it is.
+pub(crate) const NO_OWNER: &str = "belongs to a user without an ID in this user namespace, who may be anybody";
+pub(crate) const IT_HAS_NO_OWNER: &str =
+    "it belongs to a user without an ID in this user namespace, who may be anybody";
 /// Why a folder of the user's own is not trusted.
 pub(crate) const OTHERS_WRITE: &str = "others may write to it";
+
+/// What to do in a user namespace in which even root is somebody without an ID.
+const OUTSIDE: &str = "rerun the command outside of the namespace, without `unshare`, or in a container with a file \
+                       system of its own";
 
 impl LocalError {
     /// What the user can do about it, where that is known.
@@ -167,12 +188,19 @@ impl LocalError {
             Self::Untrusted { dir, why } if why == OTHERS_WRITE => {
                 format!("look at what is in it, then close it: chmod -R go-w {}", word(dir))
             }
+            Self::Untrusted { why, .. } if why == IT_HAS_NO_OWNER => OUTSIDE.to_owned(),
             Self::Untrusted { dir, .. } => {
                 format!("start one elsewhere (--dir), or delete it: rm -r {}", word(dir))
             }
             Self::Exposed { above, why: OTHERS_REPLACE, .. } => {
-                format!("close it: chmod go-w {}; or start a local cloud elsewhere (--dir)", word(above))
+                let folders: Vec<String> = above.iter().map(|folder| word(folder)).collect();
+                let object = if folders.len() == 1 { "it" } else { "them" };
+                format!(
+                    "close {object}: chmod go-w {}; or start a local cloud elsewhere (--dir)",
+                    folders.join(" ")
+                )
             }
+            Self::Exposed { why: NO_OWNER, .. } => OUTSIDE.to_owned(),
             Self::Exposed { .. } => "start a local cloud in a folder of your own, or elsewhere (--dir); its notes and programs are below \
                                      XDG_STATE_HOME and XDG_CACHE_HOME"
                 .to_owned(),

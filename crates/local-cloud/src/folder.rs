@@ -4,16 +4,20 @@
 //! must not be believed. Owner and mode show the second. For the first, each folder that is made here is noted in the
 //! user's own state folder, with its device and inode, which a copy does not have: as git asks for `safe.directory`.
 
+use std::ffi::OsString;
 use std::fs::{DirBuilder, File, Metadata, OpenOptions, Permissions};
 use std::io::{Read as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
+use sftpctl_aws::owner::{is_anybody, is_own};
 use sha2::{Digest as _, Sha256};
 
-use super::error::{LocalError, OTHERS_REPLACE, OTHERS_WRITE};
+use super::error::{IT_HAS_NO_OWNER, LocalError, NO_OWNER, OTHERS_REPLACE, OTHERS_WRITE};
 use crate::execute_api::sigv4::hex;
 
+/// Links on the way to a program; Linux follows as many.
+const MAX_LINKS: usize = 40;
 /// Bytes of a note that are read; it has some dozen.
 const MAX_NOTE: u64 = 1024;
 
@@ -104,7 +108,6 @@ pub(crate) fn programs(folder: &Path) -> Result<PathBuf, LocalError> {
 
 /// Checks what is in a folder that is closed now, and may have been open when it was filled.
 fn check_programs(folder: &Path) -> Result<(), LocalError> {
-    let user = rustix::process::geteuid().as_raw();
     let mut folders = vec![folder.to_owned()];
     while let Some(inner) = folders.pop() {
         let entries = std::fs::read_dir(&inner).map_err(LocalError::file("reading", &inner))?;
@@ -115,7 +118,7 @@ fn check_programs(folder: &Path) -> Result<(), LocalError> {
                 check_target(folder, &path)?;
                 continue;
             }
-            if ![0, user].contains(&facts.uid()) || facts.permissions().mode() & 0o022 != 0 {
+            if !is_trusted(facts.uid()) || facts.permissions().mode() & 0o022 != 0 {
                 return Err(untrusted(folder, &format!("others could have changed {}", path.display())));
             }
             if facts.is_dir() {
@@ -126,18 +129,37 @@ fn check_programs(folder: &Path) -> Result<(), LocalError> {
     Ok(())
 }
 
-/// Checks a link among programs, such as that of a virtual environment to the system's Python.
+/// Checks a link among programs, such as that of a virtual environment to the system's Python: all that leads to its
+/// target, other links too, and the target. Whoever could change one of them later could have another program run.
 fn check_target(folder: &Path, link: &Path) -> Result<(), LocalError> {
-    let target = link.canonicalize().map_err(LocalError::file("finding", link))?;
-    if target.starts_with(folder) {
-        return Ok(());
+    let (mut here, mut links) = (PathBuf::from("/"), 0);
+    let mut rest: Vec<OsString> = Vec::new();
+    let parts = |path: &Path| path.components().rev().map(|part| part.as_os_str().to_owned()).collect::<Vec<_>>();
+    rest.extend(parts(link));
+    while let Some(part) = rest.pop() {
+        // `/` begins anew, and `..` of a path without links is the folder above.
+        let path = match Path::new(&part).components().next() {
+            Some(Component::ParentDir) => here.parent().unwrap_or(&here).to_owned(),
+            _ => here.join(&part),
+        };
+        let facts = path.symlink_metadata().map_err(LocalError::file("reading", &path))?;
+        let is_open = if facts.is_symlink() { !is_trusted(facts.uid()) } else { replaceable(&facts).is_some() };
+        if is_open {
+            let (link, path) = (link.display(), path.display());
+            return Err(untrusted(folder, &format!("{link} leads to what others can change: {path}")));
+        }
+        if !facts.is_symlink() {
+            here = path;
+            continue;
+        }
+        links += 1;
+        if links > MAX_LINKS {
+            return Err(untrusted(folder, &format!("{} leads in a circle", link.display())));
+        }
+        let target = path.read_link().map_err(LocalError::file("reading", &path))?;
+        rest.extend(parts(&target));
     }
-    check_above(&target)?;
-    let facts = target.metadata().map_err(LocalError::file("reading", &target))?;
-    match replaceable(&target, &facts) {
-        Some(_) => Err(untrusted(folder, &format!("{} leads to a file that others can change", link.display()))),
-        None => Ok(()),
-    }
+    Ok(())
 }
 
 /// The path without links, after the folders that it is in were made, if needed, where nobody else could exchange them.
@@ -199,51 +221,51 @@ pub(crate) fn check_above(dir: &Path) -> Result<(), LocalError> {
 
 /// Checks a folder that `dir` is in, and those above it.
 fn check_folders(folder: &Path, dir: &Path) -> Result<(), LocalError> {
+    let exposed = |above: Vec<PathBuf>, why| LocalError::Exposed { dir: dir.to_owned(), above, why };
+    let mut open = Vec::new();
     for folder in folder.ancestors() {
         let facts = folder.metadata().map_err(LocalError::file("reading", folder))?;
-        if let Some(why) = replaceable(folder, &facts) {
-            return Err(LocalError::Exposed { dir: dir.to_owned(), above: folder.to_owned(), why });
+        match replaceable(&facts) {
+            Some(OTHERS_REPLACE) => open.push(folder.to_owned()),
+            Some(why) => return Err(exposed(vec![folder.to_owned()], why)),
+            None => {}
         }
     }
-    Ok(())
+    if open.is_empty() {
+        return Ok(());
+    }
+    // Those of the notes and of the programs are checked later. One command closes them all.
+    let others = [("XDG_STATE_HOME", ".local/state"), ("XDG_CACHE_HOME", ".cache")];
+    let others: Vec<_> = others.into_iter().filter_map(|(variable, default)| base(variable, default)).collect();
+    for folder in others.iter().flat_map(|folder| folder.ancestors()) {
+        let is_open = folder.metadata().is_ok_and(|facts| replaceable(&facts) == Some(OTHERS_REPLACE));
+        if is_open && !open.iter().any(|other| other == folder) {
+            open.push(folder.to_owned());
+        }
+    }
+    Err(exposed(open, OTHERS_REPLACE))
+}
+
+/// Whether an owner could do harm without this: the user, and root.
+fn is_trusted(owner: u32) -> bool {
+    !is_anybody(owner) && (owner == 0 || is_own(owner))
 }
 
 /// Why others could replace what is in a folder.
-fn replaceable(folder: &Path, facts: &Metadata) -> Option<&'static str> {
-    let user = rustix::process::geteuid().as_raw();
-    if ![0, user].contains(&facts.uid()) {
+///
+/// A group is never taken for the user's alone, as distributions make one with each user: who else may act as it is in
+/// files that only root can read (gshadow(5): members, administrators, a password for newgrp(1)), or in a directory.
+fn replaceable(facts: &Metadata) -> Option<&'static str> {
+    if is_anybody(facts.uid()) {
+        return Some(NO_OWNER);
+    }
+    if !is_trusted(facts.uid()) {
         return Some("belongs to another user");
     }
     let mode = facts.permissions().mode();
-    if mode & 0o1000 != 0 || mode & 0o022 == 0 {
-        return None;
-    }
-    // With a list of its own (acl(5)), the group's bits stand for all who are named in it.
-    let list = rustix::fs::getxattr(folder, "system.posix_acl_access", &mut [0_u8; 0]);
-    let has_list = !matches!(list, Err(rustix::io::Errno::NODATA | rustix::io::Errno::NOTSUP));
-    let is_private = mode & 0o002 == 0 && !has_list && is_private_group(facts.gid(), user);
-    (!is_private).then_some(OTHERS_REPLACE)
-}
-
-/// Whether a group is a user's alone, as distributions make one with each user (login.defs(5), `USERGROUPS_ENAB`).
-fn is_private_group(group: u32, user: u32) -> bool {
-    let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
-    user != 0 && is_private(&read("/etc/passwd"), &read("/etc/group"), group, user)
-}
-
-/// The same by the two files: the group has the user's name and no members, and is no other user's.
-fn is_private(users: &str, groups: &str, group: u32, user: u32) -> bool {
-    let row = |line: &str| line.split(':').map(str::to_owned).collect::<Vec<_>>();
-    let is = |row: &[String], at: usize, number: u32| row.get(at).is_some_and(|text| *text == number.to_string());
-    let users: Vec<_> = users.lines().map(row).collect();
-    let Some(own) = users.iter().find(|row| is(row, 2, user)) else { return false };
-    let is_of_others = users.iter().any(|row| is(row, 3, group) && !is(row, 2, user));
-    let groups: Vec<_> = groups.lines().map(row).filter(|row| is(row, 2, group)).collect();
-    let [only] = groups.as_slice() else { return false };
-    let members = only.get(3).map_or("", String::as_str);
-    !is_of_others
-        && only.first() == own.first()
-        && (members.is_empty() || Some(members) == own.first().map(String::as_str))
+    // A file may have the sticky bit, too, where it means nothing.
+    let is_sticky = facts.is_dir() && mode & 0o1000 != 0;
+    (!is_sticky && mode & 0o022 != 0).then_some(OTHERS_REPLACE)
 }
 
 /// Makes a folder, but none of those that it is in. Returns `false` if it exists.
@@ -289,7 +311,10 @@ fn opened(dir: &Path) -> Result<File, LocalError> {
 
 /// Why others could put something into a folder.
 fn open_to_others(facts: &Metadata) -> Option<&'static str> {
-    if facts.uid() != rustix::process::geteuid().as_raw() {
+    if is_anybody(facts.uid()) {
+        return Some(IT_HAS_NO_OWNER);
+    }
+    if !is_own(facts.uid()) {
         return Some("another user owns it");
     }
     (facts.permissions().mode() & 0o022 != 0).then_some(OTHERS_WRITE)
@@ -393,7 +418,40 @@ mod tests {
         std::fs::write(&theirs, "").unwrap();
         set(&theirs, 0o777);
         std::os::unix::fs::symlink(&theirs, folder.join("bin/python3")).unwrap();
-        refused("leads to a file that others can change");
+        refused("leads to what others can change");
+        std::fs::remove_file(folder.join("bin/python3")).unwrap();
+        // Relative, and by links of one's own.
+        let bin = folder.join("bin");
+        for (target, name) in [("python", "python3"), ("../bin/python3", "python3.11"), ("/bin/sh", "sh")] {
+            std::os::unix::fs::symlink(target, bin.join(name)).unwrap();
+        }
+        programs(&folder).unwrap();
+        // Through a folder in which others can exchange the next link.
+        let open = here.path().join("open");
+        std::fs::create_dir(&open).unwrap();
+        std::os::unix::fs::symlink("/bin/sh", open.join("py")).unwrap();
+        std::fs::remove_file(bin.join("python3")).unwrap();
+        std::os::unix::fs::symlink(open.join("py"), bin.join("python3")).unwrap();
+        programs(&folder).unwrap();
+        set(&open, 0o777);
+        refused("leads to what others can change");
+        set(&open, 0o755);
+        if rustix::process::geteuid().is_root() {
+            std::os::unix::fs::lchown(bin.join("python3"), Some(65_534), None).unwrap();
+            refused("leads to what others can change");
+            std::os::unix::fs::lchown(bin.join("python3"), Some(0), None).unwrap();
+            std::os::unix::fs::lchown(open.join("py"), Some(65_534), None).unwrap();
+            refused("leads to what others can change");
+            std::os::unix::fs::lchown(open.join("py"), Some(0), None).unwrap();
+            std::os::unix::fs::lchown(&open, Some(65_534), None).unwrap();
+            refused("leads to what others can change");
+            std::os::unix::fs::lchown(&open, Some(0), None).unwrap();
+        }
+        std::fs::remove_file(bin.join("python3")).unwrap();
+        std::os::unix::fs::symlink("python3", bin.join("python3")).unwrap();
+        refused("leads in a circle");
+        std::fs::remove_file(bin.join("python3")).unwrap();
+        std::fs::remove_file(bin.join("python3.11")).unwrap();
         // By a link, it is the folder that the link leads to, also if it is made now.
         std::os::unix::fs::symlink(&cache, here.path().join("link")).unwrap();
         let (linked, real) = (here.path().join("link/a/b"), cache.canonicalize().unwrap().join("a/b"));
@@ -430,22 +488,37 @@ mod tests {
         }
     }
 
+    /// Whoever the group's members are: they may stand in a file that only root can read.
     #[test]
-    fn group_is_private_if_nobody_else_is_in_it() {
-        let users =
-            "root:x:0:0::/root:/bin/sh\njan:x:1001:1001::/home/jan:/bin/sh\neva:x:1002:100::/home/eva:/bin/sh\n";
-        let groups = "root:x:0:\nusers:x:100:\njan:x:1001:\n";
-        assert!(is_private(users, groups, 1001, 1001));
-        for (users, groups, group, user) in [
-            (users.to_owned(), groups.replace("1001:", "1001:www-data"), 1001, 1001),
-            (users.replace("1002:100:", "1002:1001:"), groups.to_owned(), 1001, 1001),
-            (users.to_owned(), groups.to_owned(), 100, 1002),
-            (users.to_owned(), groups.to_owned(), 1001, 1003),
-            (users.to_owned(), String::new(), 1001, 1001),
-        ] {
-            assert!(!is_private(&users, &groups, group, user), "{users} {groups}");
+    fn folder_that_a_group_may_write_is_never_ours_alone() {
+        let here = tempfile::tempdir().unwrap();
+        let (outer, inner) = (here.path().join("outer"), here.path().join("outer/inner"));
+        std::fs::create_dir_all(&inner).unwrap();
+        prepared(&inner.join(".sftpctl/local")).unwrap();
+        for folder in [&outer, &inner] {
+            set(folder, 0o775);
         }
-        assert!(!is_private_group(0, 0));
+        let error = prepared(&inner.join(".sftpctl/local")).unwrap_err();
+        let (outer, inner) = (outer.canonicalize().unwrap(), inner.canonicalize().unwrap());
+        let command = format!("chmod go-w {} {}", inner.display(), outer.display());
+        assert!(error.to_string().contains("are writable for others"), "{error}");
+        assert!(error.hint().unwrap().contains(&command), "{:?}", error.hint());
+        for folder in [&outer, &inner] {
+            set(folder, 0o755);
+        }
+        prepared(&inner.join(".sftpctl/local")).unwrap();
+    }
+
+    /// As the target of a link among programs: the sticky bit protects entries of a folder, and no content of a file.
+    #[test]
+    fn sticky_bit_closes_no_file() {
+        let here = tempfile::tempdir().unwrap();
+        let file = here.path().join("python");
+        std::fs::write(&file, "").unwrap();
+        for (path, is_open) in [(file.as_path(), true), (here.path(), false)] {
+            set(path, 0o1777);
+            assert_eq!(replaceable(&path.metadata().unwrap()).is_some(), is_open, "{path:?}");
+        }
     }
 
     #[test]
@@ -493,11 +566,7 @@ mod tests {
             std::fs::set_permissions(&up, Permissions::from_mode(mode)).unwrap();
             let made = prepared(&deep.join(".sftpctl/local"));
             let text = made.as_ref().map_or_else(ToString::to_string, |_| String::new());
-            assert_eq!(
-                (made.is_ok(), text.contains("writable for other users")),
-                (is_safe, !is_safe),
-                "{mode:o} {text}"
-            );
+            assert_eq!((made.is_ok(), text.contains("writable for others")), (is_safe, !is_safe), "{mode:o} {text}");
         }
         // By a link it is the same folder.
         let (linked, target) = (here.path().join("linked-up"), deep.join(".sftpctl/local"));

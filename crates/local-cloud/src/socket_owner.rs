@@ -12,6 +12,7 @@ use netlink_packet_sock_diag::inet::{ExtensionFlags, InetRequest, SocketId, Stat
 use netlink_sys::protocols::NETLINK_SOCK_DIAG;
 use netlink_sys::{Socket, SocketAddr as KernelAddress};
 use rustix::io::Errno;
+use sftpctl_aws::owner::is_own;
 use sftpctl_aws::socket_tables::{Found, find};
 use tokio::net::TcpStream;
 
@@ -23,11 +24,10 @@ const ANSWER: usize = 4096;
 /// Whether a process of this user has connected, where the system says so; by both ends of the connection.
 pub(super) fn has_our_client(stream: &TcpStream) -> bool {
     let (Ok(client), Ok(server)) = (stream.peer_addr(), stream.local_addr()) else { return false };
-    let user = rustix::process::geteuid().as_raw();
     // A kernel without these messages, as of some containers, may still have the tables. They take milliseconds each.
     match asked(client, server) {
-        Ok(end) => end.is_some_and(|end| end.is_open && end.owner == user),
-        Err(_) => is_in_tables(client, server, user),
+        Ok(end) => end.is_some_and(|end| end.is_open && is_own(end.owner)),
+        Err(_) => is_in_tables(client, server, is_own),
     }
 }
 
@@ -35,12 +35,11 @@ pub(super) fn has_our_client(stream: &TcpStream) -> bool {
 /// caller has a time limit.
 pub(super) async fn has_our_server(stream: &TcpStream) -> bool {
     let (Ok(client), Ok(server)) = (stream.local_addr(), stream.peer_addr()) else { return false };
-    let user = rustix::process::geteuid().as_raw();
     loop {
         match asked(server, client) {
             Ok(Some(End { is_open: false, .. })) => tokio::time::sleep(PAUSE).await,
-            Ok(end) => return end.is_some_and(|end| end.owner == user),
-            Err(_) => return is_in_tables(server, client, user),
+            Ok(end) => return end.is_some_and(|end| is_own(end.owner)),
+            Err(_) => return is_in_tables(server, client, is_own),
         }
     }
 }
@@ -96,9 +95,9 @@ fn asked(of: SocketAddr, other: SocketAddr) -> io::Result<Option<End>> {
     }
 }
 
-fn is_in_tables(of: SocketAddr, other: SocketAddr, user: u32) -> bool {
+fn is_in_tables(of: SocketAddr, other: SocketAddr, is_user: impl Fn(u32) -> bool) -> bool {
     match find(of, other) {
-        Found::Owner { user: owner, .. } => owner == user,
+        Found::Owner { user, .. } => is_user(user),
         Found::Gone => false,
         Found::Unknown => true,
     }
@@ -117,7 +116,7 @@ mod tests {
         let (from, to) = (stream.peer_addr().unwrap(), stream.local_addr().unwrap());
         let user = rustix::process::geteuid().as_raw();
         assert_eq!(asked(from, to).unwrap(), Some(End { owner: user, is_open: true }));
-        assert!(is_in_tables(from, to, user) && !is_in_tables(from, to, user + 1));
+        assert!(is_in_tables(from, to, |owner| owner == user) && !is_in_tables(from, to, |owner| owner != user));
         drop((client, stream));
         let never = "127.0.0.1:1".parse().unwrap();
         assert_eq!(asked(never, to).unwrap(), None);

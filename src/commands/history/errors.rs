@@ -39,6 +39,7 @@ pub(super) fn of_export(error: ExportError) -> CliError {
         }
         ExportError::Fetch(_) | ExportError::Task(_) => (Exit::Partly, RERUN),
         ExportError::Io(_) | ExportError::Git(GitError::Io(_)) => (Exit::Failed, "check the free space, then rerun"),
+        ExportError::Damaged(_) => (Exit::Refused, "export into a folder that is new or empty"),
         ExportError::OtherScope { .. } => (
             Exit::Usage,
             "pass the same options as before, or another --git; commits with other options would be others",
@@ -50,6 +51,12 @@ pub(super) fn of_export(error: ExportError) -> CliError {
         ExportError::Path { .. } => (Exit::Failed, "report it, with the key"),
         ExportError::Git(GitError::Setting { .. }) => {
             (Exit::Refused, "remove the setting, or pass a folder that is new or empty")
+        }
+        ExportError::Git(GitError::Value { .. }) => {
+            (Exit::Refused, "restore the setting, or export into a folder that is new or empty")
+        }
+        ExportError::Git(GitError::Unusable { .. }) => {
+            (Exit::Refused, "repair what git names, or export into a folder that is new or empty")
         }
         ExportError::Git(GitError::Unsafe { .. }) => (Exit::Refused, "pass a folder that is new or empty"),
         ExportError::Git(GitError::Missing) => (Exit::Usage, "install it: apt-get install git, or dnf install git"),

@@ -13,6 +13,9 @@ impl From<JournalError> for CliError {
             JournalError::Damaged { .. } => {
                 (Exit::Usage, "restore the file; or move it away: the next copy compares every object again")
             }
+            JournalError::NotOurs { .. } => {
+                (Exit::Refused, "look at it; if it is yours, `chown` and `chmod go-w` it, or pass another --manifest")
+            }
             JournalError::Newer { .. } => (Exit::Usage, "upgrade sftpctl"),
             JournalError::Other { .. } => {
                 (Exit::Usage, "pass the arguments of the first copy, or another --manifest for another target")

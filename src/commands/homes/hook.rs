@@ -2,7 +2,10 @@
 
 use std::process::Stdio;
 
+use sftpctl_files::said::Said;
+
 use super::selection::Chosen;
+use crate::report::streams;
 
 /// A shell command about a home.
 pub(super) struct Hook<'a> {
@@ -16,15 +19,19 @@ impl<'a> Hook<'a> {
         command.map(|command| Self { command, home })
     }
 
-    /// Runs it; the error says how it ended. What it writes goes to stderr, since stdout is for results.
+    /// Runs it; the error says how it ended. What it prints goes to stderr, since stdout is for results, and cannot
+    /// command the terminal.
     pub(super) async fn run(&self) -> Result<(), String> {
         let mut command = tokio::process::Command::new("/bin/sh");
-        command.args(["-c", self.command]).stdin(Stdio::null()).stdout(std::io::stderr());
+        command.args(["-c", self.command]).stdin(Stdio::null());
         command.env("SFTPCTL_HOME", &self.home.path).env("SFTPCTL_ORGID", self.home.org_id.to_string());
-        match command.status().await {
-            Ok(status) if status.success() => Ok(()),
-            Ok(status) => Err(format!("`{}` ended with {status}", self.command)),
-            Err(error) => Err(format!("cannot run /bin/sh: {error}")),
-        }
+        let cannot = |error| format!("cannot run /bin/sh: {error}");
+        let show = |line: &str| streams::progress(line);
+        let mut said = Said::of(&mut command).map_err(cannot)?;
+        let mut child = command.spawn().map_err(cannot)?;
+        drop(command);
+        let ended = said.until_end_of(&mut child, &show).await.map_err(cannot)?;
+        said.finish(&show);
+        if ended.success() { Ok(()) } else { Err(format!("`{}` ended with {ended}", self.command)) }
     }
 }

@@ -264,6 +264,21 @@ fn failed_hooks_lead_into_quarantine(site: &Site) {
         ["17578/in/deep.csv", "17578/late.csv"],
         "brought back, and refused again"
     );
+    // What a hook prints cannot command a terminal or a pipeline, whatever the customer has put into it.
+    let print = site.dir.path().join("print.sh");
+    let hostile = "printf 'tool\\033]0;owned\\007\\342\\200\\256\\n::add-mask::x\\n\\t##vso[task.setvariable]\\n'";
+    std::fs::write(&print, format!("{hostile}; {hostile} >&2; exit 1")).unwrap();
+    let command_of_print = hook_is(&format!("sh {} {{}}", print.display()));
+    let arguments: Vec<&str> = command_of_print.iter().map(String::as_str).chain(["--retry-quarantined"]).collect();
+    for output in [
+        agent.command(&arguments).output(),
+        site.command(&[&CLUSTER[..], &["--to", "hooked"], &arguments].concat()).output(),
+    ] {
+        let said = text(&output.unwrap().stderr);
+        for line in [r"tool\u{1b}]0;owned\u{7}\u{202e}", r"\u{3a}:add-mask::x", r"    #\u{23}vso[task.setvariable]"] {
+            assert_eq!(said.lines().filter(|said| *said == line).count(), 4, "{line}: {said:?}");
+        }
+    }
     // Back in its place, as by a run that was killed before it could note that; and taken away.
     let quarantine = agent.to.join(".sftpctl-quarantine/17578");
     std::fs::rename(quarantine.join("in/deep.csv"), agent.to.join("17578/in/deep.csv")).unwrap();

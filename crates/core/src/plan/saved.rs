@@ -6,6 +6,7 @@ use super::model::{Plan, Step, VERSION};
 use crate::hex;
 use crate::model::Action;
 use crate::secret::HIDDEN;
+use crate::shown::Text;
 
 /// How far the previous run followed a saved plan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,9 +57,9 @@ pub struct StalePlan {
     pub differences: Vec<String>,
 }
 
-/// The text of a saved plan.
+/// The text of a saved plan, which does no harm where it is shown as it is.
 pub fn to_text(plan: &Plan) -> String {
-    serde_json::to_string_pretty(plan).unwrap_or_default() + "\n"
+    Text::pretty_json(plan).to_string() + "\n"
 }
 
 /// Reads the text of a saved plan.
@@ -153,6 +154,16 @@ mod tests {
         });
         let (environment, account) = ("99".to_owned(), "111111111111".to_owned());
         Plan { version: VERSION, environment, account, steps: steps.collect() }
+    }
+
+    /// Pipelines print the file, and people look at it.
+    #[test]
+    fn text_of_a_plan_is_harmless() {
+        let hostile = "\u{202e}\u{1b}]0;x\u{7}\u{2028}##[error]x v\u{fe0f}";
+        let plan = plan(&[("a", Action::Create, &[("x", hostile)])]);
+        let text = to_text(&plan);
+        assert!(text.is_ascii() && !text.contains('\u{1b}') && !text.contains("##[error]"), "{text}");
+        assert_eq!(parse(&text).unwrap(), plan);
     }
 
     #[test]

@@ -8,6 +8,7 @@ use std::path::Path;
 
 use rustix::fs::OFlags;
 use rustix::io::Errno;
+use sftpctl_aws::owner::{is_anybody, is_own};
 
 use crate::limited;
 
@@ -74,7 +75,11 @@ pub(super) fn read(path: &Path, is_private: bool) -> Result<Option<Vec<u8>>, Fil
 /// Why a file or folder is not ours alone. What root owns is as safe as root.
 pub(super) fn openness(facts: &impl MetadataExt) -> Option<Unfit> {
     let owner = facts.uid();
-    if owner != 0 && owner != rustix::process::geteuid().as_raw() {
+    if is_anybody(owner) {
+        let reason = "this user namespace does not say who owns it";
+        return Some(Unfit { reason, remedy: "rerun the command outside of the namespace, as the owner of" });
+    }
+    if owner != 0 && !is_own(owner) {
         let remedy = "look at it, then take it over: chown -R \"$USER\"";
         return Some(Unfit { reason: "another user owns it", remedy });
     }

@@ -1,19 +1,23 @@
 //! The manifest of a home as a file: lines are only ever added, and one process at a time has it.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, BufRead as _, BufReader, Seek as _, SeekFrom, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{FlockOperation, flock};
 
 use super::record::{Line, Manifest, VERSION};
+use crate::own::fault;
 
 /// A manifest that cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum JournalError {
     #[error("cannot read or write the manifest {path}")]
     Io { path: PathBuf, source: io::Error },
+    /// Others may have written it. It says what is removed, put back and written.
+    #[error("{path} {why}")]
+    NotOurs { path: PathBuf, why: &'static str },
     /// Another run works on the home.
     #[error("another run has the manifest {path}")]
     Busy { path: PathBuf },
@@ -45,13 +49,14 @@ impl Journal {
     pub fn open(path: &Path, home: &Line) -> Result<Self, JournalError> {
         let io = |source| JournalError::Io { path: path.to_owned(), source };
         if let Some(folder) = path.parent() {
-            std::fs::create_dir_all(folder).map_err(io)?;
+            DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(io)?;
         }
         let mut options = OpenOptions::new();
         // Names of customers' files are nobody else's business.
         options.read(true).write(true).create(true).truncate(false).mode(0o600);
         options.custom_flags(rustix::fs::OFlags::NOFOLLOW.bits().cast_signed());
         let mut file = options.open(path).map_err(io)?;
+        check(path, &file)?;
         if flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
             return Err(JournalError::Busy { path: path.to_owned() });
         }
@@ -116,9 +121,29 @@ impl Drop for Journal {
 /// It cannot be read, or is damaged.
 pub fn look(path: &Path) -> Result<Option<(Line, Manifest)>, JournalError> {
     match File::open(path) {
-        Ok(file) => read(path, &file).map(|(manifest, first, _)| first.map(|first| (first, manifest))),
+        Ok(file) => check(path, &file)
+            .and_then(|()| read(path, &file))
+            .map(|(manifest, first, _)| first.map(|first| (first, manifest))),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(source) => Err(JournalError::Io { path: path.to_owned(), source }),
+    }
+}
+
+/// Refuses a manifest that others may have written, or replaced.
+fn check(path: &Path, file: &File) -> Result<(), JournalError> {
+    let io = |source| JournalError::Io { path: path.to_owned(), source };
+    let not_ours = |path: &Path, why| Err(JournalError::NotOurs { path: path.to_owned(), why });
+    let facts = file.metadata().map_err(io)?;
+    if !facts.is_file() {
+        return not_ours(path, "is not a regular file");
+    }
+    if let Some(why) = fault(&facts) {
+        return not_ours(path, why);
+    }
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    match fault(&folder.metadata().map_err(io)?) {
+        Some(why) => not_ours(folder, why),
+        None => Ok(()),
     }
 }
 
@@ -191,5 +216,36 @@ mod tests {
         std::fs::write(&path, [&whole[..], b"nonsense\n"].concat()).unwrap();
         assert!(matches!(Journal::open(&path, &home("7/")), Err(JournalError::Damaged { number: 3, .. })));
         assert!(look(&dir.path().join("none")).unwrap().is_none());
+    }
+
+    /// A roll-back does what its manifest says, often as root.
+    #[test]
+    fn manifest_that_others_may_have_written_is_refused() {
+        use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+        let dir = tempfile::tempdir().unwrap();
+        let folder = dir.path().join("homes/99");
+        let path = folder.join("7.jsonl");
+        drop(Journal::open(&path, &home("7/")).unwrap());
+        assert_eq!(folder.metadata().unwrap().mode() & 0o777, 0o700);
+        let set = |path: &Path, mode| std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+        let is_refused = || {
+            let opened = [Journal::open(&path, &home("7/")).map(drop), look(&path).map(drop)];
+            opened.iter().all(|opened| matches!(opened, Err(JournalError::NotOurs { .. })))
+        };
+        for (of, open, closed) in [(&path, 0o666, 0o600), (&path, 0o660, 0o644), (&folder, 0o777, 0o755)] {
+            set(of, open);
+            assert!(is_refused(), "{} {open:o}", of.display());
+            set(of, closed);
+            assert!(!is_refused(), "{} {closed:o}", of.display());
+        }
+        set(&folder, 0o1777);
+        assert!(!is_refused());
+        if rustix::process::geteuid().is_root() {
+            for of in [&path, &folder] {
+                std::os::unix::fs::chown(of, Some(1), None).unwrap();
+                assert!(is_refused(), "{}", of.display());
+                std::os::unix::fs::chown(of, Some(0), None).unwrap();
+            }
+        }
     }
 }

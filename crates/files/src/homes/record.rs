@@ -310,9 +310,9 @@ impl Manifest {
         u32::from_str_radix(frozen.2.strip_prefix(RIGHTS)?, 8).ok()
     }
 
-    /// What sshd was told to deny for a cut-over, unless that was rolled back.
+    /// What sshd was told to deny for a cut-over, unless that was rolled back. Its file is one that a cut-over writes.
     pub fn denial(&self) -> Option<Denial> {
-        serde_json::from_str(self.denied.as_deref()?).ok()
+        serde_json::from_str(self.denied.as_deref()?).ok().filter(Denial::has_its_own_file)
     }
 
     /// Bytes of all objects.
@@ -425,7 +425,14 @@ mod tests {
         manifest.add(step(Step::RolledBack));
         assert_eq!(manifest.rights_before_freeze(), None, "they were given back");
         let sshd = Sshd { config: "/etc/ssh/sshd_config".into(), pid_file: "/run/sshd.pid".into() };
-        let denial = Denial { sshd, file: "/etc/ssh/sshd_config.d/a.conf".into(), users: ["jan".to_owned()].into() };
+        let denial = Denial {
+            sshd,
+            file: "/etc/ssh/sshd_config.d/00-sftpctl-moved-7.conf".into(),
+            users: ["jan".to_owned()].into(),
+        };
+        for file in ["/etc/passwd", "/etc/ssh/sshd_config.d/00-sftpctl-moved-x.conf", "/etc/ssh/sshd_config.d/../a"] {
+            assert!(!Denial { file: file.into(), ..denial.clone() }.has_its_own_file(), "{file}");
+        }
         let detail = serde_json::to_string(&denial).unwrap();
         manifest.add(Line::Step { step: Step::Denied, at: String::new(), detail });
         manifest.add(step(Step::Frozen));

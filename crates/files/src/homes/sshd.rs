@@ -88,9 +88,12 @@ impl Sshd {
         if let Some(name) = users.iter().find(is_plain) {
             return Err(SshdError::Name(name.clone()));
         }
-        // Early among the files of the folder.
-        let file = self.folder().join(format!("00-sftpctl-moved-{org_id}.conf"));
-        Ok(Denial { sshd: self.clone(), file, users })
+        Ok(Denial { sshd: self.clone(), file: self.file(org_id), users })
+    }
+
+    /// The file about an organisation's home, early among the files of the folder.
+    fn file(&self, org_id: i64) -> PathBuf {
+        self.folder().join(format!("00-sftpctl-moved-{org_id}.conf"))
     }
 
     fn folder(&self) -> PathBuf {
@@ -153,6 +156,13 @@ impl Sshd {
 }
 
 impl Denial {
+    /// Whether its file is one that [`Sshd::denial`] names: what a manifest says otherwise would be overwritten.
+    pub(super) fn has_its_own_file(&self) -> bool {
+        let name = self.file.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        let org_id = name.strip_prefix("00-sftpctl-moved-").and_then(|name| name.strip_suffix(".conf"));
+        org_id.and_then(|org_id| org_id.parse().ok()).is_some_and(|org_id| self.sshd.file(org_id) == self.file)
+    }
+
     /// Denies the users new sessions, and ends those that they have. Done already is fine. Waits for sshd.
     ///
     /// # Errors

@@ -7,6 +7,7 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal, kill_process_group};
 
 use super::ledger::Fetched;
+use crate::said::{Said, Show};
 
 /// A program and its arguments, without a shell.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -99,7 +100,7 @@ fn runs_names(program: &str, arguments: &[String]) -> bool {
 }
 
 impl Hook {
-    /// Runs the command for a file until it succeeds.
+    /// Runs the command for a file until it succeeds. `show` gets each line that it prints.
     ///
     /// # Errors
     /// Why the last attempt failed. `is_stopping` ends the attempts early.
@@ -108,20 +109,27 @@ impl Hook {
         bucket: &str,
         file: &Fetched,
         path: &Path,
-        is_stopping: &(dyn Fn() -> bool + Sync),
+        (is_stopping, show): (&(dyn Fn() -> bool + Sync), Show<'_>),
     ) -> Result<(), String> {
-        let attempt = |number| self.attempt(number, bucket, file, path);
+        let attempt = |number| self.attempt(number, bucket, (file, path), show);
         retried(self.attempts, is_stopping, attempt).await
     }
 
-    async fn attempt(&self, attempt: u32, bucket: &str, file: &Fetched, path: &Path) -> Result<(), String> {
+    async fn attempt(
+        &self,
+        attempt: u32,
+        bucket: &str,
+        (file, path): (&Fetched, &Path),
+        show: Show<'_>,
+    ) -> Result<(), String> {
         let Command { program, arguments } = &self.command;
         let arguments = arguments.iter().map(|argument| match argument.as_str() {
             "{}" => path.as_os_str().to_owned(),
             // Paths below the target folder are UTF-8; that of the folder itself may be anything.
             _ => argument.replace("{}", &path.to_string_lossy()).into(),
         });
-        let child = tokio::process::Command::new(program)
+        let mut command = tokio::process::Command::new(program);
+        command
             .args(arguments)
             .env("SFTPCTL_FILE", path)
             .env("SFTPCTL_BUCKET", bucket)
@@ -132,14 +140,15 @@ impl Hook {
             .env("SFTPCTL_CRC64NVME", &file.crc64nvme)
             .env("SFTPCTL_ATTEMPT", attempt.to_string())
             .stdin(Stdio::null())
-            // The pull's own output is for programs.
-            .stdout(std::io::stderr())
             // Ctrl-C is for the pull, which lets the command finish.
             .process_group(0)
-            .kill_on_drop(true)
-            .spawn();
-        let mut child = child.map_err(|error| format!("the hook cannot be started: {error}"))?;
-        match tokio::time::timeout(self.timeout, child.wait()).await {
+            .kill_on_drop(true);
+        let cannot = |error| format!("the hook cannot be started: {error}");
+        let mut said = Said::of(&mut command).map_err(cannot)?;
+        let mut child = command.spawn().map_err(cannot)?;
+        drop(command);
+        let ended = tokio::time::timeout(self.timeout, said.until_end_of(&mut child, show)).await;
+        let outcome = match ended {
             Ok(Ok(status)) if status.success() => Ok(()),
             Ok(Ok(status)) => Err(format!("the hook failed ({status})")),
             Ok(Err(error)) => Err(format!("the hook was lost: {error}")),
@@ -150,7 +159,9 @@ impl Hook {
                 let _ = child.wait().await;
                 Err(format!("the hook took longer than {} s", self.timeout.as_secs()))
             }
-        }
+        };
+        said.finish(show);
+        outcome
     }
 }
 
@@ -243,7 +254,7 @@ mod tests {
 
     async fn run(command: &str, path: &Path, timeout: Duration) -> Result<(), String> {
         let hook = Hook { command: command.parse().unwrap(), attempts: 1, timeout, at_once: 1 };
-        hook.run("bucket", &file(), path, &|| false).await
+        hook.run("bucket", &file(), path, (&|| false, &|_| {})).await
     }
 
     const LONG: Duration = Duration::from_secs(60);

@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use serde::{Deserialize, Serialize};
 
 use super::sums::Compared;
+use super::target::QUARANTINE;
 
 /// The version of the format.
 const VERSION: u32 = 1;
@@ -271,6 +272,8 @@ impl Ledger {
                 self.partial.remove(&*key);
                 Ok(())
             }
+            Record::Placing { temporary, .. } if !is_temporary(&temporary) => Err(Damage::Order(0)),
+            Record::Quarantined { path, .. } if !is_in_quarantine(&path) => Err(Damage::Order(0)),
             Record::Placing { file, temporary, hook } => {
                 self.partial.remove(&*file.key);
                 let before = self.entries.remove(&*file.key).map(Box::new);
@@ -346,6 +349,17 @@ fn is_cut(line: &[u8], number: usize) -> bool {
     !line.ends_with(b"\n") && (number > 1 || FIRST.starts_with(begun))
 }
 
+/// Whether a name is one that a pull gives an unfinished file: another could lead anywhere.
+fn is_temporary(name: &str) -> bool {
+    (1..=20).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// Whether a path is one in the quarantine.
+fn is_in_quarantine(path: &str) -> bool {
+    let inside = path.strip_prefix(QUARANTINE).and_then(|path| path.strip_prefix('/'));
+    inside.is_some_and(|path| path.split('/').all(|part| !matches!(part, "" | "." | "..") && !part.contains('\0')))
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -398,7 +412,7 @@ mod tests {
         let placed = [placing("a", "x", true), Record::Placed { key: key("a") }];
         assert_eq!(progress(&placed), Progress::HookDue(file()));
         assert_eq!(progress(&[&placed[..], &[Record::Hooked { key: key("a") }]].concat()), Progress::Done);
-        let (path, why) = (key("a.1"), key("it failed"));
+        let (path, why) = (key(".sftpctl-quarantine/a.1"), key("it failed"));
         let quarantined = [&placed[..], &[Record::Quarantined { key: key("a"), path: path.clone(), why }]].concat();
         let settled = Record::Settled { key: key("a"), path: Some(path.clone()) };
         assert_eq!(progress(&[&quarantined[..], &[settled]].concat()), Progress::Done);
@@ -408,6 +422,24 @@ mod tests {
         let restored = [&quarantined[..], &[Record::Restored { key: key("a") }]].concat();
         assert_eq!(progress(&restored), Progress::HookDue(file()));
         assert_eq!(progress(&[placing("a", "x", false), Record::Placed { key: key("a") }]), Progress::Done);
+    }
+
+    /// A ledger that came with a copy could have any file of the user moved or deleted.
+    #[test]
+    fn records_name_nothing_elsewhere() {
+        let began = Record::began("b");
+        let mut ledger = Ledger::default();
+        ledger.add(began, "b").unwrap();
+        for temporary in ["", "x", "../1", "/etc/hostname", "1/2", "1\0", ".", "123456789012345678901"] {
+            let record = Record::Placing { file: fetched("a", "x"), temporary: temporary.into(), hook: true };
+            assert_eq!(ledger.add(record, "b"), Err(Damage::Order(0)), "{temporary:?}");
+        }
+        ledger.add(placing("a", "x", true), "b").unwrap();
+        ledger.add(Record::Placed { key: "a".into() }, "b").unwrap();
+        for path in ["", "a", "../a", ".sftpctl-quarantine", ".sftpctl-quarantine/", ".sftpctl-quarantine/../a", "/a"] {
+            let record = Record::Quarantined { key: "a".into(), path: path.into(), why: String::new() };
+            assert_eq!(ledger.add(record, "b"), Err(Damage::Order(0)), "{path:?}");
+        }
     }
 
     #[test]

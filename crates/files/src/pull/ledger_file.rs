@@ -10,6 +10,7 @@ use rustix::io::Errno;
 
 use super::ledger::{Damage, Ledger, Record};
 use super::line;
+use crate::own::fault;
 
 /// Why a ledger cannot be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -18,6 +19,9 @@ pub enum LedgerError {
     Io { path: PathBuf, error: io::Error },
     #[error("the ledger {} cannot be used: {damage}", path.display())]
     Damaged { path: PathBuf, damage: Damage },
+    /// It says what is moved and deleted.
+    #[error("the ledger {} {why}", path.display())]
+    NotOurs { path: PathBuf, why: &'static str },
     #[error("another pull with the ledger {} is running", path.display())]
     Locked { path: PathBuf },
 }
@@ -92,8 +96,12 @@ impl LedgerFile {
 /// Reads a ledger, and the length of what is intact of it.
 fn parsed(mut file: &File, path: &Path, bucket: &str) -> Result<(Ledger, u64), LedgerError> {
     let io = |error: io::Error| LedgerError::Io { path: path.to_owned(), error };
-    if !file.metadata().map_err(io)?.is_file() {
+    let facts = file.metadata().map_err(io)?;
+    if !facts.is_file() {
         return Err(io(io::Error::other("it is not a regular file")));
+    }
+    if let Some(why) = fault(&facts) {
+        return Err(LedgerError::NotOurs { path: path.to_owned(), why });
     }
     let mut text = Vec::new();
     file.read_to_end(&mut text).map_err(io)?;
@@ -135,6 +143,18 @@ mod tests {
         std::os::unix::fs::symlink(&path, &link).unwrap();
         for wrong in [link.as_path(), dir.path(), Path::new("/dev/null")] {
             assert!(matches!(LedgerFile::open(wrong, "b"), Err(LedgerError::Io { .. })), "{}", wrong.display());
+        }
+        let set = |mode| std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(mode)).unwrap();
+        for (mode, is_ours) in [(0o666, false), (0o664, false), (0o644, true)] {
+            set(mode);
+            let opened = [LedgerFile::open(&path, "b").map(drop), LedgerFile::look(&path, "b").map(drop)];
+            for opened in opened {
+                assert_eq!(!matches!(opened, Err(LedgerError::NotOurs { .. })), is_ours, "{mode:o} {opened:?}");
+            }
+        }
+        if rustix::process::geteuid().is_root() {
+            std::os::unix::fs::chown(&path, Some(1), None).unwrap();
+            assert!(matches!(LedgerFile::open(&path, "b"), Err(LedgerError::NotOurs { .. })));
         }
     }
 }

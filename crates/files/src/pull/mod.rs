@@ -52,6 +52,9 @@ pub enum Event<'a> {
 pub trait Watch: Send + Sync {
     fn event(&self, event: Event<'_>);
 
+    /// A line that a hook has printed, which may have anything in it.
+    fn said(&self, line: &str);
+
     /// So many objects were listed so far.
     fn listed(&self, objects: u64);
 

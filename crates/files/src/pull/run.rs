@@ -171,6 +171,10 @@ impl Watch for Run<'_> {
         self.watch.event(event);
     }
 
+    fn said(&self, line: &str) {
+        self.watch.said(line);
+    }
+
     fn listed(&self, objects: u64) {
         self.watch.listed(objects);
     }
@@ -510,7 +514,8 @@ impl Run<'_> {
             return settled.unwrap_or_else(|error| self.fail(error));
         }
         let path = self.target.full(key);
-        let outcome = hook.run(&self.options.bucket.name, &file, &path, &|| self.is_stopping()).await;
+        let (is_stopping, show) = (|| self.is_stopping(), |line: &str| self.watch.said(line));
+        let outcome = hook.run(&self.options.bucket.name, &file, &path, (&is_stopping, &show)).await;
         let recorded = match outcome {
             Ok(()) => self.append(Record::Hooked { key: key.clone() }).await.map(|()| {
                 self.summary().hooked += 1;

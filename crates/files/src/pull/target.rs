@@ -16,6 +16,7 @@ use rustix::fs::{
     fallocate, flock, fstat, ftruncate, futimens, linkat, openat, renameat, renameat_with, statat, unlinkat,
 };
 use rustix::io::Errno;
+use sftpctl_aws::owner::is_own;
 
 use super::folders;
 use super::group::{Group, sync};
@@ -96,7 +97,7 @@ impl Target {
         let root = openat(CWD, &path, flags, Mode::empty()).map_err(|error| unusable(error.into()))?;
         let own = folders::create(&root, OWN_FOLDER, Mode::RWXU).map_err(unusable)?;
         let stat = fstat(&own).map_err(|error| unusable(error.into()))?;
-        if stat.st_uid != rustix::process::geteuid().as_raw() || stat.st_mode & 0o022 != 0 {
+        if !is_own(stat.st_uid) || stat.st_mode & 0o022 != 0 {
             return Err(TargetError::NotOurs { path: path.join(OWN_FOLDER) });
         }
         let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;

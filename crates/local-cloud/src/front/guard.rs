@@ -25,7 +25,7 @@ use crate::secret::HEADER;
 /// Why a request is refused that only a browser sends, or under a name that is neither of this machine nor of AWS.
 pub(super) fn browser(headers: &HeaderMap) -> Option<&'static str> {
     let text = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or_default().to_owned());
-    if headers.contains_key(header::ORIGIN) || text("sec-fetch-site").is_some_and(|site| site != "none") {
+    if headers.contains_key(header::ORIGIN) || headers.get_all("sec-fetch-site").iter().any(|site| site != "none") {
         return Some("requests from web pages are refused");
     }
     match text("host") {
@@ -174,7 +174,7 @@ mod tests {
         let admits = |pairs: &[(&'static str, &str)]| {
             let mut headers = HeaderMap::new();
             for (name, value) in pairs {
-                headers.insert(*name, value.parse().unwrap());
+                headers.append(*name, value.parse().unwrap());
             }
             browser(&headers).is_none()
         };
@@ -210,5 +210,6 @@ mod tests {
         assert!(!admits(&[]));
         assert!(!admits(&[here, ("origin", "https://evil.example")]) && !admits(&[here, ("origin", "null")]));
         assert!(!admits(&[here, ("sec-fetch-site", "cross-site")]) && admits(&[here, ("sec-fetch-site", "none")]));
+        assert!(!admits(&[here, ("sec-fetch-site", "none"), ("sec-fetch-site", "cross-site")]));
     }
 }

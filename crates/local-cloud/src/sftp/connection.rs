@@ -226,7 +226,7 @@ impl Handler for Connection {
 
     /// Asks for the methods; not an attempt.
     async fn auth_none(&mut self, user: &str) -> Result<Auth, Self::Error> {
-        let _attempt = self.conversation.begin();
+        let _attempt = self.conversation.begin_for(user);
         Ok(self.offer(user))
     }
 
@@ -236,12 +236,12 @@ impl Handler for Connection {
         _submethods: &str,
         _response: Option<Response<'a>>,
     ) -> Result<Auth, Self::Error> {
-        let _attempt = self.conversation.begin();
+        let _attempt = self.conversation.begin_for(user);
         Ok(self.refuse(user))
     }
 
     async fn auth_password(&mut self, user: &str, password: &str) -> Result<Auth, Self::Error> {
-        let _attempt = self.conversation.begin();
+        let _attempt = self.conversation.begin_for(user);
         if self.conversation.is_exhausted() {
             return Ok(self.offer(user));
         }
@@ -275,7 +275,7 @@ impl Handler for Connection {
     }
 
     async fn auth_publickey_offered(&mut self, user: &str, offer: PublicKeyOffer<'_>) -> Result<Auth, Self::Error> {
-        let _attempt = self.conversation.begin();
+        let _attempt = self.conversation.begin_for(user);
         if self.conversation.is_exhausted() {
             return Ok(self.offer(user));
         }
@@ -286,7 +286,7 @@ impl Handler for Connection {
     }
 
     async fn auth_publickey(&mut self, user: &str, key: VerifiedPublicKey<'_>) -> Result<Auth, Self::Error> {
-        let _attempt = self.conversation.begin();
+        let _attempt = self.conversation.begin_for(user);
         if self.methods == Methods::Password || !self.has_key(user, key.public_key).await {
             return Ok(self.refuse(user));
         }

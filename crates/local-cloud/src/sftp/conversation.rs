@@ -72,6 +72,8 @@ struct State {
     is_strange: bool,
     /// Bytes have come from the client.
     has_spoken: bool,
+    /// The account of its last attempt.
+    account: Option<Arc<str>>,
     crowded_out: bool,
     turned_away: Option<NoPlace>,
     /// Calls of the handler in progress.
@@ -90,6 +92,7 @@ impl Default for State {
             opened: Instant::now(),
             is_strange: false,
             has_spoken: false,
+            account: None,
             crowded_out: false,
             turned_away: None,
             working: 0,
@@ -174,6 +177,17 @@ impl Conversation {
         if state.stage == Stage::Authentication {
             state.asked = state.waiting.take().is_none();
         }
+    }
+
+    /// An attempt of the client to log in to an account has begun.
+    pub(super) fn begin_for(&self, account: &str) -> Attempt {
+        self.change(|state| state.account = Some(account.into()));
+        self.begin()
+    }
+
+    /// The account that the client has tried last.
+    pub(super) fn account(&self) -> Option<Arc<str>> {
+        self.state().account.clone()
     }
 
     /// An attempt of the client has begun.

@@ -3,10 +3,12 @@
 //! Beyond the limit one of them ends: the oldest silent one, or else the oldest that talks, so that those that are only held
 //! make room at once for a customer, who needs a second. A client that has just connected counts as one that talks, since it
 //! is about to; one whose password or key is being looked at keeps its place. If there are many of either, they are a flood,
-//! and the oldest of them ends. Other users of the machine make room first. OpenSSH refuses new connections at random
+//! and the oldest of them ends; so it is if one account is tried on many, whatever they do. Other users of the machine make
+//! room first. OpenSSH refuses new connections at random
 //! (`MaxStartups`), which would shut out customers until the old ones reach their time limit.
 
-use std::sync::{Mutex, PoisonError};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::time::{Duration, Instant};
 
@@ -18,6 +20,8 @@ const MAX: usize = 200;
 const MAX_NEW: usize = MAX / 2;
 /// Places of connections whose password or key is being looked at.
 const MAX_ATTEMPTS: usize = MAX / 4 * 3;
+/// Places of connections that try the same account.
+const MAX_OF_ACCOUNT: usize = MAX / 8;
 /// A flood gets one line in the log in this time.
 const LINE: Duration = Duration::from_secs(1);
 
@@ -66,8 +70,19 @@ fn least(conversations: &[Conversation]) -> Option<usize> {
         let count = activities.iter().filter(|one| **one == Some(activity)).count();
         if count > most { oldest(activity) } else { None }
     };
+    let greedy = || {
+        let mut held: HashMap<Arc<str>, Vec<usize>> = HashMap::new();
+        for (at, one) in conversations.iter().enumerate().filter(|(at, _)| activities[*at].is_some()) {
+            if let Some(account) = one.account() {
+                held.entry(account).or_default().push(at);
+            }
+        }
+        let most = held.into_values().max_by_key(Vec::len).filter(|all| all.len() > MAX_OF_ACCOUNT)?;
+        most.first().copied()
+    };
     oldest(Activity::Silent)
         .or_else(|| flood(Activity::New, MAX_NEW))
+        .or_else(greedy)
         .or_else(|| flood(Activity::Attempt, MAX_ATTEMPTS))
         .or_else(|| oldest(Activity::Talking))
         .or_else(|| oldest(Activity::New))
@@ -165,6 +180,30 @@ mod tests {
             std::iter::repeat_with(|| added(&waiting)).take(MAX_ATTEMPTS - 1).map(|one| (one.begin(), one)).collect();
         assert!(customer.activity().is_some() && attempts[0].1.activity().is_none());
         assert!(newer.iter().all(|(_, one)| one.activity().is_some()));
+    }
+
+    /// Wrong passwords for one account on ever new connections end neither a log-in to another account nor the key exchange
+    /// before it.
+    #[tokio::test(start_paused = true)]
+    async fn attempts_at_one_account_leave_places_for_others() {
+        let waiting = Waiting::default();
+        let attempt_at = |account: &str| {
+            let one = added(&waiting);
+            one.heard();
+            (one.begin_for(account), one)
+        };
+        let mut flood: Vec<_> = std::iter::repeat_with(|| attempt_at("greedy")).take(MAX).collect();
+        let (customer, other) = (added(&waiting), attempt_at("other"));
+        customer.heard();
+        flood.extend(std::iter::repeat_with(|| attempt_at("greedy")).take(10 * MAX));
+        assert!(customer.activity().is_some(), "its key exchange");
+        let attempt = customer.begin_for("customer");
+        flood.extend(std::iter::repeat_with(|| attempt_at("greedy")).take(10 * MAX));
+        assert!([&customer, &other.1].into_iter().all(|one| one.activity() == Some(Activity::Attempt)));
+        assert_eq!(flood.iter().filter(|(_, one)| one.activity().is_some()).count(), MAX - 2);
+        drop((attempt, flood));
+        // The account itself is not shut out: the newest stay.
+        assert!(attempt_at("greedy").1.activity().is_some());
     }
 
     #[tokio::test]

@@ -55,6 +55,11 @@ pub(crate) fn digest(session: &Session) -> String {
     digest.get(..32).unwrap_or(&digest).to_owned()
 }
 
+/// Whether a text is the ID of a commit. What a file of the repository calls one could be an option of git's.
+pub(crate) fn is_id(text: &str) -> bool {
+    text.len() == 40 && text.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))
+}
+
 /// The committer of all commits: name and address.
 pub(crate) fn committer(bucket: &str) -> String {
     format!("sftpctl <sftpctl@{}>", identity(bucket))

@@ -48,14 +48,15 @@ fn is_ignored(c: char) -> bool {
 }
 
 /// Whether some system takes the name for one of git's own: `.git`, `.gitmodules`, `.gitattributes`, and the short names
-/// of NTFS for them.
+/// of NTFS for them; `.mailmap`, by which git shows other authors, also without a work tree (gitmailmap(5)); and
+/// `.lfsconfig`, which says from where large files come (git-lfs-config(5)).
 fn is_gits(name: &str) -> bool {
     let plain: String = name.chars().filter(|c| !is_ignored(*c)).flat_map(char::to_lowercase).collect();
     let plain = plain.trim_start_matches(' ');
     let short = plain
         .split_once('~')
         .is_some_and(|(stem, number)| stem.starts_with("gi") && number.starts_with(|c: char| c.is_ascii_digit()));
-    short || plain.starts_with(".git")
+    short || plain.starts_with(".git") || [".mailmap", ".lfsconfig"].iter().any(|own| plain.starts_with(own))
 }
 
 /// One part of a path.
@@ -137,6 +138,9 @@ mod tests {
             ("GI7EBA~1", "%47I7EBA%7E1"),
             (".git.", "%2Egit%2E"),
             (".gitmodules", "%2Egitmodules"),
+            (".mailmap", "%2Emailmap"),
+            ("a/.MailMap", "a/%2EMailMap"),
+            (".lfsconfig", "%2Elfsconfig"),
             ("a/../b", "a/%2E%2E/b"),
             ("./a", "%2E/a"),
             ("a//b", "a/%/b"),

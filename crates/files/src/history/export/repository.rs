@@ -6,17 +6,19 @@
 //! The repository's own folder is trusted as far as git trusts one (git-config(1), `safe.directory`): it has to belong to
 //! the user, and nothing in it may lead elsewhere. No hook of it runs, and no program that its configuration names.
 
-use std::fs::{File, TryLockError};
+use std::fs::{DirBuilder, File, TryLockError};
 use std::io::{self, Read as _, Seek as _};
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 
+use sftpctl_aws::owner::is_own;
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, BufWriter, Lines};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 
 use super::commit::{self, BRANCH, TRAILER};
 use super::state::FOLDER;
+use crate::own::WRITABLE_BY_OTHERS;
 
 /// Git could not do its part.
 #[derive(Debug, thiserror::Error)]
@@ -35,6 +37,10 @@ pub enum GitError {
     Unsafe { path: String, why: &'static str },
     #[error("{file} sets `{name}`, which could make git read other files or run programs; remove it")]
     Setting { file: String, name: String },
+    #[error("{file} sets `{name}` to `{value}`, with which an export cannot go on: {why}")]
+    Value { file: String, name: String, value: String, why: &'static str },
+    #[error("git cannot use the repository {dir}: {words}")]
+    Unusable { dir: String, words: String },
     #[error("the repository could not be written")]
     Io(#[from] io::Error),
 }
@@ -72,7 +78,7 @@ pub(crate) struct Commit {
 }
 
 /// Settings of a repository that would run a program, or change what git says of it.
-const SETTINGS: [&str; 7] = [
+const SETTINGS: [&str; 8] = [
     // What somebody has put into the repository's folder is not run.
     "core.hooksPath=/dev/null",
     "core.fsmonitor=false",
@@ -82,6 +88,8 @@ const SETTINGS: [&str; 7] = [
     // `log` would run the program that checks signatures.
     "log.showSignature=false",
     "gpg.program=false",
+    // `fast-import` would take two names that differ in case for one file.
+    "core.ignoreCase=false",
 ];
 
 fn git(dir: &Path) -> Command {
@@ -114,8 +122,9 @@ fn started(error: io::Error) -> GitError {
 /// Whether a repository is as this program makes one: of this user, without links, and with nothing that makes git read
 /// or write elsewhere.
 fn check_files(dir: &Path) -> Result<(), GitError> {
-    let user = rustix::process::geteuid().as_raw();
     let refuse = |path: &Path, why| Err(GitError::Unsafe { path: path.display().to_string(), why });
+    // What is in a folder that is closed to others is, too, whatever its mode.
+    let is_closed = dir.symlink_metadata().is_ok_and(|facts| facts.mode() & 0o077 == 0);
     let mut waiting = vec![dir.to_owned()];
     while let Some(path) = waiting.pop() {
         let facts = match path.symlink_metadata() {
@@ -129,11 +138,19 @@ fn check_files(dir: &Path) -> Result<(), GitError> {
         if !facts.is_file() && !facts.is_dir() {
             return refuse(&path, "is neither a file nor a folder");
         }
-        if facts.uid() != user {
+        if !is_own(facts.uid()) {
             return refuse(&path, "belongs to another user");
         }
-        if [Path::new("commondir"), Path::new("objects/info/alternates")].iter().any(|name| dir.join(name) == path) {
-            return refuse(&path, "makes git read another repository");
+        if !is_closed && facts.mode() & WRITABLE_BY_OTHERS != 0 {
+            return refuse(&path, "may be written by others: close the repository with `chmod -R go-w`");
+        }
+        for (names, why) in [
+            (["commondir", "objects/info/alternates"], "makes git read another repository"),
+            (["info/grafts", "shallow"], "makes git say of commits what is not in them"),
+        ] {
+            if names.iter().any(|name| dir.join(name) == path) {
+                return refuse(&path, why);
+            }
         }
         if facts.is_dir() {
             for entry in std::fs::read_dir(&path)? {
@@ -182,14 +199,32 @@ async fn check_config(dir: &Path) -> Result<(), GitError> {
         }
         // Not as the repository's own configuration, which git obeys from its start on.
         let mut command = git(Path::new("/dev/null"));
-        let listed = command.args(["config", "--no-includes", "--name-only", "--list", "-z", "--file"]).arg(&file);
-        let names = run("config", listed).await?;
-        let other = names.split('\0').find(|name| !name.is_empty() && !is_allowed(name));
-        if let Some(other) = other {
-            return Err(GitError::Setting { file: file.display().to_string(), name: other.to_owned() });
+        let listed = command.args(["config", "--no-includes", "--list", "-z", "--file"]).arg(&file);
+        let shown = || file.display().to_string();
+        let settings = run("config", listed)
+            .await
+            .map_err(|error| error.about(|words| GitError::Unusable { dir: dir.display().to_string(), words }))?;
+        for setting in settings.split('\0').filter(|setting| !setting.is_empty()) {
+            // A setting without a value means yes.
+            let (name, value) = setting.split_once('\n').unwrap_or((setting, "true"));
+            if !is_allowed(name) {
+                return Err(GitError::Setting { file: shown(), name: name.to_owned() });
+            }
+            if let Some(why) = unusable(name, value) {
+                return Err(GitError::Value { file: shown(), name: name.to_owned(), value: value.to_owned(), why });
+            }
         }
     }
     Ok(())
+}
+
+/// Why an export cannot go on with the value of a setting, which git itself would take.
+fn unusable(name: &str, value: &str) -> Option<&'static str> {
+    match name {
+        "extensions.objectformat" if value != "sha1" => Some("the commits of an export have SHA-1"),
+        "core.repositoryformatversion" if !["0", "1"].contains(&value) => Some("git knows the formats 0 and 1"),
+        _ => None,
+    }
 }
 
 /// Runs a command to its end. Returns its output.
@@ -206,6 +241,16 @@ fn words(said: &[u8], status: ExitStatus) -> String {
     let said = String::from_utf8_lossy(said);
     let last: Vec<&str> = said.lines().filter(|line| !line.is_empty()).rev().take(5).collect();
     if last.is_empty() { status.to_string() } else { last.into_iter().rev().collect::<Vec<_>>().join("; ") }
+}
+
+impl GitError {
+    /// Another error with git's words, if it has some.
+    fn about(self, other: impl FnOnce(String) -> Self) -> Self {
+        match self {
+            Self::Failed { words, .. } => other(words),
+            error => error,
+        }
+    }
 }
 
 impl Repository {
@@ -226,7 +271,11 @@ impl Repository {
         // A repository with a work tree has its own files in a folder of it.
         let inside = dir.join(".git");
         let own = if inside.symlink_metadata().is_ok() { inside } else { dir.to_owned() };
-        if !is_new {
+        if is_new {
+            // Files of customers, and an empty folder that somebody else may have made.
+            DirBuilder::new().recursive(true).mode(0o700).create(&own)?;
+            check_files(&own)?;
+        } else {
             if !own.join(FOLDER).is_dir() {
                 return Err(GitError::Other { dir: shown });
             }
@@ -255,11 +304,22 @@ impl Repository {
     }
 
     /// The last commit; `None` before the first.
+    ///
+    /// # Errors
+    /// Git does not take the folder for a repository, or one of its settings or the branch for none of git's.
     pub(crate) async fn head(&self) -> Result<Option<String>, GitError> {
         let mut command = git(&self.dir);
         let output = command.args(["rev-parse", "--verify", "--quiet", BRANCH]).output().await.map_err(started)?;
         let id = String::from_utf8_lossy(&output.stdout).trim().to_owned();
-        Ok(Some(id).filter(|id| output.status.success() && !id.is_empty()))
+        match output.status.code() {
+            Some(0) => Ok(Some(id).filter(|id| !id.is_empty())),
+            // Quiet about a branch that does not exist, and about nothing else.
+            Some(1) if output.stderr.is_empty() => Ok(None),
+            _ => {
+                let dir = self.dir.display().to_string();
+                Err(GitError::Unusable { dir, words: words(&output.stderr, output.status) })
+            }
+        }
     }
 
     /// Sets the branch to a commit, or removes it, if it is still at the commit `from`.
@@ -293,7 +353,7 @@ impl Repository {
         let format = format!("--format=%H%x00%P%x00%cn <%ce>%x00%(trailers:key={TRAILER},valueonly,separator=)");
         let mut command = git(&self.dir);
         let mut child = command
-            .args(["log", "--reverse", "--topo-order", &format, &range, "--"])
+            .args(["log", "--reverse", "--topo-order", &format, "--end-of-options", &range, "--"])
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()

@@ -101,6 +101,8 @@ pub enum ExportError {
     Git(#[from] GitError),
     #[error("a file of the export failed: in the folder that TMPDIR names, or in the repository")]
     Io(#[from] io::Error),
+    #[error("a file in the folder sftpctl of the repository is not as an export writes it")]
+    Damaged(#[source] io::Error),
     #[error("the repository was exported with other settings: {before}; now: {now}")]
     OtherScope { before: String, now: String },
     #[error("the repository's branch main has been changed since the last export")]
@@ -109,6 +111,14 @@ pub enum ExportError {
     Path { key: String, path: String },
     #[error("a task ended early")]
     Task(#[from] JoinError),
+}
+
+/// Why a file of an earlier run is not used.
+fn unreadable(error: io::Error) -> ExportError {
+    match error.kind() {
+        io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof => ExportError::Damaged(error),
+        _ => ExportError::Io(error),
+    }
 }
 
 fn shown(scope: &Scope) -> String {
@@ -123,7 +133,7 @@ fn shown(scope: &Scope) -> String {
 pub async fn run<S: Source>(source: &S, options: &Options, watch: &dyn Watch) -> Result<Done, ExportError> {
     let repository = Repository::open(&options.dir).await?;
     let scope = Scope::new(&options.bucket, &options.home, options.quiet, options.max_blob);
-    let known = Known::open(&repository.dir)?;
+    let known = Known::open(&repository.dir).map_err(unreadable)?;
     if let Some(known) = &known
         && known.scope != scope
     {
@@ -143,7 +153,7 @@ pub async fn run<S: Source>(source: &S, options: &Options, watch: &dyn Watch) ->
         number: 0,
     };
     // Nothing but the commits of a run that was killed may have moved the branch.
-    let (head, pending) = (repository.head().await?, Pending::open(&repository.dir)?);
+    let (head, pending) = (repository.head().await?, Pending::open(&repository.dir).map_err(unreadable)?);
     let earlier = match &head {
         None if commit.is_some() => return Err(ExportError::OtherCommits),
         None => None,

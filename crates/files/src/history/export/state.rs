@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::commit::is_id;
 use super::timeline::{Recorded, Step};
 use sftpctl_sorter::Sorter;
 
@@ -67,10 +68,13 @@ impl Pending {
     /// That of a run that was killed; `None`: no run was, or it had recorded everything.
     ///
     /// # Errors
-    /// It could not be read.
+    /// It could not be read, or is not one of this program's.
     pub(crate) fn open(git_dir: &Path) -> io::Result<Option<Self>> {
         match File::open(git_dir.join(FOLDER).join(PENDING)) {
-            Ok(file) => Ok(Some(serde_json::from_str(&line(&mut BufReader::new(file))?.unwrap_or_default())?)),
+            Ok(file) => {
+                let pending: Self = serde_json::from_str(&line(&mut BufReader::new(file))?.unwrap_or_default())?;
+                Ok(Some(Self { from: commit(pending.from)? }))
+            }
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),
         }
@@ -107,6 +111,16 @@ fn put(out: BufWriter<tempfile::NamedTempFile>, folder: &Path, name: &str) -> io
     File::open(folder)?.sync_all()
 }
 
+/// The commit that a file names.
+fn commit(named: Option<String>) -> io::Result<Option<String>> {
+    match named {
+        Some(id) if !is_id(&id) => {
+            Err(io::Error::new(io::ErrorKind::InvalidData, "it names a commit by something else"))
+        }
+        named => Ok(named),
+    }
+}
+
 /// The next line; `None` at the end. A file that somebody else has put there may have one that does not end.
 fn line(lines: &mut BufReader<File>) -> io::Result<Option<String>> {
     let mut text = String::new();
@@ -134,7 +148,7 @@ impl Known {
         };
         let mut lines = BufReader::new(file);
         let head: Head = serde_json::from_str(&line(&mut lines)?.unwrap_or_default())?;
-        let mut known = Self { scope: head.scope, commit: head.commit, vanished: 0, lines, next: None };
+        let mut known = Self { scope: head.scope, commit: commit(head.commit)?, vanished: 0, lines, next: None };
         known.advance()?;
         Ok(Some(known))
     }
@@ -252,7 +266,7 @@ mod tests {
                 let (number, step, deleted) = (number as u64, Step::Whole, false);
                 sorter.push(Exported { key, number, version, step, time: 1, deleted }).unwrap();
             }
-            super::save(dir.path(), &scope, Some(commit), sorter).unwrap();
+            super::save(dir.path(), &scope, Some(&commit.repeat(20)), sorter).unwrap();
         };
         save(&[("b", "1"), ("d", "1"), ("b", "2")], "c1");
         assert_eq!(records(dir.path()), ["b=2", "d=1"]);
@@ -260,7 +274,7 @@ mod tests {
         assert_eq!(records(dir.path()), ["a=1", "b=2", "c=1", "d=3", "e=1"]);
         save(&[], "c3");
         let mut known = Known::open(dir.path()).unwrap().unwrap();
-        assert_eq!((known.commit.as_deref(), &known.scope), (Some("c3"), &scope));
+        assert_eq!((known.commit.as_deref(), &known.scope), (Some(&*"c3".repeat(20)), &scope));
         assert_eq!(known.of("aa").unwrap(), None);
         assert_eq!(known.of("c").unwrap().map(|record| record.version).as_deref(), Some("1"));
         assert_eq!(known.of("d").unwrap().map(|record| record.version).as_deref(), Some("3"));

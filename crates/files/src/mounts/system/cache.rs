@@ -13,7 +13,7 @@ use rustix::fs::{
     statat, unlinkat,
 };
 use rustix::io::Errno;
-use rustix::process::geteuid;
+use sftpctl_aws::owner::is_own;
 
 use super::super::mountinfo::mounts_in;
 
@@ -67,7 +67,7 @@ const STICKY: RawMode = 0o1000;
 
 /// Whether a user is root, or the one who runs this, who is root where mounts are installed.
 pub(super) fn is_trusted(uid: u32) -> bool {
-    uid == 0 || uid == geteuid().as_raw()
+    uid == 0 || is_own(uid)
 }
 
 fn broken(path: &Path) -> impl Fn(Errno) -> Refusal {

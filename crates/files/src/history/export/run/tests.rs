@@ -318,7 +318,7 @@ async fn nothing_of_a_prepared_folder_is_followed_or_run() {
             std::fs::write(&path, before).unwrap();
         }
     }
-    for name in ["objects/info/alternates", "commondir"] {
+    for name in ["objects/info/alternates", "commondir", "info/grafts", "shallow"] {
         std::fs::create_dir_all(repository.join(name).parent().unwrap()).unwrap();
         std::fs::write(repository.join(name), "../elsewhere\n").unwrap();
         refused(name).await;
@@ -365,6 +365,125 @@ async fn nothing_of_a_prepared_folder_is_followed_or_run() {
     std::os::unix::fs::symlink(&repository, &link).unwrap();
     let result = run(&source, &options(&link, END), &Quiet).await;
     assert!(matches!(result, Err(ExportError::Git(GitError::Unsafe { .. }))), "{result:?}");
+}
+
+/// Everything of customers is in a repository, and whoever can write to it can have git run programs.
+#[tokio::test]
+async fn repository_is_closed_to_others() {
+    use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+    let dir = tempfile::tempdir().unwrap();
+    let source = Memory::of(&history());
+    let set = |path: &Path, mode| std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+    let refused = async |path: &Path| {
+        let result = run(&source, &options(path, END), &Quiet).await;
+        assert!(matches!(result, Err(ExportError::Git(GitError::Unsafe { .. }))), "{}: {result:?}", path.display());
+    };
+    // An empty folder of others.
+    let empty = dir.path().join("empty");
+    std::fs::create_dir(&empty).unwrap();
+    set(&empty, 0o777);
+    refused(&empty).await;
+    if rustix::process::geteuid().is_root() {
+        set(&empty, 0o755);
+        std::os::unix::fs::chown(&empty, Some(1), None).unwrap();
+        refused(&empty).await;
+    }
+    assert_eq!(std::fs::read_dir(&empty).unwrap().count(), 0);
+    let new = dir.path().join("a/new");
+    run(&source, &options(&new, END), &Quiet).await.unwrap();
+    assert_eq!(new.metadata().unwrap().mode() & 0o777, 0o700);
+    // Closed, what is in it is as well.
+    set(&new.join("objects"), 0o777);
+    run(&source, &options(&new, END), &Quiet).await.unwrap();
+    set(&new, 0o755);
+    refused(&new).await;
+    set(&new.join("objects"), 0o755);
+    run(&source, &options(&new, END), &Quiet).await.unwrap();
+}
+
+/// A customer's `.mailmap` would have git show other authors than those of the commits.
+#[tokio::test]
+async fn customers_do_not_choose_who_is_shown_as_the_author() {
+    let dir = tempfile::tempdir().unwrap();
+    let map = "Director <boss@example.com> <17578@b>\n";
+    let source = Memory::of(&[("17578/.mailmap", 1_000, Some(map)), ("17578/a", 2_000, Some("x"))]);
+    run(&source, &Options { max_blob: 1_000, ..options(dir.path(), END) }, &Quiet).await.unwrap();
+    let log = git(dir.path(), &["log", "--use-mailmap", "--format=%aN <%aE>", "main"]);
+    assert!(log.lines().all(|line| line == "17578 <17578@b>"), "{log}");
+    assert_eq!(git(dir.path(), &["show", "main:%2Emailmap"]), map);
+}
+
+/// Git would read an option in the place of a commit that a file of the folder names, and write another file.
+#[tokio::test]
+async fn commit_that_a_file_names_is_no_option() {
+    let dir = tempfile::tempdir().unwrap();
+    let (repository, source) = (dir.path().join("r"), Memory::of(&history()));
+    let early: Vec<_> = history().into_iter().filter(|(_, time, _)| *time <= 1_500).collect();
+    run(&Memory::of(&early), &options(&repository, 1_500), &Quiet).await.unwrap();
+    let own = |name: &str| repository.join("sftpctl").join(name);
+    let (recorded, head) =
+        (std::fs::read_to_string(own("exported")).unwrap(), git(&repository, &["rev-parse", "main"]));
+    let out = dir.path().join("out");
+    let named = format!("--output={}", out.display());
+    for (exported, pending) in [(&*named, Some(&*named)), (head.trim(), Some(&*named)), (&*named, None), ("main", None)]
+    {
+        std::fs::write(own("exported"), recorded.replace(head.trim(), exported)).unwrap();
+        let _ = std::fs::remove_file(own("pending"));
+        if let Some(pending) = pending {
+            std::fs::write(own("pending"), serde_json::json!({ "from": pending }).to_string() + "\n").unwrap();
+        }
+        let result = run(&source, &options(&repository, END), &Quiet).await;
+        assert!(matches!(result, Err(ExportError::Damaged(_))), "{exported} {pending:?}: {result:?}");
+        let written = std::fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name());
+        assert_eq!(written.collect::<Vec<_>>(), ["r"], "{exported} {pending:?}");
+    }
+}
+
+/// What is wrong with a repository that git cannot use is said, and not that somebody has committed to it.
+#[tokio::test]
+async fn unusable_repository_is_not_called_changed() {
+    let dir = tempfile::tempdir().unwrap();
+    let (repository, source) = (dir.path().join("r"), Memory::of(&history()));
+    let early: Vec<_> = history().into_iter().filter(|(_, time, _)| *time <= 1_500).collect();
+    run(&Memory::of(&early), &options(&repository, 1_500), &Quiet).await.unwrap();
+    let refused = async |what: &str, named: &str| {
+        let error = run(&source, &options(&repository, END), &Quiet).await.unwrap_err();
+        let is_named = matches!(&error, ExportError::Git(GitError::Value { .. } | GitError::Unusable { .. }));
+        assert!(is_named && error.to_string().contains(named), "{what}: {error:?}");
+    };
+    let config = repository.join("config");
+    let before = std::fs::read_to_string(&config).unwrap();
+    for (setting, named) in [
+        ("[core]\n\trepositoryformatversion = 2\n", "`core.repositoryformatversion` to `2`"),
+        ("[core]\n\trepositoryformatversion = 1\n[extensions]\n\tobjectformat = sha256\n", "SHA-1"),
+        ("[core]\n\tcompression = 99\n", "compression level"),
+        ("[core]\n\tbigFileThreshold = much\n", "core.bigfilethreshold"),
+        ("[core]\n\tbare = perhaps\n", "core.bare"),
+        ("[core\n", "bad config"),
+    ] {
+        std::fs::write(&config, format!("{before}{setting}")).unwrap();
+        refused(setting, named).await;
+    }
+    std::fs::write(&config, &before).unwrap();
+    let head = std::fs::read(repository.join("HEAD")).unwrap();
+    std::fs::write(repository.join("HEAD"), "nowhere\n").unwrap();
+    refused("HEAD", "not a git repository").await;
+    std::fs::write(repository.join("HEAD"), head).unwrap();
+    let done = run(&source, &options(&repository, END), &Quiet).await.unwrap();
+    assert_eq!(done.commit, Some(in_one_run().await));
+}
+
+/// `git init` on macOS and Windows, and who copies a repository from there, sets `core.ignoreCase`.
+#[tokio::test]
+async fn names_that_differ_in_case_stay_two_files() {
+    let dir = tempfile::tempdir().unwrap();
+    let repository = dir.path().join("r");
+    let all = [("17578/a", 1_000, Some("first")), ("17578/A", 5_000, Some("second"))];
+    run(&Memory::of(&all[..1]), &options(&repository, 4_000), &Quiet).await.unwrap();
+    git(&repository, &["config", "core.ignoreCase", "true"]);
+    run(&Memory::of(&all), &options(&repository, END), &Quiet).await.unwrap();
+    assert_eq!(git(&repository, &["show", "main:a"]), "first");
+    assert_eq!(git(&repository, &["show", "main:A"]), "second");
 }
 
 /// What a rule has deleted in the bucket stays in the repository, and is told.
