@@ -128,6 +128,29 @@ fn installation_runs_nothing_of_the_current_folder() {
     assert!(!mark.exists(), "{}", fs::read_to_string(&mark).unwrap_or_default());
 }
 
+/// The cache may be in a checkout, as in pipelines, and an installation in it may have come with that.
+#[test]
+fn installation_that_came_with_a_copy_is_not_run() {
+    let cloud = Site::stopped();
+    let root = sftpctl_testkit::programs::root();
+    let requirements = fs::read_to_string(root.join("supply-chain/python/local-cloud.txt")).unwrap();
+    let version = requirements.lines().find_map(|line| line.strip_prefix("ministack==")).unwrap();
+    let version = version.split_whitespace().next().unwrap();
+    let (cache, mark) = (cloud.dir.path().join("cache"), cloud.dir.path().join("mark"));
+    let venv = cache.join(format!("sftpctl/ministack-{version}"));
+    fs::create_dir_all(venv.join("bin")).unwrap();
+    fs::write(venv.join("sftpctl-requirements.txt"), requirements).unwrap();
+    let planted = venv.join("bin/python");
+    fs::write(&planted, format!("#!/bin/sh\necho ran >> '{}'\nexit 1\n", mark.display())).unwrap();
+    fs::set_permissions(&planted, fs::Permissions::from_mode(0o755)).unwrap();
+    let mut command = cloud.command(&["local", "start", "--port", &cloud.cloud_port.to_string()]);
+    command.env_remove("SFTPCTL_LOCAL_VENV").env("XDG_CACHE_HOME", &cache).env("PIP_NO_INDEX", "1");
+    let output = command.output().unwrap();
+    // It is installed anew, which comes as far as pip.
+    assert!(text(&output.stderr).contains("No matching distribution"), "{}", shown(&output));
+    assert!(!mark.exists() && !output.status.success());
+}
+
 /// Every pinned package is on offer with its name and version, but with other content than was pinned.
 #[test]
 fn package_with_a_wrong_hash_is_refused() {

@@ -49,10 +49,9 @@ pub async fn start(dir: &Path, options: &StartOptions, progress: &(dyn Fn(&str) 
     // Checked before the installation, so that a taken port is reported at once.
     drop(super::serve::listen(port).await?);
     let venv = match &options.venv {
-        Some(venv) => venv.clone(),
-        None => ministack::default_venv()?,
+        Some(venv) => ministack::install(venv, false, progress).await?,
+        None => ministack::install(&ministack::default_venv()?, true, progress).await?,
     };
-    let venv = ministack::install(&venv, progress).await?;
 
     progress(&format!("starting on {}", endpoint(port)));
     let log_path = dir.join("front.log");

@@ -62,7 +62,7 @@ pub(crate) fn check(dir: &Path) -> Result<(), LocalError> {
     if is_empty {
         return note(dir);
     }
-    if noted(dir)?.is_some_and(|text| text == identity(&facts)) {
+    if is_noted(dir, &facts)? {
         Ok(())
     } else {
         Err(untrusted(dir, "it was not made here by sftpctl, but came with a copy or an archive"))
@@ -326,8 +326,18 @@ fn identity(facts: &Metadata) -> String {
     format!("{}:{}:{}\n", facts.dev(), facts.ino(), born.unwrap_or_default().as_nanos())
 }
 
+/// Whether a folder of programs was made here, and not with a copy.
+pub(crate) fn was_made_here(dir: &Path) -> Result<bool, LocalError> {
+    let (_, facts) = own(dir)?;
+    is_noted(dir, &facts)
+}
+
+fn is_noted(dir: &Path, facts: &Metadata) -> Result<bool, LocalError> {
+    Ok(noted(dir)?.is_some_and(|text| text == identity(facts)))
+}
+
 /// Notes that the folder was made here.
-fn note(dir: &Path) -> Result<(), LocalError> {
+pub(crate) fn note(dir: &Path) -> Result<(), LocalError> {
     let facts = dir.symlink_metadata().map_err(LocalError::file("reading", dir))?;
     let path = with_folders_above(&note_of(dir)?)?;
     close(path.parent().unwrap_or(&path))?;

@@ -49,12 +49,18 @@ pub(super) fn temporary(dir: &Path) -> PathBuf {
 }
 
 /// Creates the virtual environment, unless a finished one with the same requirements exists. Returns the path where it is.
-pub(super) async fn install(venv: &Path, progress: &(dyn Fn(&str) + Sync)) -> Result<PathBuf, LocalError> {
+/// `must_be_ours` asks for one that was made here: a place that nobody has chosen may be in a folder that came with a copy.
+pub(super) async fn install(
+    venv: &Path,
+    must_be_ours: bool,
+    progress: &(dyn Fn(&str) + Sync),
+) -> Result<PathBuf, LocalError> {
     // Closed before a program runs that could put something into it, and checked again when nobody else could.
     let venv = folder::programs(venv)?;
     let stamp = venv.join(STAMP);
     let _lock = lock(&venv).await?;
-    if std::fs::read_to_string(&stamp).is_ok_and(|text| text == REQUIREMENTS) {
+    let is_ours = !must_be_ours || folder::was_made_here(&venv)?;
+    if is_ours && std::fs::read_to_string(&stamp).is_ok_and(|text| text == REQUIREMENTS) {
         return Ok(venv);
     }
     let python = std::env::var("SFTPCTL_PYTHON").unwrap_or_else(|_| "python3".to_owned());
@@ -75,6 +81,9 @@ pub(super) async fn install(venv: &Path, progress: &(dyn Fn(&str) + Sync)) -> Re
         return Err(LocalError::VenvMissing { program: own.display().to_string(), output });
     }
     std::fs::write(&stamp, REQUIREMENTS).map_err(LocalError::file("writing", stamp))?;
+    if must_be_ours {
+        folder::note(&venv)?;
+    }
     folder::programs(&venv)
 }
 
