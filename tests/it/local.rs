@@ -70,9 +70,11 @@ fn files_of_nobody_are_not_ours_in_a_user_namespace() {
     // Of this user nothing is known there, and then that of others is not.
     refused("-U");
     // For other users than root the folder `/` is root's, who has no ID there.
+    let owner = std::os::unix::fs::MetadataExt::uid(&fs::metadata(cloud.cloud()).unwrap());
     let _ = std::os::unix::fs::chown(cloud.cloud(), Some(1), None);
     fs::set_permissions(cloud.cloud(), fs::Permissions::from_mode(0o755)).unwrap();
     refused("-Ur");
+    let _ = std::os::unix::fs::chown(cloud.cloud(), Some(owner), None);
 }
 
 /// The error output of `local start` with a shell script, or nothing, in place of Python.
