@@ -49,6 +49,11 @@ fn file_systems_come_and_go_with_their_setting() {
     site.edit(|_| with);
     site.deploy();
     site.oracle("s3_files.py", &["deployed"]);
+    // And over one that a teardown has kept.
+    site.ok(&["teardown", "--env", "99", "--local", "--yes"]);
+    site.oracle("s3_files.py", &["left"]);
+    site.deploy();
+    site.oracle("s3_files.py", &["deployed"]);
     // In use by others, it is not deleted, and the next teardown goes on.
     site.oracle("s3_files.py", &["occupy"]);
     let refused = site.ends_with(6, &["teardown", "--env", "99", "--local", "--yes", "--delete-data"]);

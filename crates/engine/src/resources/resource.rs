@@ -144,3 +144,20 @@ impl ReportedEvents {
             .then(|| format!("AWS could not delete {parts}: delete {it} by hand if AWS does not try again"))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_left_is_named_with_its_reason() {
+        let mut reported = ReportedEvents::default();
+        assert_eq!(reported.left(), None);
+        reported.undeleted.insert("Files".into(), "it is in use".into());
+        let one = "AWS could not delete Files (it is in use): delete it by hand if AWS does not try again";
+        assert_eq!(reported.left().as_deref(), Some(one));
+        reported.undeleted.insert("Role".into(), "denied".into());
+        let both = reported.left().unwrap_or_default();
+        assert!(both.contains("Files (it is in use), Role (denied): delete them by hand"), "{both}");
+    }
+}
