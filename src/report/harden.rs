@@ -12,7 +12,7 @@ use sftpctl_accounts::harden::survey::Survey;
 use sftpctl_core::shown::Text;
 use sftpctl_core::text::{counted, either};
 
-use super::import::{grouped, list};
+use super::import::{grouped, list, sent_again};
 use super::span::span;
 
 /// Hardening for programs.
@@ -128,7 +128,7 @@ pub fn estimate(all: Duration, one: Duration, options: &Options) -> String {
 
 /// The result of the writes, for people.
 pub fn written(result: &Written) -> Text {
-    let Written { hardened, overtaken, throttled, failed, interrupted: _ } = result;
+    let Written { hardened, overtaken, throttled, repeated, failed, interrupted: _ } = result;
     let mut text = Text::from(format!("{} hardened", counted(*hardened, "password")));
     if *overtaken > 0 {
         let (accounts, were) = (
@@ -140,6 +140,9 @@ pub fn written(result: &Written) -> Text {
     if *throttled > 0 {
         let were = either(*throttled, "was", "were");
         text.line(format!("{} {were} throttled and sent again", counted(*throttled, "write")));
+    }
+    if *repeated > 0 {
+        text.line(sent_again(*repeated, "write"));
     }
     if !failed.is_empty() {
         let count = failed.len() as u64;

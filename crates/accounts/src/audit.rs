@@ -13,8 +13,10 @@ use sftpctl_core::spec::names;
 use sftpctl_core::text::{counted, either};
 
 use super::folders::{Folder, Manner, Shared};
+use super::import::row::RowsError;
 use super::key::{REMOVED, RESERVED_BY, RESERVES, is_reservation};
 use super::logins::Logins;
+use super::source_only::{InTable, SourceRows};
 use super::spill::{PARTS, Spill};
 use super::store::{Accounts, usernames};
 
@@ -59,6 +61,8 @@ pub enum Kind {
     Expired,
     /// The servers' logs have no log-in.
     NoLogin,
+    /// The source has an account that the table does not have.
+    SourceOnly,
     /// No reservation prevents a second account with the name.
     NotReserved,
     /// The hash of the password is fast to attack.
@@ -69,7 +73,7 @@ pub enum Kind {
 
 impl Kind {
     /// The kinds, the gravest first.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Malformed,
         Self::Duplicate,
         Self::BlockedName,
@@ -82,10 +86,17 @@ impl Kind {
         Self::NoServer,
         Self::Expired,
         Self::NoLogin,
+        Self::SourceOnly,
         Self::NotReserved,
         Self::LegacyHash,
         Self::StaleReservation,
     ];
+
+    /// Its name, as in JSON.
+    pub fn name(self) -> String {
+        let name = serde_json::to_value(self).ok();
+        name.and_then(|name| name.as_str().map(str::to_owned)).unwrap_or_default()
+    }
 
     /// The words for a count: `1 malformed item`, `3 malformed items`.
     pub fn words(self, count: u64) -> &'static str {
@@ -113,6 +124,7 @@ impl Kind {
             }
             Self::Expired => ["expired account", "expired accounts"],
             Self::NoLogin => ["account without a log-in", "accounts without a log-in"],
+            Self::SourceOnly => ["account in the source only", "accounts in the source only"],
             Self::NotReserved => ["name that is not reserved", "names that are not reserved"],
             Self::LegacyHash => ["hash that is not hardened", "hashes that are not hardened"],
             Self::StaleReservation => ["reservation without an account", "reservations without an account"],
@@ -149,6 +161,8 @@ pub enum AuditError {
     Aws(#[from] AwsError),
     #[error("a temporary file could not be used: {0}")]
     Spill(#[from] io::Error),
+    #[error(transparent)]
+    Source(#[from] RowsError),
 }
 
 /// A user name, and who has it.
@@ -164,7 +178,7 @@ struct Named {
 }
 
 /// Reads the whole table, and calls `found` with each finding. `now` is in seconds since 1970. With `logins`, accounts
-/// that could log in and did not are found.
+/// that could log in and did not are found; with a source, those that only it has.
 ///
 /// # Errors
 /// The table, or a temporary file, cannot be read.
@@ -172,17 +186,21 @@ pub async fn audit(
     accounts: &Accounts,
     environment: &Environment,
     now: i64,
-    mut logins: Option<Logins>,
+    (mut logins, mut source): (Option<Logins>, Option<SourceRows>),
     found: &mut (dyn FnMut(Finding) + Send),
 ) -> Result<Sums, AuditError> {
     let buckets = environment.clusters.keys().map(|cluster| names::upload_bucket(environment, cluster)).collect();
     let mut audit = Audit { environment, buckets, now, sums: Sums::default(), found };
     let mut named = Spill::new()?;
     let mut homes: Spill<Folder<String>> = Spill::new()?;
+    let mut in_table = source.as_ref().map(|_| InTable::new(accounts.key())).transpose()?;
     let mut from = None;
     loop {
         let (items, next) = accounts.home().page_of_segment(accounts.table(), (0, 1), from).await?;
         for item in &items {
+            if let Some(in_table) = &mut in_table {
+                in_table.add(item)?;
+            }
             if let Some(name) = audit.item(item) {
                 named.push(name.name.as_bytes(), &name)?;
             }
@@ -222,6 +240,11 @@ pub async fn audit(
         shared.find(manner, |folder, rival| {
             audit.find(Kind::SharedFolder, &folder.of, &folder.org_id.to_string(), rival.words(folder));
             Ok(())
+        })?;
+    }
+    if let (Some(source), Some(in_table)) = (&mut source, &mut in_table) {
+        source.missing(in_table, |row| {
+            audit.find(Kind::SourceOnly, row.username(), row.org_id(), row.words());
         })?;
     }
     Ok(audit.sums)

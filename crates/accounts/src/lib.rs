@@ -14,6 +14,7 @@ pub mod logins;
 pub mod password;
 mod prices;
 pub mod rules;
+pub mod source_only;
 mod spill;
 pub mod store;
 

@@ -1,7 +1,9 @@
 //! Account items by the batch: parallel scans, and PartiQL statements, of which each has a condition of its own and one
 //! write unit (DynamoDB developer guide, "Running batch operations with PartiQL for DynamoDB").
 
-use aws_sdk_dynamodb::types::{BatchStatementErrorCodeEnum as Code, BatchStatementRequest};
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::types::{BatchStatementErrorCodeEnum as Code, BatchStatementRequest, KeysAndAttributes};
 use aws_smithy_types::error::operation::BuildError;
 use aws_smithy_types::retry::RetryConfig;
 
@@ -33,7 +35,9 @@ pub enum Outcome {
     Exists,
     /// The item does not have the expected values.
     Changed,
-    /// It was not carried out, and may be sent again: throttling, a conflict, a fault of AWS.
+    /// It was not carried out, and may be sent again, more slowly.
+    Throttled(String),
+    /// It may be sent again: a conflict, a fault of AWS.
     Again(String),
     /// AWS refuses it: its code and message.
     Refused(String),
@@ -79,6 +83,31 @@ impl DynamoDb {
     }
 }
 
+impl DynamoDb {
+    /// Items by their keys, at most 100, strongly consistent in this region: those that are there, and the keys that
+    /// DynamoDB has not read, since the table is throttled.
+    ///
+    /// # Errors
+    /// AWS's.
+    pub async fn items_of(&self, table: &str, keys: &[Item]) -> Result<(Vec<Item>, Vec<Item>), AwsError> {
+        let keys = keys.iter().map(|key| key.iter().map(|(name, part)| (name.clone(), value(part))).collect());
+        let request = KeysAndAttributes::builder().consistent_read(true).set_keys(Some(keys.collect())).build();
+        let request = request.map_err(|error| AwsError {
+            operation: "dynamodb:BatchGetItem",
+            object: table.to_owned(),
+            code: None,
+            message: error.to_string(),
+            status: None,
+        })?;
+        let requests = HashMap::from([(table.to_owned(), request)]);
+        let answer = self.0.batch_get_item().set_request_items(Some(requests)).send().await;
+        let answer = answer.call("dynamodb:BatchGetItem", table)?;
+        let found = answer.responses.unwrap_or_default().into_values().flatten();
+        let left = answer.unprocessed_keys.unwrap_or_default().into_values().flat_map(|left| left.keys);
+        Ok((found.map(item).collect(), left.map(item).collect()))
+    }
+}
+
 fn failed(table: &str, statements: &[Statement], message: String) -> AwsError {
     AwsError { operation: action(statements), object: table.to_owned(), code: None, message, status: None }
 }
@@ -88,11 +117,8 @@ fn outcome(code: &str, message: &str) -> Outcome {
     match code {
         "DuplicateItem" => Outcome::Exists,
         "ConditionalCheckFailed" => Outcome::Changed,
-        "ThrottlingError"
-        | "ProvisionedThroughputExceeded"
-        | "RequestLimitExceeded"
-        | "TransactionConflict"
-        | "InternalServerError" => Outcome::Again(words()),
+        "ThrottlingError" | "ProvisionedThroughputExceeded" | "RequestLimitExceeded" => Outcome::Throttled(words()),
+        "TransactionConflict" | "InternalServerError" => Outcome::Again(words()),
         _ => Outcome::Refused(words()),
     }
 }
@@ -182,13 +208,12 @@ mod tests {
                     Outcome::Refused(words),
                 )
                 | (
-                    "ThrottlingError"
-                    | "ProvisionedThroughputExceeded"
-                    | "RequestLimitExceeded"
-                    | "TransactionConflict"
-                    | "InternalServerError",
-                    Outcome::Again(words),
-                ) => assert_eq!(words, format!("words ({code})")),
+                    "ThrottlingError" | "ProvisionedThroughputExceeded" | "RequestLimitExceeded",
+                    Outcome::Throttled(words),
+                )
+                | ("TransactionConflict" | "InternalServerError", Outcome::Again(words)) => {
+                    assert_eq!(words, format!("words ({code})"));
+                }
                 (code, outcome) => panic!("{code}: {outcome:?}"),
             }
         }

@@ -152,12 +152,18 @@ impl AwsError {
             || self.message.contains("role defined for the function")
     }
 
-    /// Whether too many changes are in progress at once. Elsewhere, as in IAM, KMS, CloudFormation or CloudWatch Logs, the
-    /// same code means that a quota is used up, and waiting does not help.
+    /// Whether too many changes are in progress at once. Elsewhere, as in IAM, KMS, CloudFormation or CloudWatch Logs,
+    /// the same code means that a quota is used up, and waiting does not help. DynamoDB uses it for both, and tells them
+    /// apart by a word (terraform-provider-aws#2274): "There is a limit of 256 tables per subscriber", "Only 10 tables
+    /// can be created, updated, or deleted simultaneously".
     fn is_limit_of_concurrent_changes(&self) -> bool {
-        const SERVICES: [&str; 2] = ["dynamodb", "transfer"];
         let service = self.operation.split(':').next().unwrap_or_default();
-        self.is("LimitExceeded") && SERVICES.contains(&service)
+        self.is("LimitExceeded")
+            && match service {
+                "transfer" => true,
+                "dynamodb" => self.message.contains("simultaneous"),
+                _ => false,
+            }
     }
 
     /// The action that AWS names in a refusal: one call may need several, such as `iam:PassRole` besides its own.
@@ -378,7 +384,18 @@ mod tests {
             ("kms:CreateGrant", "LimitExceededException", "Cannot exceed the limit of grants", false),
             ("logs:PutResourcePolicy", "LimitExceededException", "Resource limit exceeded.", false),
             ("cloudformation:CreateStack", "LimitExceededException", "The quota has already been reached.", false),
-            ("dynamodb:UpdateTable", "LimitExceededException", "Subscriber limit exceeded: …", true),
+            (
+                "dynamodb:UpdateTable",
+                "LimitExceededException",
+                "Subscriber limit exceeded: Only 1 online index can be created or deleted simultaneously per table",
+                true,
+            ),
+            (
+                "dynamodb:CreateTable",
+                "LimitExceededException",
+                "Subscriber limit exceeded: There is a limit of 256 tables per subscriber",
+                false,
+            ),
             ("iam:DeletePolicy", "DeleteConflict", "Cannot delete a policy attached to entities.", true),
             ("iam:AttachRolePolicy", "NoSuchEntity", "The role with name r cannot be found.", true),
             ("iam:GetRole", "NoSuchEntity", "The role with name r cannot be found.", false),

@@ -4,15 +4,18 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
+use super::import::run::check_constants;
+use super::import::source::{From, ReadingArgs, SourceArgs, unreadable};
 use crate::commands::args::AwsArgs;
 use crate::commands::permissions::Permissions;
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::report::Printer;
 use crate::report::import::grouped;
-use sftpctl_accounts::Accounts;
 use sftpctl_accounts::audit::{self, AuditError, Finding, Kind, Sums};
 use sftpctl_accounts::logins::logins;
+use sftpctl_accounts::source_only::rows_of;
+use sftpctl_accounts::{Accounts, TableKey};
 use sftpctl_core::shown::Text;
 use sftpctl_core::text::counted;
 
@@ -23,9 +26,11 @@ const SHOWN: u64 = 10;
 #[command(after_help = "Examples:\n  \
     sftpctl users audit --env 99\n  \
     sftpctl users audit --env 99 --ignore legacy-hash --output json > audit.jsonl\n  \
-    sftpctl users audit --env 99 --logins 90\n\n\
-    Reads the whole table and changes nothing. The exit code is 4 if there is a finding. Accounts that only a source has \
-    are found by `sftpctl users sync`.\n\n\
+    sftpctl users audit --env 99 --logins 90\n  \
+    sftpctl users audit --env 99 --from csv:accounts.csv --mapping mapping.yaml\n\n\
+    Reads the whole table and changes nothing. The exit code is 4 if there is a finding.\n\n\
+    --from also reads a source of `users import`, and finds its accounts that the table does not have; what differs in \
+    accounts that both have is shown by `sftpctl users sync`.\n\n\
     --logins reads the servers' structured logs in all regions, as far back as `logs.retention_days` keeps them. AWS takes \
     some minutes to write a log-in there, and logs nothing while a server's logs are broken.")]
 pub(super) struct Args {
@@ -37,15 +42,19 @@ pub(super) struct Args {
     /// Also find accounts that have not logged in during the last DAYS days, by the servers' logs
     #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u32).range(1..))]
     logins: Option<u32>,
+    /// Also find accounts that only this source has, as of `users import`: csv:FILE, mysql://USER@HOST/DATABASE, …
+    #[arg(long, value_name = "SOURCE", value_parser = From::parse)]
+    from: Option<From>,
+    #[command(flatten)]
+    reading: ReadingArgs,
     /// Show every finding, not only the first ten of each kind
     #[arg(long)]
     all: bool,
 }
 
 fn kind(text: &str) -> Result<Kind, String> {
-    let name = |kind: &Kind| serde_json::to_value(kind).ok().and_then(|name| name.as_str().map(str::to_owned));
-    let names: Vec<String> = Kind::ALL.iter().filter_map(name).collect();
-    let found = Kind::ALL.into_iter().find(|kind| name(kind).as_deref() == Some(text));
+    let names: Vec<String> = Kind::ALL.iter().map(|kind| kind.name()).collect();
+    let found = Kind::ALL.into_iter().find(|kind| kind.name() == text);
     found.ok_or_else(|| format!("the kinds are {}", names.join(", ")))
 }
 
@@ -58,6 +67,14 @@ struct SumsView<'a> {
 
 /// Checks all accounts.
 pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> {
+    let source = match args.from {
+        Some(from) => Some(SourceArgs::of(from, args.reading)),
+        None => args.reading.check_none().map(|()| None)?,
+    };
+    let mapping = match &source {
+        Some(source) => source.check_options().and_then(|()| source.mapping_file(printer))?,
+        None => None,
+    };
     let (environment, aws) = args.aws.connect(Permissions::ManagesUsers, printer).await?;
     let kept = environment.logs.retention_days;
     if args.logins.is_some_and(|days| days > kept) {
@@ -77,7 +94,9 @@ pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> 
         *count += 1;
         if printer.is_json() || args.all || *count <= SHOWN {
             let Finding { username, org_id, what, .. } = &finding;
-            printer.emit("audit-finding/1", &finding, || format!("{username} (organisation {org_id}): {what}"));
+            printer.emit("audit-finding/1", &finding, || {
+                format!("{}: {username} (organisation {org_id}): {what}", finding.kind.name())
+            });
         }
     };
     let now = jiff::Timestamp::now().as_second();
@@ -85,7 +104,18 @@ pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> 
         Some(days) => Some(logins(&aws, &environment, days, now).await.map_err(failed)?),
         None => None,
     };
-    let audited = audit::audit(&accounts, &environment, now, logins, &mut found).await;
+    let source = match &source {
+        Some(source) => {
+            if let Some(file) = &mapping {
+                check_constants(file, &environment, printer)?;
+            }
+            let secrets = Some((&*aws, &*environment.home_region));
+            let mut rows = source.open(secrets, mapping.as_ref(), printer).await?;
+            Some(rows_of(rows.as_mut(), &environment, TableKey::of(&environment)).await.map_err(failed)?)
+        }
+        None => None,
+    };
+    let audited = audit::audit(&accounts, &environment, now, (logins, source), &mut found).await;
     let mut sums = audited.map_err(failed)?;
     sums.by_kind.retain(|kind, _| !args.ignore.contains(kind));
     printer.emit("audit/1", &SumsView { environment: &environment.name, sums: &sums }, || text(&sums));
@@ -95,6 +125,7 @@ pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> 
 fn failed(error: AuditError) -> CliError {
     match error {
         AuditError::Aws(error) => error.into(),
+        AuditError::Source(error) => unreadable(error),
         error => CliError::from_error(Exit::Failed, &error, None),
     }
 }

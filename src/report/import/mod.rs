@@ -28,6 +28,9 @@ pub struct ImportView<'a> {
     pub remarks: &'a [String],
     pub dry_run: bool,
     pub estimate: Estimate,
+    /// What `--pre-warm` raises; absent without it, or if the table takes as much already.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pre_warm: Option<PreWarm>,
     /// Absent if nothing was written.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub written: Option<&'a Written>,
@@ -88,8 +91,15 @@ pub fn outcomes(review: &Review) -> Text {
         (kept_out, "removed in the table; kept out", sample("kept-out")),
         (rejected, "rejected", if reasons.is_empty() { String::new() } else { format!("  {}", reasons.join(", ")) }),
     ];
+    let rejected_rows = review.samples.get("rejected").map_or(&[][..], Vec::as_slice);
     for (count, words, rest) in rows.iter().filter(|(count, words, _)| *count > 0 || *words == "new") {
         text.line(format!("  {:>10}  {words}{rest}", grouped(*count)));
+    }
+    for row in rejected_rows {
+        text.line(format!("              {row}"));
+    }
+    if !rejected_rows.is_empty() && rejected > rejected_rows.len() as u64 {
+        text.line("              and others: --report FILE has them all");
     }
     for (count, noun, [one, many], samples) in [
         (
@@ -197,7 +207,8 @@ pub fn estimate(of: &Estimate) -> Text {
 }
 
 /// What pre-warming changes.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct PreWarm {
     /// Write units a second that the table and its index take at once, now and then.
     pub now: u64,
@@ -221,7 +232,7 @@ pub fn pre_warming(of: &PreWarm) -> Text {
 /// The result of the writes, for people.
 pub fn written(result: &Written) -> Text {
     let Written { new, changed, renewed, deleted, throttled, folders_throttled, .. } = result;
-    let Written { overtaken, failed, missed, .. } = result;
+    let Written { repeated, folders_repeated, overtaken, failed, missed, .. } = result;
     let deleted = if *deleted > 0 { format!(", {} deleted", grouped(*deleted)) } else { String::new() };
     let mut text = Text::from(format!("{} added, {} changed{deleted}", counted(*new, "account"), grouped(*changed)));
     if *renewed > 0 {
@@ -236,6 +247,11 @@ pub fn written(result: &Written) -> Text {
         let were = either(*folders_throttled, "for a home folder was", "for home folders were");
         text.line(format!("{objects} {were} throttled by S3 and sent again"));
     }
+    for (count, noun) in [(*repeated, "write"), (*folders_repeated, "home folder")] {
+        if count > 0 {
+            text.line(sent_again(count, noun));
+        }
+    }
     for (count, is_overtaken, words) in
         [(*overtaken, true, "left as another writer made it"), (*failed, false, "not written")]
     {
@@ -246,6 +262,16 @@ pub fn written(result: &Written) -> Text {
         }
     }
     text
+}
+
+/// `3 writes were sent again, since their answers were lost or AWS could not carry them out`.
+pub fn sent_again(count: u64, noun: &str) -> String {
+    let why = either(
+        count,
+        "was sent again, since its answer was lost or AWS could not carry it out",
+        "were sent again, since their answers were lost or AWS could not carry them out",
+    );
+    format!("{} {why}", counted(count, noun))
 }
 
 /// Some of `count` accounts that were not written, a line each.

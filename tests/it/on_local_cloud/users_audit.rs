@@ -38,3 +38,37 @@ fn who_has_not_logged_in_is_found_by_the_servers_logs() {
     let refused = site.ends_with(2, &["users", "audit", "--env", "99", "--local", "--logins", "9999"]);
     assert!(refused.contains("the servers' logs are kept for") && refused.contains("pass --logins"), "{refused}");
 }
+
+/// Rows that cannot be imported, and accounts that were removed on purpose, are missing in the table as well.
+#[test]
+fn accounts_that_only_the_source_has_are_found() {
+    let site = Site::deployed("");
+    let hash = sftp_authorizer::password::legacy(PASSWORD);
+    let csv = |name: &str, rows: &[(&str, &str)]| {
+        let rows: Vec<String> = rows.iter().map(|(org_id, name)| format!("{org_id},{name},{hash},99-0")).collect();
+        let text = format!("orgid,username,password,cluster\n{}\n", rows.join("\n"));
+        std::fs::write(site.dir.path().join(name), text).unwrap();
+    };
+    csv("a.csv", &[("17578", "jan"), ("17581", "els")]);
+    site.ok(&["users", "import", "--env", "99", "--local", "--yes", "--no-home-folders", "--from", "csv:a.csv"]);
+    site.ok(&["users", "remove", "--env", "99", "--local", "--username", "els", "--yes"]);
+    site.add(17580, "kees", PASSWORD);
+    let audit =
+        ["users", "audit", "--env", "99", "--local", "--ignore", "legacy-hash", "--ignore", "stale-reservation"];
+    let from = |source: &'static str| [&audit[..], &["--from", source]].concat();
+    site.ok(&from("csv:a.csv")[..audit.len()]);
+    // `kees` is found by its name, although nothing says which organisation it is.
+    csv("b.csv", &[("17578", "jan"), ("17579", "piet"), ("", "kees"), ("17581", "els"), ("17582", "root")]);
+    let said = site.ends_with(4, &from("csv:b.csv"));
+    let lines: Vec<&str> = said.lines().filter(|line| line.starts_with("source-only: ")).collect();
+    assert_eq!(lines.len(), 3, "{said}");
+    for (name, words) in [
+        ("source-only: piet (organisation 17579): line 3 of the source is not in the table", "adds it"),
+        ("source-only: els (organisation 17581): line 5 of the source was removed from the table at", "--overwrite"),
+        ("source-only: root (organisation 17582): line 6 of the source is not in the table", "an import rejects it"),
+    ] {
+        assert!(lines.iter().any(|line| line.starts_with(name) && line.contains(words)), "{name}: {said}");
+    }
+    let refused = site.ends_with(2, &[&audit[..], &["--mapping", "m.yaml"]].concat());
+    assert!(refused.contains("--mapping is an option of a source") && refused.contains("--from"), "{refused}");
+}

@@ -255,6 +255,11 @@ fn rejected_rows_stop_an_import_unless_allowed_and_are_reported_harmlessly() {
     let refused = site.ends_with(3, &import("csv:a.csv", &["--report", "r.csv"]));
     assert!(refused.contains("5 of 6 rows are rejected") && refused.contains("--reject-limit 5"), "{refused}");
     assert!(table(&site).0.is_empty(), "nothing was written");
+    // A sample of each outcome without a report, too.
+    let dry = site.ends_with(3, &import("csv:a.csv", &["--dry-run"]));
+    for line in ["line 3: username `twice`: line 4 has the same user name", "line 5: username: `root` is on"] {
+        assert!(dry.lines().any(|shown| shown.trim_start().starts_with(line)), "{line}: {dry}");
+    }
     let result = imported(&site, "csv:a.csv", &["--reject-limit", "5", "--report", "r.html"]);
     assert_eq!((&result["written"]["new"], &result["counts"]["rejected"]), (&1.into(), &5.into()));
     assert_whole(&site, [1].into_iter());
@@ -284,8 +289,11 @@ fn a_table_that_throttles_and_loses_answers_gets_every_account_once() {
         let first = 1000 * (u32::try_from(round).unwrap() + 1);
         Csv::many(500, first).save(&site, "a.csv");
         let result = imported(&site, "csv:a.csv", &[]);
-        assert_eq!(result["written"]["new"], 500, "{result}");
-        assert!(result["written"]["throttled"].as_u64().unwrap() > 0, "{result}");
+        let written = &result["written"];
+        assert_eq!(written["new"], 500, "{result}");
+        // Only what was throttled counts as throttled.
+        let sent_again = ["throttled", "repeated"].map(|name| written[name].as_u64().unwrap() > 0);
+        assert_eq!(sent_again, [round == 0, round == 1], "{result}");
         faults(&site, &[]);
         let again = imported(&site, "csv:a.csv", &[]);
         assert_eq!((&again["counts"]["same"], again.get("written")), (&500.into(), None), "{again}");
@@ -388,6 +396,66 @@ fn an_account_that_is_added_during_an_import_stays() {
     assert!(next.contains("2 of 3 rows are rejected"), "{next}");
 }
 
+/// They take turns. Without a common lock, what the one has written since the other compared is not undone.
+#[test]
+fn an_import_against_a_sync_loses_nothing() {
+    let site = Site::deployed("");
+    let (first, second) = ("Fake-Password-1", "Fake-Password-2");
+    Csv::many(3, 1000).save(&site, "a.csv");
+    imported(&site, "csv:a.csv", &[]);
+    // To the sync 1002 is gone; the import has its new password, and another customer.
+    Csv::many(2, 1000).save(&site, "b.csv");
+    Csv::many(2, 1000).row(1002, "customer1002", second).row(1003, "customer1003", first).save(&site, "c.csv");
+    let before = batches(&site);
+    faults(&site, &[&["dynamodb.BatchExecuteStatement", "hold-before", "--count", "1"]]);
+    let sync = ["users", "sync", "--env", "99", "--local", "--no-home-folders", "--from", "csv:b.csv", "--apply"];
+    let deletes = ["--delete", "--max-delete", "100%", "--output", "json"];
+    let sync = site.command(&[&sync[..], &NAME, &deletes].concat()).stdout(Stdio::piped()).spawn().unwrap();
+    until("the held deletion", || (batches(&site) > before).then_some(()));
+    let busy = site.ends_with(5, &import("csv:c.csv", &[]));
+    assert!(busy.contains("another command is writing accounts"), "{busy}");
+    // On another machine, which does not know of the lock.
+    let result = imported(&site, "csv:c.csv", &["--state", "elsewhere"]);
+    assert_eq!((&result["written"]["changed"], &result["written"]["new"]), (&1.into(), &1.into()), "{result}");
+    site.ok(&["local", "faults", "clear"]);
+    let output = sync.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(6), "{}", shown(&output));
+    let said = shown(&output);
+    let result: Value = serde_json::from_str(said.lines().last().unwrap()).unwrap();
+    assert_eq!((&result["written"]["deleted"], &result["written"]["overtaken"]), (&0.into(), &1.into()), "{result}");
+    assert_whole(&site, 1000..1004);
+    assert!(site.admits(site.port("us-west-2"), &Login::new("customer1002", second)));
+}
+
+/// An import reserves names before their accounts are there. A writer that does not know of its lock takes over such a
+/// name in between: the account that comes too late is removed again.
+#[test]
+fn a_name_that_is_taken_over_during_an_import_has_one_account() {
+    for accounts in ["", "accounts: { per_organisation: many }"] {
+        let site = Site::deployed(accounts);
+        Csv::many(3, 1000).save(&site, "a.csv");
+        faults(&site, &[&["dynamodb.BatchExecuteStatement", "hold-after"]]);
+        let arguments = import("csv:a.csv", &["--output", "json", "--report", "report.csv"]);
+        let child = site.command(&arguments).stdout(Stdio::piped()).spawn().unwrap();
+        until("reservations", || (table(&site).1.len() == 3).then_some(()));
+        assert!(table(&site).0.is_empty(), "no account yet");
+        site.add(5000, "customer1000", "Own-Password-1");
+        site.ok(&["local", "faults", "clear"]);
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(6), "{}", shown(&output));
+        let said = shown(&output);
+        let result: Value = serde_json::from_str(said.lines().last().unwrap()).unwrap();
+        let written = &result["written"];
+        assert_eq!((&written["new"], &written["overtaken"], &written["failed"]), (&2.into(), &1.into(), &0.into()));
+        assert_whole(&site, (1001..1003).chain([5000]));
+        let report = std::fs::read_to_string(site.dir.path().join("report.csv")).unwrap();
+        let row = "1,line 2,overtaken,username,customer1000,,another writer has taken the user name";
+        assert!(report.lines().any(|line| line == row), "{report}");
+        assert!(site.admits(site.port("us-west-2"), &Login::new("customer1000", "Own-Password-1")));
+        assert!(site.admits(site.port("us-west-2"), &Login::new("customer1001", "Fake-Password-1")));
+    }
+}
+
 /// As all rows of the report do: a person searches the source for the name.
 #[test]
 fn the_report_has_the_names_of_the_source_for_accounts_that_were_not_written_too() {
@@ -454,6 +522,36 @@ fn names_that_pass_on_are_whole_at_every_moment() {
     assert!(site.admits(port, &Login::new(&name(1059), password)), "the new account");
 }
 
+/// The name of an account that is deleted in the same run goes to another organisation, and that one's to a third.
+#[test]
+fn a_departed_customers_name_passes_on_in_the_same_sync() {
+    let site = Site::deployed("");
+    let name = |number: u32| format!("customer{number}");
+    let password = "Fake-Password-1";
+    Csv::many(3, 1000).save(&site, "a.csv");
+    imported(&site, "csv:a.csv", &[]);
+    Csv::new()
+        .row(1001, &name(1000), password)
+        .row(1002, &name(1002), password)
+        .row(1003, &name(1001), password)
+        .save(&site, "b.csv");
+    let sync = |more: &[&'static str]| {
+        [&["users", "sync", "--env", "99", "--local", "--no-home-folders", "--from", "csv:b.csv"], &NAME[..], more]
+            .concat()
+    };
+    let kept = site.ends_with(3, &sync(&["--apply"]));
+    assert!(kept.contains("sync --apply --delete` deletes its account first"), "{kept}");
+    let output = site.ok(&sync(&["--apply", "--delete", "--max-delete", "1", "--output", "json"]));
+    let result: Value = serde_json::from_str(output.lines().last().unwrap()).unwrap();
+    let counts = ["deleted", "changed", "new", "overtaken", "failed"].map(|name| result["written"][name].as_u64());
+    assert_eq!(counts, [1, 1, 1, 0, 0].map(Some), "{result}");
+    assert_whole(&site, 1001..1004);
+    for number in [1000, 1001, 1002] {
+        assert!(site.admits(site.port("us-west-2"), &Login::new(&name(number), password)), "{number}");
+    }
+    assert_eq!(imported(&site, "csv:b.csv", &[])["counts"]["same"], 3);
+}
+
 /// Changes attributes of items as nobody of ours does.
 fn spoil(site: &Site, changes: &[(u32, &str, Option<Attribute>)]) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
@@ -499,6 +597,35 @@ fn items_that_nobody_can_log_in_with_are_repaired_with_overwrite() {
     for id in 1000..1003 {
         assert!(site.admits(site.port("us-west-2"), &Login::new(&format!("customer{id}"), "Fake-Password-1")), "{id}");
     }
+}
+
+/// As a new account's: the customer sees the new folder before the first upload.
+#[test]
+fn a_folder_that_becomes_another_gets_its_marker() {
+    let site = Site::deployed("");
+    let all = ["users", "import", "--env", "99", "--local", "--yes", "--output", "json", "--from", "csv:a.csv"];
+    let all = [&all[..], &NAME].concat();
+    let puts = || front(&site, "GET", "calls")["calls"]["s3.PutObject"].as_u64().unwrap_or_default();
+    let csv = Csv::many(2, 1000);
+    csv.save(&site, "a.csv");
+    site.ok(&all);
+    let before = puts();
+    Csv(csv.0.replacen("99-0", "99-5", 1)).save(&site, "a.csv");
+    // Without it the account keeps its old folder.
+    faults(&site, &[&["s3.PutObject", "error=403:AccessDenied:no"]]);
+    let failed = site.ends_with(1, &all);
+    assert!(failed.contains("its new home folder: ") && failed.contains(r#""failed":1"#), "{failed}");
+    faults(&site, &[]);
+    let home = || match &table(&site).0["1000"]["HomeDirectory"] {
+        Attribute::Text(home) => home.clone(),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(home(), "/pl-pt99-0-uploads/1000");
+    let refused = puts();
+    let output = site.ok(&all);
+    let result: Value = serde_json::from_str(output.lines().last().unwrap()).unwrap();
+    assert_eq!((&result["written"]["changed"], &result["estimate"]["folders"]), (&1.into(), &1.into()), "{result}");
+    assert_eq!((puts(), home().as_str()), (refused + 1, "/pl-pt99-5-uploads/1000"), "after {before}");
 }
 
 /// S3 throttles, and for a while takes nothing: each account gets its folder, and none fails.
@@ -578,6 +705,9 @@ fn a_table_is_pre_warmed_once_and_before_the_first_write() {
         assert!(said.contains(words), "{said}");
     }
     assert!(said.contains("at 9,000 write units a second, which a table with --pre-warm takes"), "{said}");
+    let json = site.ok(&pre_warm("9000", &["--dry-run", "--output", "json"]));
+    let json: Value = serde_json::from_str(json.lines().last().unwrap()).unwrap();
+    assert_eq!(json["preWarm"], serde_json::json!({ "now": 4000, "writes": 9000, "regions": 3 }));
     let refused = site.ends_with(1, &pre_warm("40001", &["--yes"]));
     assert!(
         refused.contains("exceeds TableMaxWriteCapacityUnits") && refused.contains("nothing was written"),

@@ -13,12 +13,12 @@ const MOST_AT_ONCE: f64 = 64.0;
 
 /// What a batch of writes came to.
 pub(crate) trait Ended {
-    /// How many of its writes the table throttled.
-    fn throttled(&self) -> u64;
+    /// How many of its writes had to be sent again.
+    fn sent_again(&self) -> u64;
 }
 
-/// The batches in flight, and how many there may be: one more for each round without throttling, half as many after one
-/// with it, as TCP does.
+/// The batches in flight, and how many there may be: one more for each round in which none was sent again, half as
+/// many after one with such, as TCP does.
 pub(crate) struct Pace<R> {
     tasks: JoinSet<(u64, R)>,
     limit: f64,
@@ -62,7 +62,7 @@ impl<R: Ended + Send + 'static> Pace<R> {
     pub(crate) async fn next(&mut self) -> io::Result<Option<R>> {
         let Some(ended) = self.tasks.join_next().await else { return Ok(None) };
         let (number, ended) = ended.map_err(io::Error::other)?;
-        if ended.throttled() == 0 {
+        if ended.sent_again() == 0 {
             self.limit = (self.limit + 1.0 / self.limit).min(MOST_AT_ONCE);
         } else if number > self.slowed {
             self.limit = (self.limit / 2.0).max(1.0);
@@ -119,7 +119,7 @@ mod tests {
     use super::*;
 
     impl Ended for u64 {
-        fn throttled(&self) -> u64 {
+        fn sent_again(&self) -> u64 {
             *self
         }
     }

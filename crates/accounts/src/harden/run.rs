@@ -13,7 +13,7 @@ use tokio::task::JoinSet;
 
 use super::Options;
 use super::found::{Found, found};
-use crate::bulk::execute::{End, execute};
+use crate::bulk::execute::{End, Resent, execute};
 use crate::bulk::pace::{Ended, Limit, Pace, is_hopeless};
 use crate::bulk::pages::Pages;
 use crate::bulk::unwritten::Unwritten;
@@ -44,6 +44,8 @@ pub struct Written {
     pub overtaken: u64,
     /// Writes that the table throttled, and that were sent again.
     pub throttled: u64,
+    /// Writes whose answers were lost, or that AWS could not carry out, and that were sent again.
+    pub repeated: u64,
     /// Accounts that could not be written.
     pub failed: Vec<Unwritten>,
     /// Whether the run was asked to stop before its end.
@@ -138,15 +140,15 @@ type Hashed = (Item, Result<String, String>);
 struct Batch {
     hardened: u64,
     overtaken: u64,
-    throttled: u64,
+    resent: Resent,
     failed: Vec<Unwritten>,
     /// Items that have another weak password now.
     again: Vec<Item>,
 }
 
 impl Ended for Batch {
-    fn throttled(&self) -> u64 {
-        self.throttled
+    fn sent_again(&self) -> u64 {
+        self.resent.all()
     }
 }
 
@@ -195,7 +197,8 @@ impl Run {
     fn take_written(&mut self, batch: Batch) {
         self.written.hardened += batch.hardened;
         self.written.overtaken += batch.overtaken;
-        self.written.throttled += batch.throttled;
+        self.written.throttled += batch.resent.throttled;
+        self.written.repeated += batch.resent.repeated;
         self.written.failed.extend(batch.failed);
         self.waiting.extend(batch.again);
     }
@@ -222,7 +225,7 @@ impl Writer {
         let hashed: Vec<(Item, String)> = hashed.collect();
         let now = timestamp();
         let statements = hashed.iter().map(|(item, hash)| statement(item, hash, &now)).collect();
-        let ends = execute(&self.accounts, statements, &mut result.throttled).await;
+        let ends = execute(&self.accounts, statements, &mut result.resent).await;
         for ((item, hash), end) in hashed.into_iter().zip(ends) {
             self.settle(item, &hash, end, &mut result).await;
         }
@@ -260,7 +263,7 @@ impl Writer {
             }
             item = now_there;
             let again = vec![statement(&item, hash, &timestamp())];
-            end = execute(&self.accounts, again, &mut result.throttled).await.pop().unwrap_or(End::Taken);
+            end = execute(&self.accounts, again, &mut result.resent).await.pop().unwrap_or(End::Taken);
         }
     }
 }

@@ -12,6 +12,7 @@ use sftp_authorizer::question::is_user_name;
 use super::compare::text;
 use super::review::Review;
 use super::wanted::{label, org_id};
+use crate::bulk::spread::part_of;
 use crate::spill::{PARTS, Spill};
 
 /// Accounts that were imported and that no row is about, and what the rejected rows are about.
@@ -57,6 +58,16 @@ impl Absent {
     /// Adds an account that no row is about.
     pub(super) fn add(&mut self, item: &Item) -> io::Result<()> {
         self.items.push(&org_id(item).unwrap_or_default().to_be_bytes(), item)
+    }
+
+    /// Whether an account that no row is about is gone: no rejected row may be about it.
+    pub(super) fn is_gone(&mut self, org_id: i64, name: &str) -> io::Result<bool> {
+        let (org, name) = (org_id.to_be_bytes(), name.to_lowercase());
+        let mut orgs = self.orgs.read(part_of(&org, PARTS))?;
+        let mut names = self.names.read(part_of(name.as_bytes(), PARTS))?;
+        let is_spared = orgs.any(|spared| spared.is_ok_and(|spared| spared == org_id))
+            || names.any(|spared| spared.is_ok_and(|spared| spared == name));
+        Ok(self.nameless == 0 && !is_spared)
     }
 
     /// Gives the review the accounts that are gone from the source, without those that are spared.

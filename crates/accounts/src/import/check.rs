@@ -1,6 +1,8 @@
 //! The rules for one row, all of which are checked, so that a report names every fault. Pure, but for the hashing of
 //! passwords that the source has in plain text.
 
+use std::num::IntErrorKind;
+
 use ipnet::IpNet;
 use sftp_authorizer::Account;
 use sftp_authorizer::expiry::Expiry;
@@ -27,12 +29,12 @@ pub struct Rules<'a> {
 
 /// A row after its checks.
 #[derive(Clone, Debug)]
-pub(super) struct Checked {
+pub(crate) struct Checked {
     /// The organisation's ID and the user name, as far as they can be read: even a rejected row claims them.
-    pub(super) org_id: Option<i64>,
-    pub(super) username: Option<String>,
+    pub(crate) org_id: Option<i64>,
+    pub(crate) username: Option<String>,
     /// The account, and the password that is still to be hashed.
-    pub(super) account: Result<(Account, Option<String>), Vec<Rejected>>,
+    pub(crate) account: Result<(Account, Option<String>), Vec<Rejected>>,
     pub(super) remarks: Vec<Remark>,
     /// The row's folder on the old server, without `/` at its end.
     pub(super) old_folder: Option<String>,
@@ -72,7 +74,7 @@ impl Scrutiny<'_> {
 
 impl Rules<'_> {
     /// Checks a row; `number` is its number in the source, from 1.
-    pub(super) fn check(&self, number: u64, row: &Row) -> Checked {
+    pub(crate) fn check(&self, number: u64, row: &Row) -> Checked {
         let mut scrutiny = Scrutiny { number, row, faults: Vec::new() };
         let mut remarks = row.remarks.clone();
         if let Some(refused) = &row.refusal {
@@ -270,8 +272,14 @@ fn org_id(scrutiny: &mut Scrutiny<'_>) -> Option<i64> {
     };
     match digits.parse::<i64>() {
         Ok(id) => scrutiny.or_fault(rules::org_id(id), Reason::OrgId, "orgid", &digits).map(|()| id),
-        Err(_) => {
-            let reason = format!("an organisation ID is a whole number from 1 to {}", i64::MAX);
+        Err(error) => {
+            let largest = i64::MAX;
+            let reason = match error.kind() {
+                IntErrorKind::PosOverflow => {
+                    format!("the number is larger than {largest}, the largest organisation ID")
+                }
+                _ => format!("an organisation ID is a whole number from 1 to {largest}"),
+            };
             scrutiny.fault(Reason::OrgId, "orgid", &digits, reason);
             None
         }

@@ -119,7 +119,7 @@ pub(super) fn compare_folders(
                 row: claim.row,
                 place: claim.place.clone(),
                 column: "home".to_owned(),
-                value: String::new(),
+                value: super::rejected::shown(&format!("/{}", folder.path)),
                 reason: rival.words(folder),
                 kind: Reason::SharedHome,
             };

@@ -108,6 +108,7 @@ pub(super) async fn compare_accounts(
                 review.counts.of_other_sources += 1;
                 review.sample("of-other-sources", || format!("{} of {source}", label(&item)));
             } else if imported == text(&item, UPDATED) {
+                moves.depart(&item);
                 absent.add(&item)?;
             } else {
                 review.counts.removed_but_newer += 1;
@@ -273,7 +274,10 @@ fn org_fault(claim: &Wanted, kind: Reason, reason: String) -> Rejected {
 }
 
 fn reject(review: &mut Review, part: usize, fault: &Rejected, faulty: &mut HashSet<u64>) -> io::Result<()> {
-    faulty.insert(fault.row);
+    // A row with several faults is a sample once.
+    if faulty.insert(fault.row) {
+        review.sample("rejected", || fault.words());
+    }
     *review.reasons.entry(fault.kind).or_default() += 1;
     review.rejected.push_to(part, fault)
 }

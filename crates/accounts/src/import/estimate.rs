@@ -18,6 +18,8 @@ pub const WRITE_UNITS_PER_SECOND: u64 = 4_000;
 const UNIT: usize = 1024;
 /// Bytes of the attributes that a write adds to a row: `createdAt`, `updatedAt`, `importedAt`.
 const TIMES: usize = 3 * (10 + 27);
+/// The attribute of the home folder.
+const HOME: &str = "HomeDirectory";
 /// Write units of the item that reserves a user name.
 const RESERVATION: u64 = 1;
 
@@ -34,7 +36,7 @@ struct Units {
 pub(super) struct Work {
     changes: Units,
     deletions: Units,
-    /// Home folders of new accounts, by bucket.
+    /// Home folders of new accounts, and of those that get another one, by bucket.
     folders: BTreeMap<String, u64>,
 }
 
@@ -44,7 +46,12 @@ impl Work {
         let units = units(bytes(row) + TIMES);
         self.changes.table += units + RESERVATION;
         self.changes.index += units + if is_indexed { RESERVATION } else { 0 };
-        if let Some(home) = text(row, "HomeDirectory").and_then(Home::parse) {
+        self.folder(row, true);
+    }
+
+    /// The home folder of an account, if it is another than before.
+    fn folder(&mut self, row: &Item, is_other: bool) {
+        if let Some(home) = text(row, HOME).and_then(Home::parse).filter(|_| is_other) {
             *self.folders.entry(home.bucket).or_default() += 1;
         }
     }
@@ -56,6 +63,7 @@ impl Work {
         let is_renamed = attributes.iter().any(|name| name == "username");
         self.changes.table += if is_renamed { 2 * (units + 2 * RESERVATION) } else { units };
         self.changes.index += if is_renamed { 2 * units } else { units };
+        self.folder(row, attributes.iter().any(|name| name == HOME));
     }
 
     /// An account that is deleted, with the reservation of its name.

@@ -19,7 +19,7 @@ mod reading;
 pub mod rejected;
 pub mod review;
 pub mod row;
-mod wanted;
+pub(crate) mod wanted;
 pub mod write;
 
 #[cfg(test)]

@@ -6,6 +6,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use sftp_authorizer::Item;
+
 use super::absent::Absent;
 use super::decide::{count_change, count_new, reject_late};
 use super::rejected::{Reason, Rejected};
@@ -17,6 +19,10 @@ pub(super) const MOST: usize = 2_000;
 /// Accounts that one transaction can write: each is two of its hundred actions, and the last name may be freed (Amazon
 /// DynamoDB API reference, TransactWriteItems).
 pub(super) const AT_ONCE: usize = 49;
+
+/// Said of an organisation that keeps a name although the source does not have it any more.
+const DEPARTING: &str =
+    ", and is not in the source any more: `sftpctl users sync --apply --delete` deletes its account first";
 
 /// Accounts of which each gets the name that the one before it gives up; in a circle, the first that of the last.
 #[derive(Debug)]
@@ -38,6 +44,8 @@ pub(super) struct Moves {
     /// By the organisation that gets a name: its claim, and the organisation that has the name in the table.
     wanted: BTreeMap<i64, (Claim, i64)>,
     owners: BTreeSet<i64>,
+    /// Owners that the source does not have any more, and whose accounts an import brought.
+    departing: BTreeSet<i64>,
     /// By organisation.
     steps: BTreeMap<i64, Step>,
 }
@@ -58,13 +66,19 @@ impl Moves {
         self.wanted.contains_key(&org_id) || self.owners.contains(&org_id)
     }
 
+    /// Notes that the source does not have an account any more.
+    pub(super) fn depart(&mut self, item: &Item) {
+        self.departing.extend(super::wanted::org_id(item).filter(|org_id| self.owners.contains(org_id)));
+    }
+
     /// Adds an account that would be written with a new name.
     pub(super) fn add(&mut self, org_id: i64, step: Step) {
         self.steps.insert(org_id, step);
     }
 
-    /// Gives the review the chains, and rejects the accounts whose names do not become free.
-    pub(super) fn settle(mut self, review: &mut Review, absent: &mut Absent) -> Result<(), ReviewError> {
+    /// Gives the review the chains, and rejects the accounts whose names do not become free. With `deletes`, accounts
+    /// that the source does not have any more give theirs up.
+    pub(super) fn settle(mut self, review: &mut Review, absent: &mut Absent, deletes: bool) -> Result<(), ReviewError> {
         // By the organisation that gives a name up: the one that gets it. Names that several rows claim are rejected.
         let next: BTreeMap<i64, i64> = self
             .wanted
@@ -81,7 +95,18 @@ impl Moves {
         let waiting = self.steps.keys().filter(|org_id| !self.has_step(self.owner_of(**org_id))).copied();
         for first in waiting.collect::<Vec<i64>>() {
             let mut owner = self.owner_of(first);
+            let name = self.wanted.get(&first).map(|(claim, _)| claim.name.clone()).unwrap_or_default();
+            let is_departing = self.departing.contains(&owner) && absent.is_gone(owner, &name)?;
+            if is_departing && deletes {
+                let steps = self.chain(first, &next);
+                count(review, &steps);
+                review.after_deletions.push(Chain { steps, is_circle: false });
+                continue;
+            }
             let mut reason = "has this user name in the table".to_owned();
+            if is_departing {
+                reason.push_str(DEPARTING);
+            }
             for step in self.chain(first, &next) {
                 let org_id = step_org(&step);
                 self.reject(review, absent, org_id, format!("organisation {owner} {reason}"))?;
@@ -151,9 +176,9 @@ fn step_org(step: &Step) -> i64 {
     }
 }
 
-/// Counts the accounts of a chain, and keeps it; an account that nobody waits for is changed like any other.
-fn keep(review: &mut Review, chain: Chain) -> Result<(), ReviewError> {
-    for step in &chain.steps {
+/// Counts the accounts of a chain.
+fn count(review: &mut Review, steps: &[Step]) {
+    for step in steps {
         match step {
             Step::New(wanted) => {
                 if let Some(row) = &wanted.item {
@@ -163,6 +188,11 @@ fn keep(review: &mut Review, chain: Chain) -> Result<(), ReviewError> {
             Step::Changed(change) => count_change(review, change),
         }
     }
+}
+
+/// Counts the accounts of a chain, and keeps it; an account that nobody waits for is changed like any other.
+fn keep(review: &mut Review, chain: Chain) -> Result<(), ReviewError> {
+    count(review, &chain.steps);
     match <[Step; 1]>::try_from(chain.steps) {
         Ok([Step::Changed(change)]) => review.changed.push_to(0, &change)?,
         Ok([step @ Step::New(_)]) => review.chains.push(Chain { steps: vec![step], is_circle: false }),

@@ -13,7 +13,7 @@ fn is_stored_password(value: &str) -> bool {
 }
 
 /// A value as it may be told.
-pub(super) fn shown(value: &str) -> String {
+pub(crate) fn shown(value: &str) -> String {
     if is_stored_password(value) { HIDDEN.to_owned() } else { visible(value).into_owned() }
 }
 
@@ -36,6 +36,16 @@ pub struct Rejected {
     /// What is wrong, and what to do.
     pub reason: String,
     pub kind: Reason,
+}
+
+impl Rejected {
+    /// `line 5: username `a b`: invalid user name …`.
+    pub(super) fn words(&self) -> String {
+        let Self { place, column, value, reason, .. } = self;
+        let value =
+            if value.is_empty() || reason.contains(value.as_str()) { String::new() } else { format!(" `{value}`") };
+        format!("{place}: {column}{value}: {reason}")
+    }
 }
 
 /// The kinds of reasons, by which rejected rows are counted.

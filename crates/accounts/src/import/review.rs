@@ -48,6 +48,8 @@ pub struct Options<'a> {
     pub source: String,
     /// The name that earlier versions gave to this source, and to others: accounts with it may be this source's.
     pub former_source: Option<String>,
+    /// Whether accounts are deleted that were imported and that the source does not have any more.
+    pub deletes: bool,
     /// Whether the table is there; without one, every account is new.
     pub has_table: bool,
 }
@@ -125,8 +127,8 @@ pub struct Review {
     pub counts: Counts,
     /// Rejected rows by reason; a row with several is counted for each.
     pub reasons: BTreeMap<Reason, u64>,
-    /// Some accounts of each outcome: `new`, `changed`, `newer`, `kept-out`, `removed`, `spared`, `removed-but-newer`,
-    /// `of-other-sources`, `only-in-table`, `capitals`, `case-variants`.
+    /// Some accounts of each outcome: `new`, `changed`, `newer`, `kept-out`, `rejected`, `removed`, `spared`,
+    /// `removed-but-newer`, `of-other-sources`, `only-in-table`, `capitals`, `case-variants`.
     pub samples: BTreeMap<&'static str, Vec<String>>,
     /// What the operator should know about the source as a whole.
     pub remarks: Vec<String>,
@@ -137,6 +139,8 @@ pub struct Review {
     pub(super) changed: Spill<Change>,
     /// Accounts whose names pass from one to the other.
     pub(super) chains: Vec<Chain>,
+    /// Those that begin with the name of an account that is deleted.
+    pub(super) after_deletions: Vec<Chain>,
     pub(super) removed: Spill<Item>,
     pub(super) rejected: Spill<Rejected>,
     pub(super) noted: Spill<Noted>,
@@ -274,6 +278,7 @@ pub(super) async fn compared(
         new: Spill::new()?,
         changed: Spill::new()?,
         chains: Vec::new(),
+        after_deletions: Vec::new(),
         missed: Spill::new()?,
         removed: Spill::new()?,
         rejected: Spill::new()?,
@@ -288,13 +293,13 @@ pub(super) async fn compared(
     let other_key = held.other_key;
     let held = (held.items, held.removals);
     compare_accounts(wanted, held, rejected, (terms, key), (&mut absent, &mut moves), (&mut review, watch)).await?;
-    moves.settle(&mut review, &mut absent)?;
+    moves.settle(&mut review, &mut absent, options.deletes)?;
     absent.settle(&mut review)?;
     if review.counts.folder_changed > 0 {
         let (count, samples) = (review.counts.folder_changed, review.samples.get("folder-changed"));
         review.remarks.push(format!(
             "the home folder of {} becomes another one: {}. Only the account is changed: the files stay in the old folder, \
-             and have to be copied; the new folder is not shown before the first upload",
+             and have to be copied",
             counted(count, "account"),
             samples.map(|samples| samples.join("; ")).unwrap_or_default()
         ));

@@ -55,6 +55,7 @@ fn options(environment: &Environment) -> Options<'_> {
         overwrite: false,
         source: "csv:a.csv".into(),
         former_source: None,
+        deletes: false,
         has_table: true,
     }
 }
@@ -327,6 +328,31 @@ async fn names_that_pass_from_one_to_another_are_written_in_their_order() {
     assert_eq!(found.changed.count(), 0);
 }
 
+/// What to do about a name whose account the source does not have any more.
+const DEPARTED: &str =
+    ", and is not in the source any more: `sftpctl users sync --apply --delete` deletes its account first";
+
+#[tokio::test]
+async fn a_departed_customers_name_passes_on_if_its_account_is_deleted() {
+    let environment = environment("");
+    let keeping = options(&environment);
+    let deleting = Options { deletes: true, ..keeping.clone() };
+    let rows = ["anna", "bert", "carl"].iter().zip(1..);
+    let held = imported(rows.map(|(name, id)| row(&id.to_string(), name)).collect(), &keeping).await;
+    // 1 is gone; 2 gets its name, and the new 4 that of 2.
+    let rows = vec![row("2", "anna"), row("3", "carl"), row("4", "bert")];
+    let found = review(rows.clone(), &held, &deleting).await;
+    let counts = found.counts;
+    assert_eq!((counts.removed, counts.changed, counts.new, counts.rejected), (1, 1, 1, 0), "{found:?}");
+    assert_eq!((found.after_deletions.len(), found.chains.len(), found.changed.count()), (1, 0, 0));
+    let kept = review(rows.clone(), &held, &keeping).await;
+    assert_eq!((kept.counts.removed, kept.counts.changed, kept.counts.rejected), (0, 0, 2));
+    // A row that may be about it is rejected: it is not deleted, and keeps its name.
+    let doubtful = Row { cluster: Some("no".into()), ..row("1", "anna.new") };
+    let spared = review(rows.into_iter().chain([doubtful]).collect(), &held, &deleting).await;
+    assert_eq!((spared.counts.removed, spared.counts.changed, spared.counts.rejected), (0, 0, 3), "{spared:?}");
+}
+
 #[tokio::test]
 async fn a_name_that_does_not_become_free_is_rejected_with_all_that_wait_for_it() {
     let environment = environment("");
@@ -336,6 +362,7 @@ async fn a_name_that_does_not_become_free_is_rejected_with_all_that_wait_for_it(
     // 3 stays, so that 2 cannot take its name, nor 1 that of 2; the row of 4 is rejected by itself.
     let rows = [row("1", "bert"), row("2", "carl"), row("4", "x"), row("5", "dora")];
     for stays in [None, Some(row("3", "carl.new")), Some(Row { cluster: Some("no".into()), ..row("3", "carl.new") })] {
+        let is_departed = stays.is_none();
         let is_free = stays.as_ref().is_some_and(|row| row.cluster.is_none());
         let mut found = review(rows.iter().cloned().chain(stays).collect(), &held, &options).await;
         let mut reasons = Vec::new();
@@ -346,7 +373,8 @@ async fn a_name_that_does_not_become_free_is_rejected_with_all_that_wait_for_it(
         if is_free {
             assert_eq!((found.counts.changed, found.counts.rejected), (3, 2), "{reasons:?}");
         } else {
-            expect(2, "organisation 3 has this user name in the table");
+            let delete = if is_departed { DEPARTED } else { "" };
+            expect(2, &format!("organisation 3 has this user name in the table{delete}"));
             let why = "organisation 2 has this user name in the table, and its own row, which gives it up, is rejected";
             expect(1, why);
             assert_eq!(found.counts.changed, 0);

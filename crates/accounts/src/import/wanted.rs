@@ -65,11 +65,11 @@ impl Change {
 }
 
 /// The key of an account as text, by which rows and items find each other.
-pub(super) fn key_text(key: TableKey, org_id: i64, username: &str) -> String {
+pub(crate) fn key_text(key: TableKey, org_id: i64, username: &str) -> String {
     if key.has_name() { format!("{org_id}/{username}") } else { org_id.to_string() }
 }
 
-pub(super) fn key_of(key: TableKey, item: &Item) -> Option<String> {
+pub(crate) fn key_of(key: TableKey, item: &Item) -> Option<String> {
     Some(key_text(key, org_id(item)?, text(item, "username").unwrap_or_default()))
 }
 
@@ -77,7 +77,7 @@ pub(super) fn org_id(item: &Item) -> Option<i64> {
     number(item, "orgid")
 }
 
-pub(super) fn number(item: &Item, name: &str) -> Option<i64> {
+pub(crate) fn number(item: &Item, name: &str) -> Option<i64> {
     match item.get(name) {
         Some(Attribute::Number(digits)) => digits.parse().ok(),
         _ => None,

@@ -1,10 +1,12 @@
 //! Writes what a review found, conditionally and by the batch, as fast as the table takes it.
 //!
 //! A new account is three writes in this order: the marker of its home folder, the reservation of its name, its item. A
-//! run that is killed between two of them leaves nothing that the next does not complete. An account whose marker S3 does
+//! run that is killed between two of them leaves nothing that the next does not complete. Another writer may take over
+//! a name that has no account yet, so whose it is is read once more at the end. An account whose marker S3 does
 //! not take is written at the end of the run, after another attempt.
 
 mod exchange;
+mod kept_names;
 mod markers;
 mod removal;
 mod run;
@@ -23,7 +25,7 @@ use super::compare::{CREATED, DIGEST, IMPORTED, SOURCE, UPDATED, text};
 use super::rejected::shown;
 use super::review::Review;
 use super::wanted::{Change, Wanted};
-use crate::bulk::execute::{End, execute};
+use crate::bulk::execute::{End, Resent, execute};
 use crate::bulk::pace::Ended;
 use crate::bulk::unwritten::Unwritten;
 use crate::bulk::watch::Watch;
@@ -53,8 +55,12 @@ pub struct Written {
     pub deleted: u64,
     /// Writes that the table throttled, and that were sent again.
     pub throttled: u64,
+    /// Writes whose answers were lost, or that AWS could not carry out, and that were sent again.
+    pub repeated: u64,
     /// Objects for home folders that S3 throttled, and that were sent again.
     pub folders_throttled: u64,
+    /// As of `repeated`.
+    pub folders_repeated: u64,
     /// Accounts that another writer has created or changed since the review: they are left as they are.
     pub overtaken: u64,
     /// Accounts that could not be written.
@@ -92,9 +98,9 @@ struct Batch {
     changed: u64,
     renewed: u64,
     deleted: u64,
-    throttled: u64,
+    resent: Resent,
     /// Apart, since it says nothing about the table.
-    folders_throttled: u64,
+    folders_resent: Resent,
     missed: Vec<Missed>,
 }
 
@@ -123,6 +129,7 @@ pub async fn write(
     let deletions = if choices.deletes { review.counts.removed } else { 0 };
     let of = review.counts.new + review.counts.changed + review.counts.renewed + deletions;
     let mut chains = std::mem::take(&mut review.chains).into_iter();
+    let mut after_deletions = std::mem::take(&mut review.after_deletions).into_iter();
     let mut new = review.new.all();
     let mut changed = review.changed.all();
     let mut removed = review.removed.all();
@@ -190,14 +197,23 @@ pub async fn write(
         unmarked.iter().for_each(|(added, error)| batch.failed(&added.of(), format!("its home folder: {error}")));
         run.result.add(batch, run.missed)?;
     }
+    // All deletions have ended.
+    loop {
+        let next = if watch.is_stopping() || !run.writing.has_room() { None } else { after_deletions.next() };
+        if let Some(chain) = next {
+            run.write(|writer| async move { writer.exchange(chain).await });
+        } else if run.next().await?.is_none() {
+            break;
+        }
+    }
     let mut result = run.result;
     result.interrupted = watch.is_stopping() && result.done() < of;
     Ok(result)
 }
 
 impl Ended for Batch {
-    fn throttled(&self) -> u64 {
-        self.throttled
+    fn sent_again(&self) -> u64 {
+        self.resent.all()
     }
 }
 
@@ -261,6 +277,14 @@ impl Added {
     }
 }
 
+/// Whether a change needs a transaction.
+fn is_alone(change: &Change) -> bool {
+    let is_removed = |name: &String| name != UPDATED && !change.row.contains_key(name);
+    change.is_renamed()
+        || change.attributes.iter().any(is_removed)
+        || change.item.get(UPDATED) == Some(&Attribute::Other)
+}
+
 /// The condition that there is no item.
 const NEW: &str = "attribute_not_exists(orgid)";
 
@@ -270,8 +294,10 @@ impl Written {
         self.changed += ended.changed;
         self.renewed += ended.renewed;
         self.deleted += ended.deleted;
-        self.throttled += ended.throttled;
-        self.folders_throttled += ended.folders_throttled;
+        self.throttled += ended.resent.throttled;
+        self.repeated += ended.resent.repeated;
+        self.folders_throttled += ended.folders_resent.throttled;
+        self.folders_repeated += ended.folders_resent.repeated;
         for missed in ended.missed {
             all.push(&missed.row.to_be_bytes(), &missed)?;
             *(if missed.overtaken { &mut self.overtaken } else { &mut self.failed }) += 1;
@@ -321,7 +347,7 @@ impl Writer {
     async fn add(&self, added: Vec<Added>) -> Batch {
         let mut result = Batch::default();
         let reservations = added.iter().map(|added| Statement::Insert(self.reservation_of(&added.item))).collect();
-        let reserved = execute(&self.accounts, reservations, &mut result.throttled).await;
+        let reserved = execute(&self.accounts, reservations, &mut result.resent).await;
         let (mut free, mut slow) = (Vec::new(), Vec::new());
         for (added, end) in added.into_iter().zip(reserved) {
             match end {
@@ -331,14 +357,16 @@ impl Writer {
             }
         }
         let inserts = free.iter().map(|added| Statement::Insert(added.item.clone())).collect();
-        let ends = execute(&self.accounts, inserts, &mut result.throttled).await;
+        let ends = execute(&self.accounts, inserts, &mut result.resent).await;
+        let mut there = Vec::new();
         for (added, end) in free.into_iter().zip(ends) {
             match end {
-                End::Done => result.new += 1,
-                End::Taken => self.compare_with_found(added, &mut result).await,
+                End::Done => there.push(added),
+                End::Taken => there.extend(self.compare_with_found(added, &mut result).await),
                 End::Failed(why) => result.failed(&added.of(), why),
             }
         }
+        self.count_with_names(there, &mut result).await;
         for added in slow {
             self.add_alone(added, &mut result).await;
         }
@@ -363,33 +391,33 @@ impl Writer {
         };
         match self.accounts.add_over_reservation(&account, &added.item).await {
             Ok(()) => result.new += 1,
-            Err(AccountError::OrgTaken(_)) => self.compare_with_found(added, result).await,
+            Err(AccountError::OrgTaken(_)) => {
+                let there = self.compare_with_found(added, result).await;
+                self.count_with_names(there.into_iter().collect(), result).await;
+            }
             Err(error @ AccountError::NameTaken(_)) => result.overtaken(&added.of(), error.to_string()),
             Err(error) => result.failed(&added.of(), error.to_string()),
         }
     }
 
-    /// After a refused INSERT: the item that is there is this one if an earlier attempt of it was carried out.
-    async fn compare_with_found(&self, added: Added, result: &mut Batch) {
+    /// After a refused INSERT: the account, if it is there, since an earlier attempt of it was carried out.
+    async fn compare_with_found(&self, added: Added, result: &mut Batch) -> Option<Added> {
         match self.found(&added.item).await {
-            Ok(Some(found)) if found == added.item => result.new += 1,
+            Ok(Some(found)) if found == added.item => return Some(added),
             Ok(_) => result.overtaken(&added.of(), "the organisation was given an account by another writer"),
             Err(error) => result.failed(&added.of(), error.to_string()),
         }
+        None
     }
 
     /// Changes a batch of accounts. What a statement cannot do alone is done by transaction: a new name, which is reserved,
     /// and the removal of attributes.
     async fn change(&self, changes: Vec<Change>) -> Batch {
         let mut result = Batch::default();
-        let is_removed = |change: &Change, name: &String| name != UPDATED && !change.row.contains_key(name);
-        let (alone, together): (Vec<Change>, Vec<Change>) = changes.into_iter().partition(|change| {
-            change.is_renamed()
-                || change.attributes.iter().any(|name| is_removed(change, name))
-                || change.item.get(UPDATED) == Some(&Attribute::Other)
-        });
+        let changes = self.with_new_folders(changes, &mut result).await;
+        let (alone, together): (Vec<Change>, Vec<Change>) = changes.into_iter().partition(is_alone);
         let updates = together.iter().map(|change| self.update(change)).collect();
-        let ends = execute(&self.accounts, updates, &mut result.throttled).await;
+        let ends = execute(&self.accounts, updates, &mut result.resent).await;
         for (change, end) in together.into_iter().zip(ends) {
             match end {
                 End::Done => result.count(&change),

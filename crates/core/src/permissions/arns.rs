@@ -104,6 +104,12 @@ impl Arns<'_> {
         self.in_every_region("dynamodb", &format!("table/{}", self.0.table.name))
     }
 
+    /// The table in the home region, where it is written.
+    pub(super) fn home_table(&self) -> String {
+        let Environment { home_region, account, table, .. } = self.0;
+        format!("arn:aws:dynamodb:{home_region}:{account}:table/{}", table.name)
+    }
+
     /// The table and its indexes.
     pub(super) fn table_and_indexes(&self) -> [String; 2] {
         [self.table(), format!("{}/index/*", self.table())]

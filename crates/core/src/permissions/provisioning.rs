@@ -1,5 +1,6 @@
 //! `provisioning`: the application that creates organisations writes their accounts itself, by the contract in
-//! docs/provisioning.md. It cannot read or change anything else, nor list the accounts.
+//! docs/provisioning.md. It cannot read or change anything else, nor list the accounts, nor
+//! write in another region, whose conditions would hold only there.
 
 use serde_json::Value;
 
@@ -17,9 +18,9 @@ pub(super) fn statements(arns: &Arns<'_>) -> Vec<Value> {
                 "dynamodb:PutItem",
                 "dynamodb:UpdateItem",
             ],
-            [arns.table()],
+            [arns.home_table()],
         ),
-        allow("FindAccounts", &["dynamodb:Query"], arns.table_and_indexes()),
+        allow("FindAccounts", &["dynamodb:Query"], [arns.home_table(), format!("{}/index/*", arns.home_table())]),
         // The empty object that shows a customer's folder before the first upload: its key ends with a slash.
         allow("CreateFolders", &["s3:PutObject"], arns.upload_objects("*/")),
     ]

@@ -16,6 +16,8 @@ pub(super) fn statements(arns: &Arns<'_>) -> Vec<Value> {
             &["dynamodb:PartiQLDelete", "dynamodb:PartiQLInsert", "dynamodb:PartiQLUpdate"],
             [arns.table()],
         ),
+        // Whether the names of imported accounts are still reserved for them.
+        allow("ReadReservations", &["dynamodb:BatchGetItem"], [arns.table()]),
         // The empty object that shows a customer's folder before the first upload: its key ends with a slash.
         allow("CreateFolders", &["s3:PutObject"], arns.upload_objects("*/")),
         allow("ReadServers", &["transfer:DescribeServer", "transfer:ListHostKeys"], [arns.servers()]),

@@ -8,6 +8,7 @@ use sftpctl_core::shown::visible;
 
 use super::guess::{self, Content};
 use crate::hashes;
+use crate::options::Kind;
 use crate::source::Value;
 
 /// Different values that are counted.
@@ -117,11 +118,12 @@ impl Counter {
     }
 
     /// The column, and the values of one that has few, with their counts: `Y`, `N`.
-    pub(super) fn finish(self) -> (Column, Vec<(String, u64)>) {
+    pub(super) fn finish(self, kind: Kind) -> (Column, Vec<(String, u64)>) {
         let distinct = self.distinct.len() as u64;
         let hashed: u64 = self.hashes.values().sum();
         let is_hashed = hashed > 0 && hashed * 2 >= self.values;
-        let guess = guess::attribute(&self.name, &self.content, is_hashed, distinct == self.values);
+        let guess = guess::attribute(&self.name, &self.content, is_hashed, distinct == self.values)
+            .filter(|guess| *guess != "orgid" || !guess::is_system_number(&self.name, kind));
         let may_show = !is_hashed && guess::may_show(&self.name, guess, &self.content);
         let cut = |text: &String| -> String { visible(&text.chars().take(SAMPLE).collect::<String>()).into_owned() };
         let is_shown = |(text, _): &&(String, u64)| hashes::kind(text).is_none();

@@ -27,8 +27,8 @@ pub(super) fn mapping(columns: &[(Column, Vec<(String, u64)>)], kind: Kind, opti
                 if column.changed > 0 {
                     let has = either(column.changed, "value has", "values have");
                     text.push_str(&format!(
-                        "# A spreadsheet has changed numbers here: {} {has} the form of 1.7579E+04 or 17,579, and the \
-                         rows are rejected.\n# Format the column as text in the spreadsheet, and export it again.\n",
+                        "# A spreadsheet has changed numbers here: {} {has} the form of 1.7579E+04, 17,579 or 17 579, \
+                         and the rows are rejected.\n# Format the column as text in the spreadsheet, and export it again.\n",
                         column.changed
                     ));
                 }

@@ -1,6 +1,7 @@
 //! What a column seems to be, by its name and by its values. Pure.
 
 use crate::mapping::plain_name;
+use crate::options::Kind;
 use crate::values::not_whole;
 
 /// Names of columns, without what people vary, for each attribute; the likeliest attribute first.
@@ -115,7 +116,7 @@ impl Content {
     pub(super) fn add(&mut self, text: &str) {
         let mut count = |counter: fn(&mut Self) -> &mut u64, is_it: bool| *counter(self) += u64::from(is_it);
         count(|c| &mut c.values, true);
-        count(|c| &mut c.digits, text.len() <= 19 && text.bytes().all(|byte| byte.is_ascii_digit()));
+        count(|c| &mut c.digits, text.len() <= 20 && text.bytes().all(|byte| byte.is_ascii_digit()));
         count(|c| &mut c.changed, not_whole(text).is_some());
         count(|c| &mut c.folders, text.starts_with('/') && text.len() > 1);
         count(|c| &mut c.mails, is_mail(text));
@@ -199,6 +200,11 @@ pub(crate) fn named(name: &str) -> Option<&'static str> {
     of(&plain_name(name)).or_else(|| words.and_then(|word| of(&word)))
 }
 
+/// Whether a column has the system's numbers of Unix users, which mean nothing to their organisations.
+pub(super) fn is_system_number(name: &str, kind: Kind) -> bool {
+    matches!(kind, Kind::Shadow | Kind::Proftpd) && ["uid", "gid", "last_changed"].contains(&name)
+}
+
 fn is_secret(name: &str) -> bool {
     let plain = plain_name(name);
     SECRET.iter().any(|part| plain.contains(part))
@@ -234,6 +240,9 @@ mod tests {
             ("orgid", &["0017578", "1.7579E+04", "17580", "17581"], Some("orgid")),
             ("orgid", &["1,75E+11", "1,75E+11"], Some("orgid")),
             ("customer_id", &["17578.0", "17,579"], Some("orgid")),
+            ("customer_id", &["17 578", "17\u{202f}579", "17'580"], Some("orgid")),
+            ("customer_id", &["18446744073709551615", "9223372036854775808"], Some("orgid")),
+            ("contact", &["17 578", "17 579"], None),
             ("orgid", &["E+04", "1e", "e5", "v1.2"], None),
             ("userid", &["17578", "1.7579E+04"], Some("orgid")),
             ("id", &["10.0.0.1", "192.0.2.1"], Some("allowed")),

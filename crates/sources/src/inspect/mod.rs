@@ -59,7 +59,7 @@ pub async fn inspect(
             }
         }
     }
-    let found: Vec<(Column, Vec<(String, u64)>)> = counters.into_iter().map(Counter::finish).collect();
+    let found: Vec<(Column, Vec<(String, u64)>)> = counters.into_iter().map(|counter| counter.finish(kind)).collect();
     let header = if source.has_no_header() { Some(false) } else { options.header };
     let mapping = draft::mapping(&found, kind, &Options { header, ..options.clone() });
     let columns = found.into_iter().map(|(column, _)| column).collect();

@@ -144,7 +144,7 @@ async fn ids_that_a_spreadsheet_has_rounded_are_still_ids() {
     let found = tokio::task::spawn_blocking(look).await.unwrap();
     assert_eq!((found.columns[0].guess, found.columns[0].changed), (Some("orgid"), 1));
     assert!(found.mapping.contains("\norgid: orgid  #"), "{}", found.mapping);
-    let said = "# A spreadsheet has changed numbers here: 1 value has the form of 1.7579E+04 or 17,579";
+    let said = "# A spreadsheet has changed numbers here: 1 value has the form of 1.7579E+04, 17,579 or 17 579";
     assert!(found.mapping.contains(said), "{}", found.mapping);
     let file = loaded(&found);
     let csv = Csv::read(Cursor::new(text.to_owned()), "f.csv", &file.options).unwrap();
@@ -153,4 +153,24 @@ async fn ids_that_a_spreadsheet_has_rounded_are_still_ids() {
     let refused: Vec<_> = rows.iter().map(|row| row.refusal.as_ref().map(|refused| &*refused.why)).collect();
     let why = "Excel has rounded this number: format the column as text, and export it again";
     assert_eq!(refused, [None, Some(why), None]);
+}
+
+/// The numbers of Unix users are unique, and mean nothing to their organisations.
+#[tokio::test]
+async fn numbers_of_unix_users_are_no_organisation_ids() {
+    let text = "username,uid,gid,last_changed,orgid\njan,1000,1000,19000,17578\npiet,1001,1001,19001,17579\n";
+    let look = |kind| {
+        let mut csv = Csv::read(Cursor::new(text.to_owned()), "f.csv", &Options::default()).unwrap();
+        async move { inspect(&mut csv, 10_000, kind, &Options::default()).await.unwrap() }
+    };
+    let found = look(Kind::Shadow).await;
+    assert!(found.mapping.contains("\norgid: orgid  #"), "{}", found.mapping);
+    assert!(
+        !found.mapping.contains("orgid: uid") && found.mapping.contains("# not imported: uid"),
+        "{}",
+        found.mapping
+    );
+    // Elsewhere a column of this name may be what identifies customers.
+    let csv = look(Kind::Csv).await;
+    assert!(csv.mapping.contains("orgid: uid"), "{}", csv.mapping);
 }

@@ -2,7 +2,7 @@
 
 mod database;
 pub(super) mod run;
-mod source;
+pub(super) mod source;
 mod via_s3;
 
 use std::num::NonZeroU32;

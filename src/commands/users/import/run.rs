@@ -145,12 +145,7 @@ pub(in crate::commands::users) async fn run(
             .hint(format!("its clusters are {}", known.join(", "))));
     }
     if let Some(file) = &mapping {
-        let rules = Rules { environment: &environment, default_cluster: None };
-        let wrong = |attribute: &str, value: &str| {
-            rules.constant(attribute, value).map(|(message, hint)| Wrong { message, hint })
-        };
-        let checked = file.check_constants(wrong);
-        checked.map_err(|faults| CliError::from_faults(&faults, printer.has_color()))?;
+        check_constants(file, &environment, printer)?;
     }
     let stop = Stop::on_signals(|| streams::progress("stopping; the writes in flight are finished"), stop_now);
     let place = args.state.place(&environment);
@@ -178,6 +173,18 @@ pub(in crate::commands::users) async fn run(
     let exit = result?;
     released?;
     Ok(exit)
+}
+
+/// Refuses a mapping file that gives every row a value that the environment does not have.
+pub(in crate::commands::users) fn check_constants(
+    file: &MappingFile,
+    environment: &Environment,
+    printer: Printer,
+) -> Result<(), CliError> {
+    let rules = Rules { environment, default_cluster: None };
+    let wrong =
+        |attribute: &str, value: &str| rules.constant(attribute, value).map(|(message, hint)| Wrong { message, hint });
+    file.check_constants(wrong).map_err(|faults| CliError::from_faults(&faults, printer.has_color()))
 }
 
 /// Shows what the source's columns hold. AWS is called only for the database's password.
@@ -258,13 +265,13 @@ impl Run<'_> {
         if let Some(pre_warm) = pre_warm {
             self.printer.text(|| pre_warming(&pre_warm));
         }
-        self.refuse_rejected(&review)?;
-        self.refuse_deletions(&review)?;
+        self.refuse_rejected(&review, pre_warm)?;
+        self.refuse_deletions(&review, pre_warm)?;
         if let Some(via_s3) = self.via_s3.as_ref().filter(|_| self.writes(&review) > 0) {
             streams::progress(via_s3.estimate(&mut review, self.environment).await?);
         }
         if !self.manner.writes || self.writes(&review) == 0 {
-            self.show(&review, None);
+            self.show(&review, pre_warm, None);
             return Ok(self.unwritten(&review));
         }
         self.confirm(&review).await?;
@@ -287,7 +294,7 @@ impl Run<'_> {
         if let (Some(path), Some(form), true) = (&self.args.report, self.form, result.overtaken + result.failed > 0) {
             report_file::write(path, form, &mut review).map_err(|error| unwritable(path, &error))?;
         }
-        self.show(&review, Some(&result));
+        self.show(&review, pre_warm, Some(&result));
         Ok(exit(&result))
     }
 
@@ -307,9 +314,10 @@ impl Run<'_> {
         })?;
         let rules = Rules { environment: self.environment, default_cluster: self.args.cluster.clone() };
         let has_table = self.via_s3.is_none();
+        let deletes = self.manner.deletions.is_some();
         let source = self.args.source.name(mapping);
         let former_source = self.args.source.former_name(mapping);
-        let options = Options { rules, key, overwrite: self.args.overwrite, source, former_source, has_table };
+        let options = Options { rules, key, overwrite: self.args.overwrite, source, former_source, deletes, has_table };
         let reviewed = review::review(rows.as_mut(), &self.accounts(), &options, shown).await;
         reviewed.map_err(|error| unreviewed(error, &self.environment.name))
     }
@@ -354,13 +362,13 @@ impl Run<'_> {
     }
 
     /// Refuses to write if more rows are rejected than allowed.
-    fn refuse_rejected(&self, review: &Review) -> Result<(), CliError> {
+    fn refuse_rejected(&self, review: &Review, pre_warm: Option<PreWarm>) -> Result<(), CliError> {
         let rejected = review.counts.rejected;
         if rejected <= self.args.reject_limit {
             return Ok(());
         }
         let limit = format!("correct the rows, or pass --reject-limit {rejected}");
-        self.show_json(review, None);
+        self.show_json(review, pre_warm, None);
         let (of, are) = (counted(review.counts.read, "row"), either(rejected, "is", "are"));
         let message = format!("{} of {of} {are} rejected; nothing was written", grouped(rejected));
         Err(CliError::new(Exit::Refused, message).hint(match &self.args.report {
@@ -370,7 +378,7 @@ impl Run<'_> {
     }
 
     /// Refuses to delete more accounts than allowed: a source that was read in part would empty the table.
-    fn refuse_deletions(&self, review: &Review) -> Result<(), CliError> {
+    fn refuse_deletions(&self, review: &Review, pre_warm: Option<PreWarm>) -> Result<(), CliError> {
         let counts = review.counts;
         let Some(limit) = self.manner.deletions else { return Ok(()) };
         let allowed = limit.of(counts.removed
@@ -382,7 +390,7 @@ impl Run<'_> {
         if counts.removed <= allowed {
             return Ok(());
         }
-        self.show_json(review, None);
+        self.show_json(review, pre_warm, None);
         let message = format!(
             "{} would be deleted, and --max-delete allows {}; nothing was written",
             counted(counts.removed, "account"),
@@ -399,8 +407,8 @@ impl Run<'_> {
         confirm(&question(review.counts, self.manner.deletions.is_some(), &self.environment.name)).await
     }
 
-    fn show(&self, review: &Review, result: Option<&Written>) {
-        self.show_json(review, result);
+    fn show(&self, review: &Review, pre_warm: Option<PreWarm>, result: Option<&Written>) {
+        self.show_json(review, pre_warm, result);
         match result {
             Some(result) => self.printer.text(|| written(result)),
             None if self.changes(review) == 0 => self.printer.text(|| "nothing to write"),
@@ -408,7 +416,7 @@ impl Run<'_> {
         }
     }
 
-    fn show_json(&self, review: &Review, written: Option<&Written>) {
+    fn show_json(&self, review: &Review, pre_warm: Option<PreWarm>, written: Option<&Written>) {
         let view = ImportView {
             environment: &self.environment.name,
             counts: review.counts,
@@ -417,6 +425,7 @@ impl Run<'_> {
             remarks: &review.remarks,
             dry_run: !self.manner.writes,
             estimate: review.estimate(self.environment, self.rate(), self.choices()),
+            pre_warm,
             written,
         };
         self.printer.json("users-import/1", &view);

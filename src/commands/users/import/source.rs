@@ -38,35 +38,42 @@ pub(in crate::commands::users) struct SourceArgs {
     /// Where the accounts are: csv:FILE, json:FILE, mysql://USER@HOST/DATABASE, shadow:DIR, sftpgo:FILE, proftpd:FILE
     #[arg(long, value_name = "SOURCE", value_parser = From::parse)]
     from: From,
-    /// File that says which column of the source is which attribute of an account
-    #[arg(long, value_name = "FILE")]
-    mapping: Option<PathBuf>,
     /// Show what the source's columns hold, and write a first mapping file to stdout
     #[arg(long)]
     inspect: bool,
+    /// Name of the source, which its accounts keep [default: the kind and the place]
+    #[arg(long, value_name = "NAME", value_parser = given_name)]
+    source_name: Option<String>,
+    #[command(flatten)]
+    reading: ReadingArgs,
+}
+
+/// How a source is read.
+#[derive(Debug, clap::Args)]
+pub(in crate::commands::users) struct ReadingArgs {
+    /// File that says which column of the source is which attribute of an account
+    #[arg(long, value_name = "FILE")]
+    mapping: Option<PathBuf>,
     /// shadow: also users whom sshd_config does not limit to SFTP or a folder, although it limits others
     #[arg(long)]
     everyone: bool,
     /// sftpgo: import users without the restrictions that an account cannot have
     #[arg(long)]
     drop_restrictions: bool,
-    /// Name of the source, which its accounts keep [default: the kind and the place]
-    #[arg(long, value_name = "NAME", value_parser = given_name)]
-    source_name: Option<String>,
     #[command(flatten)]
     database: DatabaseArgs,
 }
 
 /// The kind of a source, and where it is.
 #[derive(Clone, Debug)]
-struct From {
+pub(in crate::commands::users) struct From {
     kind: Kind,
     place: String,
 }
 
 impl From {
     /// Parses `csv:FILE`. A file's ending is enough for CSV and JSON.
-    fn parse(text: &str) -> Result<Self, String> {
+    pub(in crate::commands::users) fn parse(text: &str) -> Result<Self, String> {
         let of = |kind, place: &str| Ok(Self { kind, place: place.to_owned() });
         if let Some((word, place)) = text.split_once(':')
             && let Some(kind) = Kind::ALL.into_iter().find(|kind| kind.as_str() == word)
@@ -101,7 +108,7 @@ fn given_name(text: &str) -> Result<String, String> {
 }
 
 /// AWS, and the region whose secrets are read.
-pub(super) type Secrets<'a> = Option<(&'a Aws, &'a str)>;
+pub(in crate::commands::users) type Secrets<'a> = Option<(&'a Aws, &'a str)>;
 
 /// A look at a source for programs.
 #[derive(Serialize)]
@@ -110,13 +117,33 @@ struct View<'a> {
     inspection: &'a Inspection,
 }
 
-impl SourceArgs {
-    /// Refuses options of another kind of source: without effect, they would be taken for what they say.
-    pub(super) fn check_options(&self) -> Result<(), CliError> {
+impl ReadingArgs {
+    /// The options that were given, each with the kind of source that it is for.
+    fn given(&self) -> impl Iterator<Item = (&'static str, Kind)> {
         let everyone = self.everyone.then_some(("--everyone", Kind::Shadow));
         let drops = self.drop_restrictions.then_some(("--drop-restrictions", Kind::Sftpgo));
         let database = self.database.given().map(|name| (name, Kind::Mysql));
-        let mut given = everyone.into_iter().chain(drops).chain(database);
+        everyone.into_iter().chain(drops).chain(database)
+    }
+
+    /// Refuses options of a source where there is none.
+    pub(in crate::commands::users) fn check_none(&self) -> Result<(), CliError> {
+        let mapping = self.mapping.as_ref().map(|_| "--mapping");
+        let Some(name) = mapping.or_else(|| self.given().map(|(name, _)| name).next()) else { return Ok(()) };
+        Err(CliError::new(Exit::Usage, format!("{name} is an option of a source, and there is none"))
+            .hint(format!("pass --from SOURCE, or leave {name} out")))
+    }
+}
+
+impl SourceArgs {
+    /// A source that is only read.
+    pub(in crate::commands::users) fn of(from: From, reading: ReadingArgs) -> Self {
+        Self { from, inspect: false, source_name: None, reading }
+    }
+
+    /// Refuses options of another kind of source: without effect, they would be taken for what they say.
+    pub(in crate::commands::users) fn check_options(&self) -> Result<(), CliError> {
+        let mut given = self.reading.given();
         let Some((name, kind)) = given.find(|(_, kind)| *kind != self.from.kind) else { return Ok(()) };
         let (kind, from) = (kind.as_str(), self.from.kind.as_str());
         Err(CliError::new(Exit::Usage, format!("{name} is an option of {kind}: sources, and has no effect on {from}:"))
@@ -131,9 +158,9 @@ impl SourceArgs {
         let From { kind, place } = &self.from;
         let options = file.map(|file| file.options.clone()).unwrap_or_default();
         if *kind == Kind::Mysql {
-            return source_name::of_database(&format!("mysql:{place}"), &self.database.options(&options, None));
+            return source_name::of_database(&format!("mysql:{place}"), &self.reading.database.options(&options, None));
         }
-        source_name::of_file(*kind, place, &options, self.everyone)
+        source_name::of_file(*kind, place, &options, self.reading.everyone)
     }
 
     /// The name that earlier versions gave to the source, which its accounts may have.
@@ -141,7 +168,7 @@ impl SourceArgs {
         if self.source_name.is_some() {
             return None;
         }
-        let table = self.database.table().or_else(|| file.and_then(|file| file.options.table.as_deref()));
+        let table = self.reading.database.table().or_else(|| file.and_then(|file| file.options.table.as_deref()));
         Some(source_name::former(self.from.kind, &self.from.place, table))
     }
 
@@ -159,7 +186,7 @@ impl SourceArgs {
     /// The files that are read.
     pub(super) fn files(&self) -> impl Iterator<Item = &Path> {
         let place = (self.from.kind != Kind::Mysql).then(|| Path::new(&self.from.place));
-        place.into_iter().chain(self.mapping.as_deref()).chain(self.database.files())
+        place.into_iter().chain(self.reading.mapping.as_deref()).chain(self.reading.database.files())
     }
 
     /// Whether the source is only looked at.
@@ -180,7 +207,7 @@ impl SourceArgs {
     }
 
     /// The rows of the source under its mapping. Where something is waited for, other tasks go on.
-    pub(super) async fn open(
+    pub(in crate::commands::users) async fn open(
         &self,
         secrets: Secrets<'_>,
         file: Option<&MappingFile>,
@@ -211,8 +238,8 @@ impl SourceArgs {
     }
 
     /// The mapping file. It may be a pipe, which can be read only once, and is waited for.
-    pub(super) fn mapping_file(&self, printer: Printer) -> Result<Option<MappingFile>, CliError> {
-        let Some(path) = &self.mapping else { return Ok(None) };
+    pub(in crate::commands::users) fn mapping_file(&self, printer: Printer) -> Result<Option<MappingFile>, CliError> {
+        let Some(path) = &self.reading.mapping else { return Ok(None) };
         let shown = path.display().to_string();
         let text = input_file::read(path, input_file::SMALL)
             .map_err(|error| CliError::new(Exit::Usage, format!("cannot read {shown}: {error}")))?;
@@ -222,7 +249,7 @@ impl SourceArgs {
 
     /// Whether the source needs a secret of AWS.
     pub(super) fn needs_aws(&self) -> bool {
-        self.database.needs_aws()
+        self.reading.database.needs_aws()
     }
 
     async fn source(
@@ -235,11 +262,12 @@ impl SourceArgs {
         if kind == Kind::Mysql {
             let url = format!("mysql:{place}");
             mysql::check_url(&url).map_err(unreadable)?;
-            let password = self.database.password(secrets).await?;
-            let options = self.database.options(options, mapping);
+            let password = self.reading.database.password(secrets).await?;
+            let options = self.reading.database.options(options, mapping);
             return Mysql::connect(&url, password.as_ref(), &options).await.map(boxed).map_err(unreadable);
         }
-        let (options, everyone, drops_restrictions) = (options.clone(), self.everyone, self.drop_restrictions);
+        let (options, everyone, drops_restrictions) =
+            (options.clone(), self.reading.everyone, self.reading.drop_restrictions);
         let open = move || -> Result<Box<dyn Source>, RowsError> {
             let path = Path::new(&place);
             match kind {
@@ -301,7 +329,7 @@ fn describe(column: &Column) -> String {
 }
 
 /// A source that could not be read, as the error that ends the command.
-pub(super) fn unreadable(error: RowsError) -> CliError {
+pub(in crate::commands::users) fn unreadable(error: RowsError) -> CliError {
     let exit = if error.is_usage { Exit::Usage } else { Exit::Failed };
     let mut lines = error.message.lines();
     let mut shown = CliError::new(exit, lines.next().unwrap_or_default());

@@ -69,10 +69,17 @@ impl Writer {
     async fn pass_on(&self, some: &[Passing], is_circle: bool, result: &mut Batch) -> bool {
         let folders = some.iter().filter_map(|passing| match passing {
             Passing::Added(added) => Some(added.clone()),
+            // The folder may become another, too; to put a marker that is there again does no harm.
+            Passing::Changed(change) if change.attributes.iter().any(|name| name == "HomeDirectory") => Some(Added {
+                row: change.number,
+                place: change.place.clone(),
+                written: change.written.clone(),
+                item: change.row.clone(),
+            }),
             Passing::Changed(_) => None,
         });
         let marked = self.with_markers(folders.collect(), LAST_ATTEMPTS).await;
-        result.folders_throttled += marked.throttled;
+        result.folders_resent.add(marked.resent);
         if let Some((_, error)) = marked.later.into_iter().next() {
             miss_all(some, result, (&format!("its home folder: {error}"), None, false));
             return false;

@@ -1,5 +1,6 @@
 //! The markers of new accounts' home folders: empty objects that show the folders before the first upload.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use sftp_authorizer::home::Home;
@@ -7,13 +8,17 @@ use sftpctl_aws::AwsError;
 use tokio::task::JoinSet;
 
 use super::super::compare::text;
-use super::{Added, Missed, Writer};
+use super::super::wanted::Change;
+use super::{Added, Batch, Missed, Of, Writer};
+use crate::bulk::execute::Resent;
 use crate::bulk::pace::Ended;
 
 /// Attempts of a batch: with the pauses between them about ten seconds, if S3 takes nothing at all.
 pub(super) const ATTEMPTS: u32 = 9;
 /// Attempts at the end of a run: about two minutes.
 pub(super) const LAST_ATTEMPTS: u32 = 16;
+/// The attribute of the home folder.
+const HOME: &str = "HomeDirectory";
 /// Pauses between attempts, in milliseconds.
 const SHORTEST: u64 = 25;
 const LONGEST: u64 = 15_000;
@@ -27,12 +32,12 @@ pub(super) struct Marked {
     pub(super) later: Vec<(Added, AwsError)>,
     /// Accounts whose markers were refused.
     pub(super) missed: Vec<Missed>,
-    pub(super) throttled: u64,
+    pub(super) resent: Resent,
 }
 
 impl Ended for Marked {
-    fn throttled(&self) -> u64 {
-        self.throttled
+    fn sent_again(&self) -> u64 {
+        self.resent.all()
     }
 }
 
@@ -57,23 +62,50 @@ impl Writer {
                         marked.missed.push(added.of().missed(format!("its home folder: {error}"), false));
                     }
                     Err(error) if attempt == attempts => marked.later.push((added, error)),
-                    Err(_) => again.push((added, marker)),
+                    Err(error) => {
+                        let is_throttled = error.is_throttle();
+                        *(if is_throttled { &mut marked.resent.throttled } else { &mut marked.resent.repeated }) += 1;
+                        again.push((added, marker));
+                    }
                 }
             }
             open = again;
             if open.is_empty() {
                 break;
             }
-            marked.throttled += open.len() as u64;
             pause = if open.len() * 2 > sent { (pause * 2).min(LONGEST) } else { SHORTEST };
             wait(pause).await;
         }
         marked
     }
 
+    /// The changes whose accounts get no other folder, or one that has its marker. The next run tries the others.
+    pub(super) async fn with_new_folders(&self, changes: Vec<Change>, result: &mut Batch) -> Vec<Change> {
+        let (moved, mut kept): (Vec<Change>, Vec<Change>) =
+            changes.into_iter().partition(|change| change.attributes.iter().any(|name| name == HOME));
+        let added = |change: &Change| Added {
+            row: change.number,
+            place: change.place.clone(),
+            written: change.written.clone(),
+            item: change.row.clone(),
+        };
+        let marked = self.with_markers(moved.iter().map(added).collect(), LAST_ATTEMPTS).await;
+        result.folders_resent.add(marked.resent);
+        let unmarked = marked.later.into_iter().map(|(added, error)| (added.row, error.to_string()));
+        let mut unmarked: HashMap<u64, String> = unmarked.collect();
+        unmarked.extend(marked.missed.into_iter().map(|missed| (missed.row, missed.account.why)));
+        for change in moved {
+            match unmarked.remove(&change.number) {
+                Some(why) => result.failed(&Of::change(&change), format!("its new home folder: {why}")),
+                None => kept.push(change),
+            }
+        }
+        kept
+    }
+
     /// The marker of an account's folder, unless there is to be none.
     fn marker(&self, added: &Added) -> Option<Marker> {
-        let home = text(&added.item, "HomeDirectory").and_then(Home::parse).filter(|_| self.choices.markers)?;
+        let home = text(&added.item, HOME).and_then(Home::parse).filter(|_| self.choices.markers)?;
         let region = self.regions.get(&home.bucket)?.clone();
         Some(Marker { region, key: format!("{}/", home.folder), bucket: home.bucket })
     }

@@ -17,7 +17,7 @@ impl Writer {
             names.map(|name| (name.to_owned(), item.get(name).cloned())).into()
         };
         let deletions = items.iter().map(|item| Statement::Delete { expected: expected(item) }).collect();
-        let ends = execute(&self.accounts, deletions, &mut result.throttled).await;
+        let ends = execute(&self.accounts, deletions, &mut result.resent).await;
         let mut gone = Vec::new();
         for (item, end) in items.into_iter().zip(ends) {
             match end {
@@ -43,7 +43,7 @@ impl Writer {
             expected.push((RESERVED_BY.to_owned(), item.get("orgid").cloned()));
             Statement::Delete { expected }
         };
-        execute(&self.accounts, gone.iter().map(reserved).collect(), &mut result.throttled).await;
+        execute(&self.accounts, gone.iter().map(reserved).collect(), &mut result.resent).await;
         result.deleted += gone.len() as u64;
         result
     }

@@ -106,7 +106,7 @@ impl<'a> Run<'a> {
                 self.taken += marked.kept.len() as u64;
                 self.marked.extend(Some(marked.kept).filter(|kept| !kept.is_empty()));
                 later = marked.later;
-                let batch = Batch { folders_throttled: marked.throttled, missed: marked.missed, ..Batch::default() };
+                let batch = Batch { folders_resent: marked.resent, missed: marked.missed, ..Batch::default() };
                 self.result.add(batch, self.missed)?;
             }
             batch = self.writing.next(), if !self.writing.is_idle() => {
