@@ -230,6 +230,15 @@ async fn answer(State(table): State<Arc<Table>>, headers: HeaderMap, body: Bytes
             let found = table.get(&key_of(request["Key"].as_object().unwrap()));
             found.map_or_else(|| json!({}), |item| json!({ "Item": item })).to_string()
         }
+        "BatchGetItem" => {
+            let mut found = Map::new();
+            for (name, keys) in request["RequestItems"].as_object().unwrap() {
+                let keys = keys["Keys"].as_array().unwrap().iter();
+                let items = keys.filter_map(|key| table.get(&key_of(key.as_object().unwrap())));
+                found.insert(name.clone(), items.map(Value::Object).collect());
+            }
+            json!({ "Responses": found, "UnprocessedKeys": {} }).to_string()
+        }
         "DescribeTable" => {
             let name = request["TableName"].as_str().unwrap();
             json!({ "Table": { "TableName": name, "TableStatus": "ACTIVE", "ItemCount": table.count(),

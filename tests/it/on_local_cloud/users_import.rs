@@ -497,8 +497,10 @@ fn names_that_pass_on_are_whole_at_every_moment() {
         .fold(csv, |csv, id| csv.row(id, &name(id + 100 * u32::from(id == 1020) - u32::from(id > 1020)), password));
     csv.row(1060, &name(1059), password).save(&site, "b.csv");
     let transaction = "dynamodb.TransactWriteItems";
-    let held =
-        |site: &Site| table(site).0.values().map(|item| format!("{:?}", item["username"])).collect::<BTreeSet<_>>();
+    let held = |site: &Site| {
+        let accounts = table(site).0.into_iter();
+        accounts.map(|(org_id, item)| format!("{org_id} {:?}", item["username"])).collect::<BTreeSet<_>>()
+    };
     let old = held(&site);
     for (round, fault) in [(0, "hold-before"), (1, "hold-after"), (2, "hold-after"), (5, "hold-after")] {
         faults(&site, &[&[transaction, fault]]);

@@ -101,6 +101,8 @@ struct Batch {
     resent: Resent,
     /// Apart, since it says nothing about the table.
     folders_resent: Resent,
+    /// New accounts that are written, and whose names are still to be checked.
+    there: Vec<Added>,
     missed: Vec<Missed>,
 }
 
@@ -358,15 +360,13 @@ impl Writer {
         }
         let inserts = free.iter().map(|added| Statement::Insert(added.item.clone())).collect();
         let ends = execute(&self.accounts, inserts, &mut result.resent).await;
-        let mut there = Vec::new();
         for (added, end) in free.into_iter().zip(ends) {
             match end {
-                End::Done => there.push(added),
-                End::Taken => there.extend(self.compare_with_found(added, &mut result).await),
+                End::Done => result.there.push(added),
+                End::Taken => self.compare_with_found(added, &mut result).await,
                 End::Failed(why) => result.failed(&added.of(), why),
             }
         }
-        self.count_with_names(there, &mut result).await;
         for added in slow {
             self.add_alone(added, &mut result).await;
         }
@@ -391,23 +391,19 @@ impl Writer {
         };
         match self.accounts.add_over_reservation(&account, &added.item).await {
             Ok(()) => result.new += 1,
-            Err(AccountError::OrgTaken(_)) => {
-                let there = self.compare_with_found(added, result).await;
-                self.count_with_names(there.into_iter().collect(), result).await;
-            }
+            Err(AccountError::OrgTaken(_)) => self.compare_with_found(added, result).await,
             Err(error @ AccountError::NameTaken(_)) => result.overtaken(&added.of(), error.to_string()),
             Err(error) => result.failed(&added.of(), error.to_string()),
         }
     }
 
-    /// After a refused INSERT: the account, if it is there, since an earlier attempt of it was carried out.
-    async fn compare_with_found(&self, added: Added, result: &mut Batch) -> Option<Added> {
+    /// After a refused INSERT: the item that is there is this one if an earlier attempt of it was carried out.
+    async fn compare_with_found(&self, added: Added, result: &mut Batch) {
         match self.found(&added.item).await {
-            Ok(Some(found)) if found == added.item => return Some(added),
+            Ok(Some(found)) if found == added.item => result.there.push(added),
             Ok(_) => result.overtaken(&added.of(), "the organisation was given an account by another writer"),
             Err(error) => result.failed(&added.of(), error.to_string()),
         }
-        None
     }
 
     /// Changes a batch of accounts. What a statement cannot do alone is done by transaction: a new name, which is reserved,

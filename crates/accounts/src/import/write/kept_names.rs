@@ -16,21 +16,23 @@ use crate::bulk::execute::{ATTEMPTS, pause};
 use crate::key::{RESERVED_BY, RESERVES};
 use crate::store::unchanged_item;
 
+/// Names that are read at once (Amazon DynamoDB API reference, BatchGetItem).
+pub(super) const AT_ONCE: usize = 100;
+
 /// Why an account is not written.
 const TAKEN: &str = "another writer has taken the user name";
 
 impl Writer {
-    /// Counts accounts that were written and still have their names, and removes the others.
-    pub(super) async fn count_with_names(&self, there: Vec<Added>, result: &mut Batch) {
-        if there.is_empty() {
-            return;
-        }
+    /// Counts accounts that were written and still have their names, at most [`AT_ONCE`], and removes the others.
+    pub(super) async fn with_names(&self, there: Vec<Added>) -> Batch {
+        let mut result = Batch::default();
         let owners = match self.owners(&there).await {
             Ok(owners) => owners,
             Err(error) => {
                 let why =
                     format!("it is written, but whether another writer has taken its user name is not known: {error}");
-                return there.iter().for_each(|added| result.failed(&added.of(), why.as_str()));
+                there.iter().for_each(|added| result.failed(&added.of(), why.as_str()));
+                return result;
             }
         };
         for added in there {
@@ -51,6 +53,7 @@ impl Writer {
                 }
             }
         }
+        result
     }
 
     /// By which organisation each name is reserved now.

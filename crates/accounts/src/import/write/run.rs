@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use sftpctl_aws::AwsError;
 
+use super::kept_names::AT_ONCE;
 use super::markers::Marked;
 use super::{Added, Batch, Missed, NAMED, Writer, Written};
 use crate::bulk::pace::{Pace, is_hopeless};
@@ -22,6 +23,8 @@ pub(super) struct Run<'a> {
     marked: VecDeque<Vec<Added>>,
     /// The number of those so far.
     taken: u64,
+    /// New accounts that are written, and whose names are still to be checked.
+    there: Vec<Added>,
     pub(super) result: Written,
     pub(super) missed: &'a mut Spill<Missed>,
     of: u64,
@@ -36,6 +39,7 @@ impl<'a> Run<'a> {
             writing: Pace::new(),
             marked: VecDeque::new(),
             taken: 0,
+            there: Vec::new(),
             result: Written::default(),
             missed,
             of,
@@ -90,6 +94,14 @@ impl<'a> Run<'a> {
         self.writing.spawn(batch(Arc::clone(&self.writer)));
     }
 
+    /// Begins to check the names of new accounts, if there are so many.
+    fn check_names(&mut self, least: usize) {
+        while self.there.len() >= least.max(1) {
+            let some = self.there.split_off(self.there.len().saturating_sub(AT_ONCE));
+            self.write(|writer| async move { writer.with_names(some).await });
+        }
+    }
+
     /// Counts accounts that are not written, since S3 has not taken a single marker.
     pub(super) fn fail(&mut self, some: &[Added]) -> io::Result<()> {
         let mut batch = Batch::default();
@@ -100,6 +112,9 @@ impl<'a> Run<'a> {
     /// Waits for markers or writes, and gives the accounts whose markers S3 does not take; `None` if nothing is in flight.
     pub(super) async fn next(&mut self) -> io::Result<Option<Vec<(Added, AwsError)>>> {
         let mut later = Vec::new();
+        if self.marking.is_idle() && self.writing.is_idle() {
+            self.check_names(1);
+        }
         tokio::select! {
             marked = self.marking.next(), if !self.marking.is_idle() => {
                 let Some(marked) = marked? else { return Ok(None) };
@@ -110,8 +125,10 @@ impl<'a> Run<'a> {
                 self.result.add(batch, self.missed)?;
             }
             batch = self.writing.next(), if !self.writing.is_idle() => {
-                let Some(batch) = batch? else { return Ok(None) };
+                let Some(mut batch) = batch? else { return Ok(None) };
+                self.there.append(&mut batch.there);
                 self.result.add(batch, self.missed)?;
+                self.check_names(AT_ONCE);
             }
             else => return Ok(None),
         }
