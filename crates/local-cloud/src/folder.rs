@@ -143,7 +143,7 @@ fn check_target(folder: &Path, link: &Path) -> Result<(), LocalError> {
             _ => here.join(&part),
         };
         let facts = path.symlink_metadata().map_err(LocalError::file("reading", &path))?;
-        let is_open = if facts.is_symlink() { !is_trusted(facts.uid()) } else { replaceable(&facts).is_some() };
+        let is_open = if facts.is_symlink() { !is_trusted(facts.uid()) } else { replaceable(&path, &facts).is_some() };
         if is_open {
             let (link, path) = (link.display(), path.display());
             return Err(untrusted(folder, &format!("{link} leads to what others can change: {path}")));
@@ -225,7 +225,7 @@ fn check_folders(folder: &Path, dir: &Path) -> Result<(), LocalError> {
     let mut open = Vec::new();
     for folder in folder.ancestors() {
         let facts = folder.metadata().map_err(LocalError::file("reading", folder))?;
-        match replaceable(&facts) {
+        match replaceable(folder, &facts) {
             Some(OTHERS_REPLACE) => open.push(folder.to_owned()),
             Some(why) => return Err(exposed(vec![folder.to_owned()], why)),
             None => {}
@@ -238,7 +238,7 @@ fn check_folders(folder: &Path, dir: &Path) -> Result<(), LocalError> {
     let others = [("XDG_STATE_HOME", ".local/state"), ("XDG_CACHE_HOME", ".cache")];
     let others: Vec<_> = others.into_iter().filter_map(|(variable, default)| base(variable, default)).collect();
     for folder in others.iter().flat_map(|folder| folder.ancestors()) {
-        let is_open = folder.metadata().is_ok_and(|facts| replaceable(&facts) == Some(OTHERS_REPLACE));
+        let is_open = folder.metadata().is_ok_and(|facts| replaceable(folder, &facts) == Some(OTHERS_REPLACE));
         if is_open && !open.iter().any(|other| other == folder) {
             open.push(folder.to_owned());
         }
@@ -252,10 +252,7 @@ fn is_trusted(owner: u32) -> bool {
 }
 
 /// Why others could replace what is in a folder.
-///
-/// A group is never taken for the user's alone, as distributions make one with each user: who else may act as it is in
-/// files that only root can read (gshadow(5): members, administrators, a password for newgrp(1)), or in a directory.
-fn replaceable(facts: &Metadata) -> Option<&'static str> {
+fn replaceable(path: &Path, facts: &Metadata) -> Option<&'static str> {
     if is_anybody(facts.uid()) {
         return Some(NO_OWNER);
     }
@@ -265,7 +262,40 @@ fn replaceable(facts: &Metadata) -> Option<&'static str> {
     let mode = facts.permissions().mode();
     // A file may have the sticky bit, too, where it means nothing.
     let is_sticky = facts.is_dir() && mode & 0o1000 != 0;
-    (!is_sticky && mode & 0o022 != 0).then_some(OTHERS_REPLACE)
+    if is_sticky || mode & 0o022 == 0 {
+        return None;
+    }
+    // With a list of its own (acl(5)), the group's bits stand for all who are named in it.
+    let list = rustix::fs::getxattr(path, "system.posix_acl_access", &mut [0_u8; 0]);
+    let has_list = !matches!(list, Err(rustix::io::Errno::NODATA | rustix::io::Errno::NOTSUP));
+    let user = rustix::process::geteuid().as_raw();
+    let is_private = mode & 0o002 == 0 && !has_list && is_private_group(facts.gid(), user);
+    (!is_private).then_some(OTHERS_REPLACE)
+}
+
+/// Whether a group is a user's alone, as distributions make one with each user (login.defs(5), `USERGROUPS_ENAB`). With it
+/// comes the umask 002, so that every checkout of such a user is writable for the group.
+///
+/// What gshadow(5) adds, members and a password for newgrp(1), only root can read: who administers the machine so that
+/// others can act as this group has given them the user's files (docs/security-model.md, R21).
+fn is_private_group(group: u32, user: u32) -> bool {
+    let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
+    user != 0 && is_private(&read("/etc/passwd"), &read("/etc/group"), group, user)
+}
+
+/// The same by the two files: the group has the user's name and no members, and is no other user's.
+fn is_private(users: &str, groups: &str, group: u32, user: u32) -> bool {
+    let row = |line: &str| line.split(':').map(str::to_owned).collect::<Vec<_>>();
+    let is = |row: &[String], at: usize, number: u32| row.get(at).is_some_and(|text| *text == number.to_string());
+    let users: Vec<_> = users.lines().map(row).collect();
+    let Some(own) = users.iter().find(|row| is(row, 2, user)) else { return false };
+    let is_of_others = users.iter().any(|row| is(row, 3, group) && !is(row, 2, user));
+    let groups: Vec<_> = groups.lines().map(row).filter(|row| is(row, 2, group)).collect();
+    let [only] = groups.as_slice() else { return false };
+    let members = only.get(3).map_or("", String::as_str);
+    !is_of_others
+        && only.first() == own.first()
+        && (members.is_empty() || Some(members) == own.first().map(String::as_str))
 }
 
 /// Makes a folder, but none of those that it is in. Returns `false` if it exists.
@@ -498,9 +528,27 @@ mod tests {
         }
     }
 
-    /// Whoever the group's members are: they may stand in a file that only root can read.
     #[test]
-    fn folder_that_a_group_may_write_is_never_ours_alone() {
+    fn group_is_private_if_nobody_else_is_in_it() {
+        let users =
+            "root:x:0:0::/root:/bin/sh\njan:x:1001:1001::/home/jan:/bin/sh\neva:x:1002:100::/home/eva:/bin/sh\n";
+        let groups = "root:x:0:\nusers:x:100:\njan:x:1001:\n";
+        assert!(is_private(users, groups, 1001, 1001));
+        for (users, groups, group, user) in [
+            (users.to_owned(), groups.replace("1001:", "1001:www-data"), 1001, 1001),
+            (users.replace("1002:100:", "1002:1001:"), groups.to_owned(), 1001, 1001),
+            (users.to_owned(), groups.to_owned(), 100, 1002),
+            (users.to_owned(), groups.to_owned(), 1001, 1003),
+            (users.to_owned(), String::new(), 1001, 1001),
+        ] {
+            assert!(!is_private(&users, &groups, group, user), "{users} {groups}");
+        }
+        assert!(!is_private_group(0, 0));
+    }
+
+    /// The tests run as root, whose group is never private.
+    #[test]
+    fn folder_that_a_group_of_several_may_write_is_not_ours_alone() {
         let here = tempfile::tempdir().unwrap();
         let (outer, inner) = (here.path().join("outer"), here.path().join("outer/inner"));
         std::fs::create_dir_all(&inner).unwrap();
@@ -527,7 +575,7 @@ mod tests {
         std::fs::write(&file, "").unwrap();
         for (path, is_open) in [(file.as_path(), true), (here.path(), false)] {
             set(path, 0o1777);
-            assert_eq!(replaceable(&path.metadata().unwrap()).is_some(), is_open, "{path:?}");
+            assert_eq!(replaceable(path, &path.metadata().unwrap()).is_some(), is_open, "{path:?}");
         }
     }
 
