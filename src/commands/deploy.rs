@@ -3,12 +3,13 @@
 use std::path::PathBuf;
 
 use super::args::{EnvArgs, LockTimeout, Yes};
+use super::cost::inputs::{Counting, PlanCost};
 use super::permissions::Permissions;
 use super::prompt::{confirm, confirm_by_name};
 use super::{login_checks, saved_plan_file};
 use crate::error::CliError;
 use crate::exit::Exit;
-use crate::report::{Printer, plan_view, streams, summary};
+use crate::report::{Printer, cost, plan_view, streams, summary};
 use sftpctl_core::check::{Report, Status};
 use sftpctl_core::model::{Action, Actual};
 use sftpctl_core::plan::model::Plan;
@@ -21,7 +22,8 @@ use sftpctl_engine::verify::Sender;
 #[command(after_help = "Examples:\n  \
     sftpctl deploy --env 99\n  \
     sftpctl deploy --env 99 --local --yes\n  \
-    sftpctl plan --env 99 --out plan.json && sftpctl deploy --env 99 --plan plan.json --yes\n\n\
+    sftpctl plan --env 99 --out plan.json && sftpctl deploy --env 99 --plan plan.json --yes\n  \
+    sftpctl deploy --env 99 --usage usage.yaml --max-monthly-increase 50\n\n\
     The deployment ends with a check: a canary account, created for it and deleted after it, logs in at every server. \
     Where a server refuses it, the next deploy checks that server again, with or without changes.\n\n\
     Servers, records and stacks that are no longer in the environment file are deleted; buckets and tables never \
@@ -43,17 +45,26 @@ pub(super) struct Args {
     /// Skip the canary log-in after the deployment
     #[arg(long)]
     no_verify: bool,
+    #[command(flatten)]
+    cost: PlanCost,
 }
 
 /// Deploys under the environment's lock.
 pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> {
     let saved = args.plan.as_deref().map(saved_plan_file::read).transpose()?;
     let run = args.env.open(Permissions::Deploys, printer).await?;
-    let work = async |run: &mut Run| deploy(&args, saved.as_ref(), run, printer).await;
+    let counting = args.cost.read(&run.environment, printer)?;
+    let work = async |run: &mut Run| deploy(&args, saved.as_ref(), &counting, run, printer).await;
     run.locked("deploy", args.lock_timeout.seconds, work).await
 }
 
-async fn deploy(args: &Args, saved: Option<&Plan>, run: &mut Run, printer: Printer) -> Result<Exit, CliError> {
+async fn deploy(
+    args: &Args,
+    saved: Option<&Plan>,
+    counting: &Counting,
+    run: &mut Run,
+    printer: Printer,
+) -> Result<Exit, CliError> {
     let observed = run.observe().await;
     let (plan, edges) = run.plan(&observed)?;
     check_saved_plan(args, saved, run, &plan)?;
@@ -61,6 +72,9 @@ async fn deploy(args: &Args, saved: Option<&Plan>, run: &mut Run, printer: Print
     if plan.is_empty() {
         return record_and_check_again(args, run, &plan, &observed.actual, printer).await;
     }
+    let change = counting.change(&run.environment, &args.env.regions, &plan)?;
+    printer.text(|| cost::change(&change));
+    counting.check(&change)?;
     if run.is_first_deployment(&observed.actual) {
         check_before(args, run).await?;
     }

@@ -34,7 +34,8 @@ fn joined(path: &str, name: &str) -> String {
 fn exits(command: &Command, path: &str) -> Vec<Exit> {
     if command.has_subcommands() {
         let below = command.get_subcommands().flat_map(|below| exits(below, &joined(path, below.get_name())));
-        let mut all: Vec<Exit> = below.collect();
+        // A few do something without a subcommand, too.
+        let mut all: Vec<Exit> = of_command(path).unwrap_or_default().iter().copied().chain(below).collect();
         all.sort();
         all.dedup();
         return all;
@@ -46,7 +47,7 @@ fn exits(command: &Command, path: &str) -> Vec<Exit> {
 fn of_command(path: &str) -> Option<&'static [Exit]> {
     use Exit::{Changes, Failed, Interrupted, Locked, Ok, Partly, Refused, Usage};
     Some(match path {
-        "schema" | "completions" | "man" | "validate" | "package" => &[Ok, Usage],
+        "schema" | "completions" | "man" | "validate" | "package" | "cost" | "cost compare" => &[Ok, Usage],
         "doctor" => &[Ok, Failed, Usage],
         // Those of `sftpctl-local`.
         "local" => &[Ok, Usage],

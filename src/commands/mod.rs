@@ -3,6 +3,7 @@
 mod args;
 mod completions;
 mod connect_info;
+mod cost;
 mod deploy;
 mod dns;
 mod doctor;
@@ -78,6 +79,8 @@ enum Command {
     Deploy(deploy::Args),
     /// Show what deploy would do, and change nothing
     Plan(plan::Args),
+    /// Show what the environment costs in a month, line by line
+    Cost(Box<cost::Args>),
     /// Check beforehand whether a deployment would succeed, and change nothing
     Doctor(doctor::Args),
     /// Show what was changed outside sftpctl, also inside the stacks
@@ -151,6 +154,7 @@ pub async fn run(cli: Cli) -> Exit {
     let result = match cli.command {
         Command::Deploy(args) => deploy::run(args, printer).await,
         Command::Plan(args) => plan::run(args, printer).await,
+        Command::Cost(args) => cost::run(&args, printer),
         Command::Doctor(args) => doctor::run(args, printer).await,
         Command::Drift(args) => drift::run(args, printer).await,
         Command::Import(args) => import::run(args, printer).await,

@@ -3,19 +3,23 @@
 use std::path::PathBuf;
 
 use super::args::EnvArgs;
+use super::cost::inputs::PlanCost;
 use super::permissions::Permissions;
 use super::saved_plan_file;
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::report::format::Format;
-use crate::report::{Printer, markdown, plan_view, streams};
+use crate::report::{Printer, cost, markdown, plan_view, streams};
+use sftpctl_core::plan::model::Plan;
+use sftpctl_core::shown::Text;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  \
     sftpctl plan --env 99\n  \
     sftpctl plan --env 99 --exit-code --output json\n  \
     sftpctl plan --env 99 --out plan.json\n  \
-    sftpctl plan --env 99 --output markdown >> \"$GITHUB_STEP_SUMMARY\"")]
+    sftpctl plan --env 99 --output markdown >> \"$GITHUB_STEP_SUMMARY\"\n  \
+    sftpctl plan --env 99 --usage usage.yaml --max-monthly-increase 50")]
 pub(super) struct Args {
     #[command(flatten)]
     env: EnvArgs,
@@ -25,19 +29,33 @@ pub(super) struct Args {
     /// Save the plan for `deploy --plan`
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
+    #[command(flatten)]
+    cost: PlanCost,
 }
 
-/// Shows the plan, and saves it with `--out`.
+/// Shows the plan with what it changes of the costs, and saves it with `--out`.
 pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> {
     let mut run = args.env.open(Permissions::Reads, printer).await?;
+    let counting = args.cost.read(&run.environment, printer)?;
     let observed = run.observe().await;
     let (plan, _) = run.plan(&observed)?;
-    printer.emit("plan/1", &plan, || match printer.format() {
-        Format::Markdown => markdown::render(&plan),
-        _ => plan_view::render(&plan, streams::width()),
+    let change = counting.change(&run.environment, &args.env.regions, &plan)?;
+    let view = cost::PlanView { plan: &plan, cost: &change };
+    printer.emit("plan/1", &view, || match printer.format() {
+        Format::Markdown => with_cost(markdown::render(&plan), &plan, || cost::change_markdown(&change)),
+        _ => with_cost(plan_view::render(&plan, streams::width()), &plan, || cost::change(&change)),
     });
+    counting.check(&change)?;
     if let Some(path) = &args.out {
         saved_plan_file::write(path, &plan)?;
     }
     Ok(if args.exit_code && !plan.is_empty() { Exit::Changes } else { Exit::Ok })
+}
+
+/// A plan that has steps ends with what it changes of the costs.
+fn with_cost(mut text: Text, plan: &Plan, cost: impl FnOnce() -> Text) -> Text {
+    if !plan.is_empty() {
+        text.extend(cost());
+    }
+    text
 }

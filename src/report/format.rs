@@ -15,7 +15,7 @@ pub enum Format {
     Json,
     /// Comma-separated values; only `users list`.
     Csv,
-    /// Markdown for a pull request; only `plan`.
+    /// Markdown for a pull request; only `plan` and `cost`.
     Markdown,
 }
 

@@ -114,7 +114,7 @@ fn shown(value: &Value) -> String {
 ///
 /// An entity is a plain character for Markdown. What makes a link, a mention, a reference or a formula is found later, in
 /// the text of the page, and ends at an element: `<span>`, as GitHub's documentation has it for dollar signs.
-fn cell(text: &str) -> String {
+pub(super) fn cell(text: &str) -> String {
     let text = visible(text);
     let mut out = String::new();
     for (at, letter) in text.char_indices() {

@@ -5,6 +5,8 @@ pub mod account;
 pub mod aliases;
 pub mod annotations;
 pub mod connect;
+pub mod cost;
+pub mod cost_page;
 pub mod doctor;
 pub mod drift;
 pub mod events;

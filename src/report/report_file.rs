@@ -8,6 +8,18 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use sftpctl_core::shown::{Text, csv_cell, visible};
 
+/// Puts a page in its place, as a whole and readable by the user alone. A link there is replaced.
+///
+/// # Errors
+/// The file cannot be written.
+pub fn write_page(path: &Path, page: &str) -> io::Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut file = tempfile::NamedTempFile::new_in(folder)?;
+    file.write_all(page.as_bytes())?;
+    file.persist(path)?;
+    Ok(())
+}
+
 /// The forms of a report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Form {
@@ -123,7 +135,7 @@ fn write_row(out: &mut impl Write, form: Form, class: &str, cells: &[&str], obje
 }
 
 /// Text for a page: controls visible, and nothing that a browser takes for markup.
-fn html(text: &str) -> String {
+pub(super) fn html(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for line in text.split_inclusive('\n') {
         let (line, end) = line.strip_suffix('\n').map_or((line, ""), |line| (line, "\n"));

@@ -5,6 +5,7 @@ mod assumed_role;
 mod changed_answers;
 mod choices;
 mod contract;
+mod cost;
 mod crash;
 mod customer_storage;
 mod deploy;

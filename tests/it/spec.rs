@@ -27,3 +27,17 @@ fn endless_files_are_refused() {
     assert_eq!(output.status.code(), Some(2), "{shown}");
     assert!(shown.contains("cannot read /dev/zero: it has more than 16 MiB"), "{shown}");
 }
+
+#[test]
+fn shipped_schemas_of_costs_match_the_types() {
+    use sftpctl_core::cost::{old_way, usage};
+    for (name, schema) in [("usage", usage::schema()), ("compare", old_way::schema())] {
+        let schema = serde_json::to_string_pretty(&schema).unwrap() + "\n";
+        let path = sftpctl_testkit::programs::root().join(format!("environments/cost-{name}.schema.json"));
+        if std::env::var_os("UPDATE_SCHEMA").is_some() {
+            std::fs::write(&path, &schema).unwrap();
+        }
+        let shipped = std::fs::read_to_string(path).unwrap_or_default();
+        assert!(shipped == schema, "regenerate it: UPDATE_SCHEMA=1 cargo test --test it shipped_schemas_of_costs");
+    }
+}

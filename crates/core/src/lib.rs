@@ -6,6 +6,7 @@
 
 pub mod aliases;
 pub mod check;
+pub mod cost;
 pub mod events;
 pub mod hex;
 pub mod kind;

@@ -1,0 +1,56 @@
+//! Which price each kind of resource has, or why it is free. Pure.
+
+use super::prices::id;
+use crate::kind::Kind;
+
+/// What a resource costs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Coverage {
+    /// The rows of the table of prices that it is billed by.
+    Priced(&'static [&'static str]),
+    /// It is free, and why.
+    Free(&'static str),
+}
+
+use Coverage::{Free, Priced};
+
+/// What a kind of resource costs. A new kind does not compile until it is here.
+pub const fn of_kind(kind: Kind) -> Coverage {
+    match kind {
+        Kind::Table => Priced(&[id::TABLE_STORAGE, id::TABLE_READS, id::TABLE_REPLICATED_WRITES, id::TABLE_RECOVERY]),
+        Kind::Replica => Priced(&[id::TABLE_STORAGE, id::TABLE_READS, id::TABLE_REPLICATED_WRITES]),
+        Kind::UserRole | Kind::UserPolicy | Kind::ApiAccount => Free("IAM has no charges"),
+        Kind::Package => Free("a few MB in S3: less than a cent"),
+        // Its resources by their types, below.
+        Kind::Stack => Priced(&[id::ALARM, id::METRIC]),
+        Kind::Bucket => Priced(&[id::S3_STORAGE, id::S3_PUTS, id::S3_GETS]),
+        Kind::Server => Priced(&[id::SFTP_HOUR, id::SFTP_UPLOAD, id::SFTP_DOWNLOAD]),
+        Kind::ServerId | Kind::Trigger => Free("a setting of the function, which is priced with the stack"),
+        Kind::Record => Priced(&[id::QUERIES, id::LATENCY_QUERIES]),
+        Kind::LogGroup => Free("only deleted, never created"),
+    }
+}
+
+/// What a resource type of CloudFormation costs; `None` if it is not known here.
+pub fn of_type(resource_type: &str) -> Option<Coverage> {
+    Some(match resource_type {
+        "AWS::ApiGateway::RestApi" => Priced(&[id::API_REQUESTS]),
+        "AWS::ApiGateway::Stage" => Priced(&[id::METRIC]),
+        "AWS::ApiGateway::Deployment"
+        | "AWS::ApiGateway::Method"
+        | "AWS::ApiGateway::Model"
+        | "AWS::ApiGateway::Resource" => Free("a part of the API, which is billed by its requests"),
+        "AWS::CloudWatch::Alarm" => Priced(&[id::ALARM, id::ALARM_HIGH_RESOLUTION]),
+        "AWS::CloudWatch::CompositeAlarm" => Priced(&[id::ALARM_COMPOSITE]),
+        "AWS::Events::Rule" => Priced(&[id::EVENTS]),
+        "AWS::IAM::Role" => Free("IAM has no charges"),
+        "AWS::Lambda::Function" => Priced(&[id::LAMBDA_X86, id::LAMBDA_ARM, id::LAMBDA_REQUESTS]),
+        "AWS::Logs::LogGroup" => Priced(&[id::LOGS_INGEST, id::LOGS_VENDED, id::LOGS_STORAGE]),
+        "AWS::Logs::MetricFilter" => Priced(&[id::METRIC]),
+        "AWS::Logs::QueryDefinition" => Free("a saved query is billed when it runs, by what it scans"),
+        "AWS::S3::Bucket" => Priced(&[id::S3_STORAGE, id::S3_PUTS, id::S3_GETS]),
+        "AWS::S3::BucketPolicy" | "AWS::SQS::QueuePolicy" => Free("a policy is a setting of its resource"),
+        "AWS::SQS::Queue" => Priced(&[id::SQS_REQUESTS]),
+        _ => return None,
+    })
+}

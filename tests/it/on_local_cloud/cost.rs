@@ -1,0 +1,45 @@
+//! What a plan changes of the costs, and the limit to it.
+
+use serde_json::Value;
+
+use crate::site::Site;
+
+const ONE_MORE: (&str, &str) = ("us-east-1: { server: false }", "us-east-1: { server: true }");
+
+#[test]
+fn plan_says_what_it_costs_and_is_refused_above_the_limit() {
+    let site = Site::new();
+    let plan = ["plan", "--env", "99", "--local"];
+    let with = |more: &[&'static str]| [&plan[..], more].concat();
+    let first = site.ok(&plan);
+    assert!(first.contains("Cost: + ") && first.contains("from 0.00 to "), "{first}");
+    // Nothing is created or saved above the limit, by `plan` or by `deploy`.
+    let refused = site.ends_with(3, &with(&["--out", "plan.json", "--max-monthly-increase", "50"]));
+    assert!(refused.contains("the limit of --max-monthly-increase is 50.00 USD"), "{refused}");
+    assert!(!site.dir.path().join("plan.json").exists());
+    site.ends_with(3, &["deploy", "--env", "99", "--local", "--yes", "--max-monthly-increase", "50"]);
+    assert_eq!(site.aws(&["left"]), "[]");
+
+    site.deploy();
+    assert!(!site.ok(&plan).contains("Cost:"), "there is nothing to do");
+    site.edit(|file| file.replace(ONE_MORE.0, ONE_MORE.1));
+    let printed = site.ok(&plan);
+    assert!(printed.contains("us-east-1    Transfer Family: SFTP endpoint  + 219.00"), "{printed}");
+    let markdown = site.ok(&with(&["--output", "markdown"]));
+    assert!(markdown.contains("| us-east-1 | Transfer Family: SFTP endpoint | + 219.00 |"), "{markdown}");
+    let printed = site.ok(&with(&["--output", "json"]));
+    let view = printed.lines().find(|line| line.contains("\"sftpctl/plan/1\"")).unwrap();
+    let view: Value = serde_json::from_str(view).unwrap();
+    let high: f64 = view["cost"]["change"]["high"].as_str().unwrap().parse().unwrap();
+    assert!((218.0..227.0).contains(&high), "{}", view["cost"]);
+    site.ends_with(3, &with(&["--max-monthly-increase", "200"]));
+    // A saved plan has no costs in it, and can be followed.
+    site.ok(&with(&["--max-monthly-increase", "250", "--out", "plan.json"]));
+    let saved = std::fs::read_to_string(site.dir.path().join("plan.json")).unwrap();
+    assert!(!saved.contains("\"cost\""), "{saved}");
+    site.ok(&["deploy", "--env", "99", "--local", "--yes", "--plan", "plan.json", "--max-monthly-increase", "250"]);
+
+    site.edit(|file| file.replace(ONE_MORE.1, ONE_MORE.0));
+    let less = site.ok(&with(&["--max-monthly-increase", "0"]));
+    assert!(less.contains("us-east-1    Transfer Family: SFTP endpoint  - 219.00"), "{less}");
+}
