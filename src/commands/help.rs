@@ -47,8 +47,9 @@ fn exits(command: &Command, path: &str) -> Vec<Exit> {
 fn of_command(path: &str) -> Option<&'static [Exit]> {
     use Exit::{Changes, Failed, Interrupted, Locked, Ok, Partly, Refused, Usage};
     Some(match path {
-        "schema" | "completions" | "man" | "validate" | "package" | "cost" | "cost compare" => &[Ok, Usage],
+        "schema" | "completions" | "man" | "validate" | "package" | "cost compare" => &[Ok, Usage],
         "doctor" => &[Ok, Failed, Usage],
+        "cost" => &[Ok, Failed, Usage, Refused],
         // Those of `sftpctl-local`.
         "local" => &[Ok, Usage],
         "policy boundary"

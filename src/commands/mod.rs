@@ -154,7 +154,7 @@ pub async fn run(cli: Cli) -> Exit {
     let result = match cli.command {
         Command::Deploy(args) => deploy::run(args, printer).await,
         Command::Plan(args) => plan::run(args, printer).await,
-        Command::Cost(args) => cost::run(&args, printer),
+        Command::Cost(args) => cost::run(&args, printer).await,
         Command::Doctor(args) => doctor::run(args, printer).await,
         Command::Drift(args) => drift::run(args, printer).await,
         Command::Import(args) => import::run(args, printer).await,

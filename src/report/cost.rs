@@ -26,14 +26,27 @@ pub struct CostView<'a> {
     pub currency: &'static str,
     /// By setting of a usage file: of the whole environment, where it is not given by region.
     pub usage: BTreeMap<&'static str, Estimate>,
+    /// By region, and by setting: what is given or measured of single regions.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub usage_by_region: BTreeMap<String, BTreeMap<&'static str, Estimate>>,
     /// The dates of the oldest and the newest file of AWS that a price of the bill is of.
     pub prices_published: Option<(String, String)>,
 }
 
 impl<'a> CostView<'a> {
     pub fn new(bill: &'a Bill, usage: &Usage, prices: &Prices) -> Self {
-        let usage = Field::ALL.iter().filter_map(|field| Some((field.name(), usage.whole(*field)?)));
-        Self { bill, currency: "USD", usage: usage.collect(), prices_published: published(bill, prices) }
+        let whole = Field::ALL.iter().filter_map(|field| Some((field.name(), usage.whole(*field)?)));
+        let of_region = |fields: &BTreeMap<Field, Estimate>| {
+            fields.iter().map(|(field, estimate)| (field.name(), *estimate)).collect::<BTreeMap<_, _>>()
+        };
+        let by_region = usage.regions().iter().map(|(region, fields)| (region.clone(), of_region(fields)));
+        Self {
+            bill,
+            currency: "USD",
+            usage: whole.collect(),
+            usage_by_region: by_region.collect(),
+            prices_published: published(bill, prices),
+        }
     }
 }
 
@@ -158,10 +171,9 @@ pub fn render(view: &CostView<'_>) -> Text {
     }
     text.line("");
     text.line("Usage of a month:");
-    for (field, estimate) in usage(view) {
+    for (what, field, estimate) in usage(view) {
         text.line(format!(
-            "  {:22} {:24} {:9} {}",
-            field.name(),
+            "  {what:32} {:26} {:9} {}",
             format!("{} {}", quantity(estimate), field.unit()),
             basis(estimate.basis),
             field.meaning().trim()
@@ -172,8 +184,19 @@ pub fn render(view: &CostView<'_>) -> Text {
     text
 }
 
-pub(super) fn usage(view: &CostView<'_>) -> Vec<(Field, Estimate)> {
-    Field::ALL.iter().filter_map(|field| Some((*field, *view.usage.get(field.name())?))).collect()
+/// The usage of the whole environment, and that of single regions, each with its setting.
+pub(super) fn usage(view: &CostView<'_>) -> Vec<(String, Field, Estimate)> {
+    let whole = Field::ALL.iter().filter_map(|field| {
+        let estimate = *view.usage.get(field.name())?;
+        Some((field.name().to_owned(), *field, estimate))
+    });
+    let of_regions = view.usage_by_region.iter().flat_map(|(region, fields)| {
+        Field::ALL.iter().filter_map(move |field| {
+            let estimate = *fields.get(field.name())?;
+            Some((format!("{} {region}", field.name()), *field, estimate))
+        })
+    });
+    whole.chain(of_regions).collect()
 }
 
 /// The bill as Markdown.
@@ -202,9 +225,10 @@ pub fn markdown(view: &CostView<'_>) -> Text {
     for line in ["", "<details><summary>Usage of a month</summary>", "", "| | | |", "|---|---|---|"] {
         text.line(line);
     }
-    for (field, estimate) in usage(view) {
+    for (what, field, estimate) in usage(view) {
         text.line(format!(
-            "| {} | {} {} | {} |",
+            "| {}: {} | {} {} | {} |",
+            cell(&what),
             cell(field.meaning().trim()),
             quantity(estimate),
             field.unit(),

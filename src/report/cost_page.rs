@@ -32,10 +32,11 @@ pub fn page(view: &CostView<'_>) -> String {
     chart(&mut out, "By region", &bill.by_place());
     lines(&mut out, bill);
     out.push_str("<h2>Usage of a month</h2><table><thead><tr><th>What</th><th class=\"n\">Quantity</th><th>Basis</th></tr></thead><tbody>\n");
-    for (field, estimate) in usage(view) {
+    for (what, field, estimate) in usage(view) {
         let _ = writeln!(
             out,
-            "<tr><td>{}</td><td class=\"n\">{} {}</td><td>{}</td></tr>",
+            "<tr><td>{}: {}</td><td class=\"n\">{} {}</td><td>{}</td></tr>",
+            html(&what),
             html(field.meaning().trim()),
             html(&quantity(estimate)),
             html(field.unit()),

@@ -22,5 +22,6 @@ pub mod resources;
 pub mod run;
 pub mod seed;
 pub mod state;
+pub mod usage;
 pub mod verify;
 mod wait;

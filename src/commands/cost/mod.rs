@@ -7,37 +7,43 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use self::inputs::CostInputs;
-use super::args::FileArgs;
+use super::args::AwsArgs;
+use super::permissions::Permissions;
 use crate::error::CliError;
 use crate::exit::Exit;
-use crate::report::Printer;
 use crate::report::cost::{CostView, markdown, render};
 use crate::report::cost_page::page;
 use crate::report::format::Format;
 use crate::report::report_file::{Form, write_page};
+use crate::report::{Printer, streams};
 use sftpctl_core::cost::bill::Bill;
 use sftpctl_core::cost::inventory::Inventory;
 use sftpctl_core::cost::prices::Prices;
 use sftpctl_core::cost::usage::Usage;
 use sftpctl_core::spec::model::Environment;
 use sftpctl_engine::run::error::RunError;
+use sftpctl_engine::usage::measure;
 
 #[derive(Debug, clap::Args)]
 #[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 #[command(after_help = "Examples:\n  \
     sftpctl cost --env 99\n  \
     sftpctl cost --env 99 --usage usage.yaml\n  \
+    sftpctl cost --env 99 --measured 30d\n  \
     sftpctl cost --env 99 --output json\n  \
     sftpctl cost --env 99 --output markdown\n  \
     sftpctl cost --env 99 --report costs.html\n  \
     sftpctl cost compare --env 99\n\n\
-    No call to AWS is made. What the environment file fixes has one amount; what depends on usage has the amounts of \
+    Only --measured calls AWS. What the environment file fixes has one amount; what depends on usage has the amounts of \
     the lowest and the highest usage. docs/cost.md describes the usage file and the table of prices.")]
 pub(super) struct Args {
     #[command(flatten)]
-    file: FileArgs,
+    aws: AwsArgs,
     #[command(flatten)]
     inputs: CostInputs,
+    /// Take the usage from CloudWatch, of so many days: 30d
+    #[arg(long, value_name = "DAYS", value_parser = days, help_heading = "Cost")]
+    measured: Option<u32>,
     #[command(flatten)]
     page: ReportPage,
     #[command(subcommand)]
@@ -50,12 +56,30 @@ enum Verb {
     Compare(compare::Args),
 }
 
-pub(super) fn run(args: &Args, printer: Printer) -> Result<Exit, CliError> {
+/// Days, as `30d` or `30`. CloudWatch has values of a whole day for 455 days.
+fn days(text: &str) -> Result<u32, String> {
+    let days = text.strip_suffix('d').unwrap_or(text).parse().ok().filter(|days| (1..=455).contains(days));
+    days.ok_or_else(|| "expected a number of days from 1 to 455, such as 30d".to_owned())
+}
+
+pub(super) async fn run(args: &Args, printer: Printer) -> Result<Exit, CliError> {
     if let Some(Verb::Compare(args)) = &args.command {
         return compare::run(args, printer);
     }
-    let environment = args.file.load(printer)?;
-    let (usage, prices) = args.inputs.read(&environment, printer)?;
+    let (environment, aws) = match args.measured {
+        None => (args.aws.load(None, printer)?, None),
+        Some(days) => {
+            let (environment, aws) = args.aws.connect(Permissions::Reads, printer).await?;
+            (environment, Some((aws, days)))
+        }
+    };
+    let (mut usage, prices) = args.inputs.read(&environment, printer)?;
+    if let Some((aws, days)) = aws {
+        let now = jiff::Timestamp::now().as_second();
+        for region in measure(&aws, &environment, days, now, &mut usage).await? {
+            streams::progress(format!("warning: CloudWatch has no traffic of {region} in the last {days} days"));
+        }
+    }
     let bill = bill(&environment, &usage, &prices)?;
     let view = CostView::new(&bill, &usage, &prices);
     args.page.write(|| page(&view))?;

@@ -43,3 +43,43 @@ fn plan_says_what_it_costs_and_is_refused_above_the_limit() {
     let less = site.ok(&with(&["--max-monthly-increase", "0"]));
     assert!(less.contains("us-east-1    Transfer Family: SFTP endpoint  - 219.00"), "{less}");
 }
+
+/// What botocore has put into CloudWatch of 30 days is in the bill of a month of 730 hours.
+#[test]
+fn usage_is_measured_and_scaled_to_a_month() {
+    let site = Site::deployed("");
+    site.oracle("metrics.py", &[]);
+    let printed = site.ok(&["cost", "--env", "99", "--local", "--measured", "30d", "--output", "json"]);
+    let view: Value = serde_json::from_str(&printed).unwrap();
+    let lines = view["lines"].as_array().unwrap();
+    let line = |place: &str, id: &str| {
+        let line = lines.iter().find(|line| line["place"] == place && line["priceId"] == id);
+        line.unwrap_or_else(|| panic!("{place} {id}: {printed}"))
+    };
+    for (id, quantity, amount) in [
+        ("transfer.upload", "365", "14.60"),
+        ("apigateway.requests", "0.73", "2.56"),
+        ("s3.storage", "150", "3.45"),
+        // 73,000 files, half a unit and 1 KB of log lines for each log-in.
+        ("s3.puts", "73", "0.37"),
+        ("dynamodb.reads", "0.365", "0.05"),
+        ("logs.ingest", "0.696182", "0.35"),
+    ] {
+        let line = line("us-west-2", id);
+        assert_eq!(
+            (&line["quantity"]["low"], &line["quantity"]["high"]),
+            (&quantity.into(), &quantity.into()),
+            "{line}"
+        );
+        assert_eq!(
+            (&line["amount"]["high"], &line["quantity"]["basis"]),
+            (&amount.into(), &"measured".into()),
+            "{line}"
+        );
+    }
+    assert!(
+        !lines.iter().any(|line| line["place"] == "us-east-2" && line["priceId"] == "transfer.upload"),
+        "{printed}"
+    );
+    assert_eq!(view["usage"]["accounts"]["basis"], "assumed", "{printed}");
+}

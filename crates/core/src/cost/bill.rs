@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
+use super::coverage::FILE_SYSTEMS;
 use super::inventory::{Inventory, Region, Stack};
 use super::money::{Quantity, Usd};
 use super::prices::{Confidence, Prices, Row, id};
@@ -284,6 +285,9 @@ impl One<'_, '_> {
             // Each cluster has a queue and one for what could not be delivered.
             let polls = between(0, stack.queues / 2 * POLLS, sent.basis);
             self.line(id::SQS_REQUESTS, sent.with(polls, Quantity::plus), None);
+        }
+        if stack.file_systems > 0 {
+            self.writer.unpriced.insert(format!("no price is known of {FILE_SYSTEMS} in {}", self.name));
         }
         if stack.forwards > 0 {
             let files = self.used(Field::UploadedFiles);

@@ -28,7 +28,7 @@ pub struct CostChange {
     pub after: Amount,
     pub change: Amount,
     pub lines: Vec<Difference>,
-    /// What could not be priced, one sentence each.
+    /// What is new and could not be priced, one sentence each.
     pub unpriced: Vec<String>,
     /// Whether something of it depends on usage that is only assumed.
     pub is_assumed: bool,
@@ -68,7 +68,7 @@ impl CostChange {
             change: ascending(total),
             is_assumed: !lines.is_empty() && (assumed(before) || assumed(after)),
             lines,
-            unpriced: after.unpriced.clone(),
+            unpriced: after.unpriced.iter().filter(|what| !before.unpriced.contains(what)).cloned().collect(),
         }
     }
 

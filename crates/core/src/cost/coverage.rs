@@ -10,9 +10,14 @@ pub enum Coverage {
     Priced(&'static [&'static str]),
     /// It is free, and why.
     Free(&'static str),
+    /// It costs something, and no price of it is known; what it is called in a bill.
+    Unknown(&'static str),
 }
 
-use Coverage::{Free, Priced};
+use Coverage::{Free, Priced, Unknown};
+
+/// What file systems are called.
+pub const FILE_SYSTEMS: &str = "the file systems of Amazon S3 Files";
 
 /// What a kind of resource costs. A new kind does not compile until it is here.
 pub const fn of_kind(kind: Kind) -> Coverage {
@@ -50,6 +55,8 @@ pub fn of_type(resource_type: &str) -> Option<Coverage> {
         "AWS::Logs::QueryDefinition" => Free("a saved query is billed when it runs, by what it scans"),
         "AWS::S3::Bucket" => Priced(&[id::S3_STORAGE, id::S3_PUTS, id::S3_GETS]),
         "AWS::S3::BucketPolicy" | "AWS::SQS::QueuePolicy" => Free("a policy is a setting of its resource"),
+        "AWS::S3Files::FileSystem" => Unknown(FILE_SYSTEMS),
+        "AWS::S3Files::AccessPoint" | "AWS::S3Files::MountTarget" => Free("a part of its file system"),
         "AWS::SQS::Queue" => Priced(&[id::SQS_REQUESTS]),
         _ => return None,
     })

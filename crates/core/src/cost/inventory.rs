@@ -70,6 +70,8 @@ pub struct Stack {
     pub old_versions_days: Option<u64>,
     /// Queues that tell of new files.
     pub queues: u64,
+    /// File systems over upload buckets.
+    pub file_systems: u64,
     /// Rules that send events to another region.
     pub forwards: u64,
 }
@@ -149,7 +151,7 @@ impl Inventory {
             Kind::Server => self.regions.entry(place).or_default().server = true,
             // Its buckets are kept, and cost what they did.
             Kind::Stack => {
-                let stack = Stack { buckets: 0, queues: 0, forwards: 0, ..like.clone() };
+                let stack = Stack { buckets: 0, queues: 0, forwards: 0, file_systems: 0, ..like.clone() };
                 self.regions.entry(place).or_default().stack = Some(stack);
             }
             Kind::Replica => self.regions.entry(place).or_default().replica = true,
@@ -218,6 +220,7 @@ impl Stack {
             "AWS::Logs::MetricFilter" => &mut self.metrics,
             "AWS::ApiGateway::Method" => &mut self.methods,
             "AWS::SQS::Queue" => &mut self.queues,
+            "AWS::S3Files::FileSystem" => &mut self.file_systems,
             _ => return,
         };
         *count = if property.before.is_none() { count.saturating_sub(1) } else { *count + 1 };
@@ -261,6 +264,7 @@ fn stack(environment: &Environment, region: &str) -> Result<Stack, TemplateError
         buckets: of_type("AWS::S3::Bucket"),
         old_versions_days: environment.files.keep_old_versions_days.map(u64::from),
         queues: of_type("AWS::SQS::Queue"),
+        file_systems: of_type("AWS::S3Files::FileSystem"),
         forwards: count(&sends_away),
     })
 }

@@ -64,7 +64,7 @@ fn every_kind_is_priced_or_free() {
                 assert!(!ids.is_empty(), "{kind}");
                 ids.iter().for_each(|id| assert!(prices.row(id).is_some(), "{kind}: there is no row {id}"));
             }
-            Coverage::Free(why) => assert!(!why.is_empty(), "{kind}"),
+            Coverage::Free(why) | Coverage::Unknown(why) => assert!(!why.is_empty(), "{kind}"),
         }
     }
 }
@@ -81,7 +81,7 @@ fn every_resource_type_of_the_region_template_is_priced_or_free() {
             Some(Coverage::Priced(ids)) => {
                 ids.iter().for_each(|id| assert!(prices.row(id).is_some(), "{name}: there is no row {id}"));
             }
-            Some(Coverage::Free(why)) => assert!(!why.is_empty(), "{name}"),
+            Some(Coverage::Free(why) | Coverage::Unknown(why)) => assert!(!why.is_empty(), "{name}"),
         }
     }
 }
@@ -252,6 +252,18 @@ fn a_region_without_prices_is_said_and_not_free() {
     let text = TEST.replace("us-east-2", "ap-east-2");
     let bill = Bill::of(&inventory(&text), &Usage::default(), &prices());
     assert!(bill.unpriced.iter().any(|what| what.contains("SFTP endpoint") && what.contains("ap-east-2")), "{bill:?}");
+}
+
+#[test]
+fn what_has_no_known_price_is_said_once_it_is_new() {
+    let files = "s3_files: { 99-5: { subnets: [subnet-0123456789abcdef0], security_groups: [sg-0123456789abcdef0] } }";
+    let after = inventory(&format!("{TEST}\n{files}\n"));
+    let says = "no price is known of the file systems of Amazon S3 Files in us-west-2";
+    assert_eq!(Bill::of(&after, &Usage::default(), &prices()).unpriced, [says]);
+    let mut step = step("us-west-2", Kind::Stack, Action::Update);
+    step.change.properties = vec![PropertyChange::new("F (AWS::S3Files::FileSystem)", None, Some(json!("new")))];
+    assert_eq!(change(&after, &plan(vec![step])).unpriced, [says]);
+    assert_eq!(change(&after, &plan(Vec::new())).unpriced, Vec::<String>::new());
 }
 
 /// The plan of a first deployment: everything is created.

@@ -63,8 +63,7 @@ impl Estimate {
 macro_rules! fields {
     ($($(#[doc = $doc:literal])+ $field:ident = $name:ident, $low:literal to $high:literal, $unit:literal, $spread:ident;)*) => {
         /// What is used.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-        #[serde(rename_all = "snake_case")]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
         pub enum Field {
             $($(#[doc = $doc])* $field,)*
         }
@@ -264,6 +263,11 @@ impl Usage {
         self.whole.insert(field, estimate);
     }
 
+    /// What is given or measured of single regions.
+    pub fn regions(&self) -> &BTreeMap<String, BTreeMap<Field, Estimate>> {
+        &self.regions
+    }
+
     /// The quantity of the whole environment; `None` if it is given by region.
     pub fn whole(&self, field: Field) -> Option<Estimate> {
         let by_region = self.regions.values().any(|fields| fields.contains_key(&field));
@@ -280,7 +284,7 @@ impl Usage {
                 let own = self.regions.get(region).and_then(|fields| fields.get(&field)).copied();
                 own.unwrap_or(match field.spread() {
                     Spread::Same => field.assumed(),
-                    Spread::Servers | Spread::Buckets => Estimate::exactly(Quantity::ZERO, Basis::Given),
+                    Spread::Servers | Spread::Buckets => Estimate::exactly(Quantity::ZERO, Basis::Fixed),
                 })
             }
         }

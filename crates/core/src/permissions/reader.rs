@@ -53,10 +53,12 @@ pub(super) const LOGS: [&str; 3] =
 pub(super) const QUEUE: [&str; 3] = ["sqs:GetQueueAttributes", "sqs:GetQueueUrl", "sqs:ListQueueTags"];
 pub(super) const RULE: [&str; 3] = ["events:DescribeRule", "events:ListTagsForResource", "events:ListTargetsByRule"];
 
-/// What `doctor` reads of the account's quotas, and of what is left over under the environment's names.
-const LIMITS: [&str; 7] = [
+/// What `doctor` reads of the account's quotas, and of what is left over under the environment's names; and the usage
+/// that `cost --measured` reads.
+const LIMITS: [&str; 8] = [
     "cloudformation:DescribeAccountLimits",
     "cloudformation:ListStacks",
+    "cloudwatch:GetMetricData",
     "dynamodb:ListTables",
     "iam:GetAccountSummary",
     "lambda:GetAccountSettings",
@@ -79,7 +81,7 @@ pub(super) fn statements(arns: &Arns<'_>, site: Site<'_>) -> Vec<Value> {
             ],
             [arns.table()],
         ),
-        allow("ReadLegacyGlobalTable", &["dynamodb:DescribeGlobalTable"], [arns.global_table()]),
+        allow("ReadGlobalTable", &["dynamodb:DescribeGlobalTable"], [arns.global_table()]),
         allow("ReadRoles", &ROLE, arns.roles()),
         // The caller's own role, service-linked roles, and the role that API Gateway already has for logs.
         allow("ReadAnyRole", &["iam:GetRole"], [arns.any_role()]),
