@@ -81,7 +81,7 @@ pub(super) fn statements(arns: &Arns<'_>, site: Site<'_>) -> Vec<Value> {
             ],
             [arns.table()],
         ),
-        allow("ReadGlobalTable", &["dynamodb:DescribeGlobalTable"], [arns.global_table()]),
+        allow("ReadGlobal", &["dynamodb:DescribeGlobalTable"], [arns.global_table()]),
         allow("ReadRoles", &ROLE, arns.roles()),
         // The caller's own role, service-linked roles, and the role that API Gateway already has for logs.
         allow("ReadAnyRole", &["iam:GetRole"], [arns.any_role()]),
@@ -130,10 +130,10 @@ fn account(arns: &Arns<'_>) -> Vec<Value> {
     // What Transfer Family calls with the caller's permissions for structured logs.
     actions.extend(["logs:GetLogDelivery", "logs:ListLogDeliveries"]);
     actions.extend(["s3:ListAllMyBuckets", "sts:GetCallerIdentity", "transfer:ListServers"]);
+    actions.extend(LIMITS);
     let principals = ["role", "user"].map(|kind| format!("arn:aws:iam::{}:{kind}/*", arns.0.account));
     vec![
         allow_all("ReadAccount", &actions),
-        allow_all("ReadLimits", &LIMITS),
         allow(
             "ReadQuotas",
             &["servicequotas:GetServiceQuota"],
