@@ -96,7 +96,10 @@ fn prices_of_a_contract_win_and_are_called_old_when_they_are() {
     std::fs::write(dir.path().join("prices.toml"), row("2099-01-01")).unwrap();
     let output = cost(dir.path(), &["--prices", "prices.toml"]);
     let printed = text(&output.stdout).split_whitespace().collect::<Vec<_>>().join(" ");
-    assert!(printed.contains("730 hours × 0.24 = 175.20") && printed.contains("730 hours × 0.30 = 219.00"), "{printed}");
+    assert!(
+        printed.contains("730 hours × 0.24 = 175.20") && printed.contains("730 hours × 0.30 = 219.00"),
+        "{printed}"
+    );
     assert!(!shown(&output).contains("warning"), "{}", shown(&output));
     std::fs::write(dir.path().join("prices.toml"), row("2020-01-01")).unwrap();
     // The built-in prices are of June 2025, and it is later than that by more than 180 days.

@@ -24,7 +24,7 @@ use sftpctl_core::spec::model::Environment;
 use sftpctl_core::text::counted;
 use sftpctl_engine::execute::stop::Stop;
 use sftpctl_files::homes::copy::{Copied, Options};
-use sftpctl_files::homes::journal::Journal;
+use sftpctl_files::homes::journal::{Journal, look};
 use sftpctl_files::homes::record::{Line, Pass, RIGHTS, Step};
 use sftpctl_files::homes::source::Source;
 use sftpctl_files::homes::sshd::{Denial, Sshd};
@@ -41,7 +41,8 @@ const SHOWN: usize = 5;
 #[command(after_help = "Examples:\n  \
     sftpctl homes cutover --env 99 --orgid 17578 --mount /sftp --freeze-command ./freeze\n  \
     sftpctl homes cutover --env 99 --orgid 17578 --mount /sftp --freeze-sshd --freeze-mode\n  \
-    sftpctl homes cutover --env 99 --list wave-1.txt --mount /sftp --frozen --max-failures 3 --yes\n\n\
+    sftpctl homes cutover --env 99 --list wave-1.txt --mount /sftp --frozen --max-failures 3 --yes\n  \
+    sftpctl homes cutover --env 99 --list wave-1.txt --mount /sftp --dry-run\n\n\
     For each home: freeze, last copy, verify, then the folder and a link to the mount change places in one step, what was \
     written into the folder at the last moment is brought over, and the account is enabled. Each step is in the manifest; \
     the same command goes on where a killed run stopped. A home that \
@@ -56,7 +57,7 @@ pub(super) struct Args {
     #[command(flatten)]
     swap: Swap,
     /// Shell command that stops writes of a customer at the old server, and ends open sessions
-    #[arg(long, value_name = "COMMAND", required_unless_present_any = ["frozen", "freeze_mode", "freeze_sshd"])]
+    #[arg(long, value_name = "COMMAND", required_unless_present_any = ["dry_run", "frozen", "freeze_mode", "freeze_sshd"])]
     freeze_command: Option<String>,
     /// Take all rights from the home (mode 0), so that only root opens it, with or without a command
     #[arg(long)]
@@ -65,7 +66,7 @@ pub(super) struct Args {
     #[arg(long)]
     freeze_sshd: bool,
     /// Configuration of sshd; it includes the files of the folder FILE.d
-    #[arg(long, value_name = "FILE", default_value = "/etc/ssh/sshd_config", requires = "freeze_sshd")]
+    #[arg(long, value_name = "FILE", default_value = "/etc/ssh/sshd_config")]
     sshd_config: PathBuf,
     /// File with the number of the process of sshd that listens
     #[arg(long, value_name = "FILE", default_value = "/run/sshd.pid", requires = "freeze_sshd")]
@@ -76,10 +77,13 @@ pub(super) struct Args {
     /// Shell command that undoes the freeze, for a home that could not be cut over
     #[arg(long, value_name = "COMMAND")]
     thaw_command: Option<String>,
+    /// Say what would refuse a home, and do nothing: neither a freeze nor a copy
+    #[arg(long)]
+    dry_run: bool,
     /// Go on as long as no more homes than this have failed
     #[arg(long, value_name = "N", default_value_t = 0)]
     max_failures: usize,
-    /// Cut over homes that belong to root and that nobody else may write to
+    /// Cut over homes that belong to root and that nobody else may write to, or that sshd locks users into
     #[arg(long)]
     allow_chroot: bool,
     #[command(flatten)]
@@ -131,7 +135,7 @@ pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> 
     let pace = args.how.pace()?;
     let (environment, aws) = args.selection.aws.connect(Permissions::MovesHomes, printer).await?;
     let homes = args.selection.homes_here(&environment).await?;
-    if !args.yes.yes {
+    if !args.yes.yes && !args.dry_run {
         let (count, name) = (counted(homes.len() as u64, "home"), &environment.name);
         confirm(&format!("Cut over {count} of environment {name}? [y/N]")).await?;
     }
@@ -144,6 +148,17 @@ pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> 
         }
         let place = args.selection.place(&environment, &aws, home.org_id).await?;
         let options = args.how.options(&place, &pace);
+        if args.dry_run {
+            let failure = run.rehearse(&home, (&place, &options)).await?;
+            let view =
+                MovedView { org_id: home.org_id, what: "would be cut over", failure: failure.as_deref(), notes: &[] };
+            printer.emit("homes-cutover/1", &view, || view.text());
+            match failure {
+                None => done += 1,
+                Some(_) => failed += 1,
+            }
+            continue;
+        }
         let ended = run.one(&home, (&place, &options)).await?;
         let (failure, notes) = match &ended {
             Ended::Moved => (None, &[][..]),
@@ -198,7 +213,8 @@ impl Run<'_> {
         match swap::in_place(&chosen.path, target) {
             Ok(InPlace::Link) => {}
             Ok(InPlace::Folder) => {
-                if let Err(refusal) = self.check(home).await? {
+                let rights = journal.lock().unwrap_or_else(PoisonError::into_inner).manifest().rights_before_freeze();
+                if let Err(refusal) = self.check(chosen, target, options, rights).await? {
                     // A run that was killed may have frozen it.
                     let is_frozen = journal.lock().unwrap_or_else(PoisonError::into_inner).manifest().is_frozen();
                     let failure = refusal.to_string();
@@ -225,19 +241,57 @@ impl Run<'_> {
         Ok(if late.is_empty() { Ended::Moved } else { Ended::Late(late) })
     }
 
+    /// What would refuse a home.
+    async fn rehearse(
+        &self,
+        chosen: &Chosen,
+        (place, options): (&Place, &Options),
+    ) -> Result<Option<Failure>, CliError> {
+        let target = self.args.swap.target(place);
+        match swap::in_place(&chosen.path, &target) {
+            Ok(InPlace::Link) => return Ok(None),
+            Ok(InPlace::Folder) => {}
+            Err(error) => return Ok(Some(error.to_string())),
+        }
+        let manifest =
+            look(&self.args.selection.manifest(self.environment, chosen.org_id))?.map(|(_, manifest)| manifest);
+        let rights = manifest.and_then(|manifest| manifest.rights_before_freeze());
+        let checked = self.check(chosen, &target, options, rights).await?;
+        let checked = checked.and_then(|()| swap::check_closed(&chosen.path));
+        let sshd = self.sshd();
+        let denial = self.args.freeze_sshd.then(|| sshd.denial(&chosen.path, chosen.org_id)).transpose();
+        Ok(checked.err().map(|error| error.to_string()).or_else(|| denial.err().map(|error| error.to_string())))
+    }
+
+    fn sshd(&self) -> Sshd {
+        Sshd { config: self.args.sshd_config.clone(), pid_file: self.args.sshd_pid_file.clone() }
+    }
+
     /// What can be checked before customers notice anything.
-    async fn check(&self, home: Home<'_>) -> Result<Result<(), Refusal>, CliError> {
-        let rights = home.journal.lock().unwrap_or_else(PoisonError::into_inner).manifest().rights_before_freeze();
-        let opened =
-            inventory::open_as((&home.chosen.path, &home.chosen.path), &home.options.plan)?.with_rights(rights);
+    async fn check(
+        &self,
+        chosen: &Chosen,
+        target: &Path,
+        options: &Options,
+        rights: Option<u32>,
+    ) -> Result<Result<(), Refusal>, CliError> {
+        let opened = inventory::open_as((&chosen.path, &chosen.path), &options.plan)?.with_rights(rights);
         if let Err(refusal) = swap::check(&opened, self.args.allow_chroot) {
             return Ok(Err(refusal));
         }
+        if !self.args.allow_chroot {
+            let (sshd, path) = (self.sshd(), chosen.path.clone());
+            // Where there is no sshd, or none that can be asked, it locks nobody in.
+            let chroots = blocking(move || sshd.chroots(&path)).await?.unwrap_or_default();
+            if let Some((user, folder)) = chroots.into_iter().next() {
+                return Ok(Err(Refusal::Locked { user, folder }));
+            }
+        }
         // A dead mount does not answer, and must not stop this process.
-        let folder = home.target.to_owned();
+        let folder = target.to_owned();
         let look = tokio::task::spawn_blocking(move || folder.is_dir());
         let is_there = tokio::time::timeout(ANSWER, look).await;
-        Ok(if matches!(is_there, Ok(Ok(true))) { Ok(()) } else { Err(Refusal::NoTarget(home.target.to_owned())) })
+        Ok(if matches!(is_there, Ok(Ok(true))) { Ok(()) } else { Err(Refusal::NoTarget(target.to_owned())) })
     }
 
     /// Stops writes at the old server. The rights of a home are noted before they are taken.
@@ -250,7 +304,7 @@ impl Run<'_> {
             (Ok(rights), _) => format!("{RIGHTS}{rights:o}"),
             (Err(error), _) => return Ok(Err(error.to_string())),
         };
-        let sshd = Sshd { config: self.args.sshd_config.clone(), pid_file: self.args.sshd_pid_file.clone() };
+        let sshd = self.sshd();
         let denial = self.args.freeze_sshd.then(|| sshd.denial(&home.chosen.path, home.chosen.org_id));
         let denial = match denial.transpose() {
             Ok(denial) => denial,

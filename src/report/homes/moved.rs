@@ -15,7 +15,7 @@ const SHOWN: usize = 5;
 #[serde(rename_all = "camelCase")]
 pub struct MovedView<'a> {
     pub org_id: i64,
-    /// `cut over`, `rolled back` or, if there was nothing to roll back but the freeze, `thawed`.
+    /// `cut over`, after a dry run `would be cut over`, `rolled back` or, if there was nothing to roll back but the freeze, `thawed`.
     pub what: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub failure: Option<&'a str>,
@@ -29,6 +29,7 @@ impl MovedView<'_> {
         let Self { org_id, what, failure, notes } = self;
         let mut text = match failure {
             None => Text::from(format!("home {org_id}: {what}")),
+            Some(why) if what.starts_with("would") => Text::from(format!("home {org_id}: would be refused: {why}")),
             Some(why) => Text::from(format!("home {org_id}: not {what}: {why}")),
         };
         notes.iter().for_each(|note| text.line(format!("  {note}")));

@@ -8,7 +8,7 @@ use std::fs;
 use std::io::{self, Write as _};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -75,11 +75,7 @@ impl Sshd {
     /// There are none but root, or one cannot be named.
     pub fn denial(&self, home: &Path, org_id: i64) -> Result<Denial, SshdError> {
         let owner = named(home, fs::metadata(home))?.uid();
-        let local = fs::read_to_string("/etc/passwd").unwrap_or_default();
-        // Of a directory, too, which need not list its users.
-        let asked = Command::new("getent").args(["passwd", &owner.to_string()]).stdin(Stdio::null()).output();
-        let asked = asked.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();
-        let users = users(&format!("{local}\n{asked}"), owner, home);
+        let users = users(&passwd(owner), owner, home);
         if users.is_empty() {
             return Err(SshdError::NoUser(home.to_owned()));
         }
@@ -119,10 +115,39 @@ impl Sshd {
 
     /// Whether sshd would deny this user, by its own words.
     fn denies(&self, user: &str) -> Result<bool, SshdError> {
-        let connection = format!("user={user},host=localhost,addr=127.0.0.1,laddr=127.0.0.1,lport=22");
-        let output = named(Path::new("/usr/sbin/sshd"), self.command().args(["-T", "-C", &connection]).output())?;
+        let output = self.rules_of(user)?;
         let text = String::from_utf8_lossy(&output.stdout);
         Ok(text.lines().any(|line| line.split_once(' ') == Some(("denyusers", user))))
+    }
+
+    /// The folders that sshd locks users of a home into (`ChrootDirectory`), by its own words, if the home is there or
+    /// below: with the user of each.
+    ///
+    /// # Errors
+    /// sshd is not there, or refuses its configuration.
+    pub fn chroots(&self, home: &Path) -> Result<Vec<(String, PathBuf)>, SshdError> {
+        let owner = named(home, fs::metadata(home))?.uid();
+        let passwd = passwd(owner);
+        let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
+        let is_in = |folder: &PathBuf| real(home).starts_with(real(folder));
+        let mut chroots = Vec::new();
+        for user in users(&passwd, owner, home) {
+            let output = self.rules_of(&user)?;
+            if !output.status.success() {
+                return Err(SshdError::Refused(String::from_utf8_lossy(&output.stderr).trim().to_owned()));
+            }
+            let text = String::from_utf8_lossy(&output.stdout);
+            let folder = text.lines().find_map(|line| line.strip_prefix("chrootdirectory "));
+            let folder = folder.filter(|folder| *folder != "none").map(|folder| expanded(folder, &user, &passwd));
+            chroots.extend(folder.filter(is_in).map(|folder| (user, folder)));
+        }
+        Ok(chroots)
+    }
+
+    /// What sshd says of its configuration for a user.
+    fn rules_of(&self, user: &str) -> Result<Output, SshdError> {
+        let connection = format!("user={user},host=localhost,addr=127.0.0.1,laddr=127.0.0.1,lport=22");
+        named(Path::new("/usr/sbin/sshd"), self.command().args(["-T", "-C", &connection]).output())
     }
 
     /// The process that listens.
@@ -241,6 +266,36 @@ impl Denial {
     }
 }
 
+/// The users of this machine, and the one with this user ID of a directory, which need not list its users.
+fn passwd(owner: u32) -> String {
+    let local = fs::read_to_string("/etc/passwd").unwrap_or_default();
+    let asked = Command::new("getent").args(["passwd", &owner.to_string()]).stdin(Stdio::null()).output();
+    let asked = asked.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();
+    format!("{local}\n{asked}")
+}
+
+/// A `ChrootDirectory` with its tokens replaced (sshd_config(5), TOKENS).
+fn expanded(folder: &str, user: &str, passwd: &str) -> PathBuf {
+    let fields =
+        passwd.lines().map(|line| line.split(':').collect::<Vec<_>>()).find(|fields| fields.first() == Some(&user));
+    let field = |at: usize| fields.as_ref().and_then(|fields| fields.get(at).copied()).unwrap_or_default();
+    let (mut path, mut rest) = (String::new(), folder);
+    while let Some((before, after)) = rest.split_once('%') {
+        path.push_str(before);
+        let mut characters = after.chars();
+        match characters.next() {
+            Some('h') => path.push_str(field(5)),
+            Some('u') => path.push_str(user),
+            Some('U') => path.push_str(field(2)),
+            Some(other) => path.push(other),
+            None => {}
+        }
+        rest = characters.as_str();
+    }
+    path.push_str(rest);
+    PathBuf::from(path)
+}
+
 /// The users with this user ID or this home directory, in lines of passwd(5); never root.
 fn users(passwd: &str, owner: u32, home: &Path) -> BTreeSet<String> {
     let named = |line: &str| {
@@ -307,6 +362,20 @@ mod tests {
                       eve:x:1003:1003::/home/7:/bin/sh\nother:x:1004:1004::/home/8:/bin/sh\nbroken\n";
         let users: Vec<String> = users(passwd, 1002, Path::new("/home/7")).into_iter().collect();
         assert_eq!(users, ["eve", "jan", "old"]);
+    }
+
+    #[test]
+    fn tokens_of_a_chroot_are_those_of_the_user() {
+        let passwd = "root:x:0:0::/root:/bin/sh\njan:x:1001:1001::/home/7:/bin/sh\n";
+        for (folder, expected) in [
+            ("%h", "/home/7"),
+            ("/srv/%u/%U", "/srv/jan/1001"),
+            ("/100%%", "/100%"),
+            ("/plain", "/plain"),
+            ("/end%", "/end"),
+        ] {
+            assert_eq!(expanded(folder, "jan", passwd), Path::new(expected), "{folder}");
+        }
     }
 
     #[test]

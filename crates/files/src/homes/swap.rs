@@ -31,6 +31,11 @@ pub enum Refusal {
          change sshd_config first, or pass --allow-chroot if it is none"
     )]
     Chroot(PathBuf),
+    #[error(
+        "sshd locks {user} into {folder} (`sshd -T -C user={user}`), and fails log-ins once a link out of it is in the place \
+         of the home; change ChrootDirectory first, or pass --allow-chroot if {user} logs in no more"
+    )]
+    Locked { user: String, folder: PathBuf },
     #[error("processes have its files open, and would go on in the old folder: {0}")]
     Open(String),
     #[error("{0} is not a folder: is the mount there, and the home in it?")]

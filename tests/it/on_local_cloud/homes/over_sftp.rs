@@ -4,6 +4,8 @@ use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
+use serde_json::Value;
+
 use super::super::faults::front;
 use super::killed::{self, killed_and_checked};
 use super::{Customer, DECISIONS, nasty};
@@ -305,8 +307,27 @@ fn sshd_freezes_a_home_and_thaws_it() {
     let freeze: Vec<&str> = freeze.iter().map(String::as_str).collect();
     assert!(server.admits(USER) && server.admits("root"));
 
-    // A configuration that does not read the folder, or that sshd refuses, is left as it was.
+    // sshd locks the customer into the home, as it says itself: a dry run and a cut-over are refused, and nothing is done.
     let whole = std::fs::read_to_string(&config).unwrap();
+    let of_sshd = &freeze[4..6];
+    let rehearsal = [&["--mount", "mount", "--dry-run"], of_sshd].concat();
+    let fine = customer.json(0, "cutover", &rehearsal);
+    assert_eq!((&fine["what"], &fine["failure"]), (&"would be cut over".into(), &Value::Null), "{fine}");
+    for (chroot, is_refused) in
+        [(customer.home.parent().unwrap().display().to_string(), true), ("/srv".to_owned(), false)]
+    {
+        std::fs::write(&config, format!("{whole}Match User {USER}\n  ChrootDirectory {chroot}\n")).unwrap();
+        let said = customer.json(if is_refused { 3 } else { 0 }, "cutover", &rehearsal);
+        let failure = said["failure"].as_str().unwrap_or_default();
+        assert_eq!(failure.contains(&format!("sshd locks {USER} into {chroot}")), is_refused, "{said}");
+    }
+    std::fs::write(&config, format!("{whole}Match User {USER}\n  ChrootDirectory {}\n", customer.home.display()))
+        .unwrap();
+    let refused = customer.json(3, "cutover", &freeze);
+    assert!(refused["failure"].as_str().unwrap().contains("sshd locks"), "{refused}");
+    assert!(!rule.exists() && server.admits("root"), "nothing was begun");
+
+    // A configuration that does not read the folder, or that sshd refuses, is left as it was.
     std::fs::write(&config, whole.replace("Include", "#Include")).unwrap();
     let refused = customer.json(3, "cutover", &freeze);
     assert!(refused["failure"].as_str().unwrap().contains("needs `Include"), "{refused}");
