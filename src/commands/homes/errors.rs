@@ -10,7 +10,7 @@ impl From<JournalError> for CliError {
         let (exit, hint) = match &error {
             JournalError::Busy { .. } => (Exit::Locked, "wait until the other run on this home has ended"),
             JournalError::Io { .. } => (Exit::Failed, "check the folder of --manifest, and the space on its disk"),
-            JournalError::Damaged { .. } => {
+            JournalError::Damaged { .. } | JournalError::Foreign { .. } => {
                 (Exit::Usage, "restore the file; or move it away: the next copy compares every object again")
             }
             JournalError::NotOurs { .. } => {

@@ -24,6 +24,9 @@ pub enum JournalError {
     /// A line other than the last one is not one of a manifest.
     #[error("line {number} of the manifest {path} is damaged")]
     Damaged { path: PathBuf, number: usize, source: serde_json::Error },
+    /// A line about an object outside of the home, which a copy or a cut-over could replace or delete.
+    #[error("line {number} of the manifest {path} is about an object outside of {prefix}")]
+    Foreign { path: PathBuf, number: usize, prefix: String },
     /// Of a later version of this program.
     #[error("the manifest {path} has version {version}; this sftpctl reads version {VERSION}")]
     Newer { path: PathBuf, version: u32 },
@@ -120,7 +123,9 @@ impl Drop for Journal {
 /// # Errors
 /// It cannot be read, or is damaged.
 pub fn look(path: &Path) -> Result<Option<(Line, Manifest)>, JournalError> {
-    match File::open(path) {
+    // Without a wait for the other end of a pipe.
+    let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
+    match OpenOptions::new().read(true).custom_flags(flags.bits().cast_signed()).open(path) {
         Ok(file) => check(path, &file)
             .and_then(|()| read(path, &file))
             .map(|(manifest, first, _)| first.map(|first| (first, manifest))),
@@ -169,6 +174,17 @@ fn read(path: &Path, file: &File) -> Result<(Manifest, Option<Line>, u64), Journ
             }
             first.get_or_insert_with(|| line.clone());
         }
+        let key = match &line {
+            Line::Sending(sending) => Some(&sending.key),
+            Line::Object(object) => Some(&object.key),
+            Line::Upload { key, .. } => Some(key),
+            _ => None,
+        };
+        if let (Some(key), Some(Line::Home { prefix, .. })) = (key, &first)
+            && !key.starts_with(prefix.as_str())
+        {
+            return Err(JournalError::Foreign { path: path.to_owned(), number, prefix: prefix.clone() });
+        }
         length += read as u64;
         manifest.add(line);
     }
@@ -177,6 +193,7 @@ fn read(path: &Path, file: &File) -> Result<(Manifest, Option<Line>, u64), Journ
 
 #[cfg(test)]
 mod tests {
+    use super::super::entry::Stamp;
     use super::super::name::Raw;
     use super::*;
 
@@ -216,6 +233,29 @@ mod tests {
         std::fs::write(&path, [&whole[..], b"nonsense\n"].concat()).unwrap();
         assert!(matches!(Journal::open(&path, &home("7/")), Err(JournalError::Damaged { number: 3, .. })));
         assert!(look(&dir.path().join("none")).unwrap().is_none());
+    }
+
+    #[test]
+    fn line_about_another_home_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("7.jsonl");
+        let line = |key: &str| Line::Upload {
+            path: Raw(b"a".to_vec()),
+            key: key.to_owned(),
+            upload: "u".to_owned(),
+            stamp: Stamp::default(),
+        };
+        let mut journal = Journal::open(&path, &home("7/")).unwrap();
+        journal.append(line("7/a")).unwrap();
+        drop(journal);
+        drop(Journal::open(&path, &home("7/")).unwrap());
+        let text = std::fs::read_to_string(&path).unwrap();
+        std::fs::write(&path, text.replace("\"7/a\"", "\"77/a\"")).unwrap();
+        assert!(matches!(Journal::open(&path, &home("7/")), Err(JournalError::Foreign { number: 2, .. })));
+        // Nobody opens the other end.
+        let pipe = dir.path().join("8.jsonl");
+        rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, rustix::fs::Mode::RWXU, 0).unwrap();
+        assert!(matches!(look(&pipe), Err(JournalError::NotOurs { .. })));
     }
 
     /// A roll-back does what its manifest says, often as root.

@@ -64,7 +64,8 @@ impl LedgerFile {
 
     /// Reads the ledger of a bucket without a lock and without a change; an empty one if there is none.
     pub(super) fn look(path: &Path, bucket: &str) -> Result<Ledger, LedgerError> {
-        match File::open(path) {
+        let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits();
+        match File::options().read(true).custom_flags(flags.cast_signed()).open(path) {
             Ok(file) => Ok(parsed(&file, path, bucket)?.0),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Ledger::default()),
             Err(error) => Err(LedgerError::Io { path: path.to_owned(), error }),
@@ -144,6 +145,10 @@ mod tests {
         for wrong in [link.as_path(), dir.path(), Path::new("/dev/null")] {
             assert!(matches!(LedgerFile::open(wrong, "b"), Err(LedgerError::Io { .. })), "{}", wrong.display());
         }
+        // Nobody opens the other end.
+        let pipe = dir.path().join("pipe");
+        rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, rustix::fs::Mode::RWXU, 0).unwrap();
+        assert!(LedgerFile::look(&pipe, "b").is_err());
         let set = |mode| std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(mode)).unwrap();
         for (mode, is_ours) in [(0o666, false), (0o664, false), (0o644, true)] {
             set(mode);

@@ -88,6 +88,11 @@ impl Place {
     }
 }
 
+/// Whether a folder is this user's, and nobody else may write to it.
+fn is_closed(stat: &Stat) -> bool {
+    is_own(stat.st_uid) && stat.st_mode & 0o022 == 0
+}
+
 impl Target {
     /// Opens the target folder, for one pull at a time.
     pub(super) fn open(path: &Path) -> Result<Self, TargetError> {
@@ -97,7 +102,7 @@ impl Target {
         let root = openat(CWD, &path, flags, Mode::empty()).map_err(|error| unusable(error.into()))?;
         let own = folders::create(&root, OWN_FOLDER, Mode::RWXU).map_err(unusable)?;
         let stat = fstat(&own).map_err(|error| unusable(error.into()))?;
-        if !is_own(stat.st_uid) || stat.st_mode & 0o022 != 0 {
+        if !is_closed(&stat) {
             return Err(TargetError::NotOurs { path: path.join(OWN_FOLDER) });
         }
         let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
@@ -108,6 +113,10 @@ impl Target {
             Err(error) => return Err(unusable(error.into())),
         }
         let partial = folders::create(&own, PARTIAL, Mode::RWXU).map_err(unusable)?;
+        let stat = fstat(&partial).map_err(|error| unusable(error.into()))?;
+        if !is_closed(&stat) {
+            return Err(TargetError::NotOurs { path: path.join(OWN_FOLDER).join(PARTIAL) });
+        }
         let group = Group::of(&partial).map_err(unusable)?;
         Ok(Self { path, root, partial, group, _lock: lock.into(), next: AtomicU64::new(1) })
     }
@@ -150,7 +159,8 @@ impl Target {
     }
 
     fn leftover(&self, name: &str) -> io::Result<Option<Leftover>> {
-        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        // Without a wait for the other end of a pipe.
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let mut text = Vec::new();
         match openat(&self.partial, format!("{name}{PARTS}"), flags, Mode::empty()) {
             Ok(record) => File::from(record).read_to_end(&mut text)?,
@@ -367,6 +377,19 @@ mod tests {
         let own = File::open(dir.path().join(OWN_FOLDER)).unwrap();
         rustix::fs::fchmod(&own, Mode::from_raw_mode(0o777)).unwrap();
         assert!(matches!(Target::open(dir.path()), Err(TargetError::NotOurs { .. })));
+        rustix::fs::fchmod(&own, Mode::RWXU).unwrap();
+        let partial = File::open(dir.path().join(OWN_FOLDER).join(PARTIAL)).unwrap();
+        rustix::fs::fchmod(&partial, Mode::from_raw_mode(0o777)).unwrap();
+        assert!(
+            matches!(Target::open(dir.path()), Err(TargetError::NotOurs { .. })),
+            "finished files could be exchanged"
+        );
+        rustix::fs::fchmod(&partial, Mode::RWXU).unwrap();
+        // Nobody opens the other end.
+        for name in ["1", "1.parts"] {
+            rustix::fs::mknodat(&partial, name, FileType::Fifo, Mode::RWXU, 0).unwrap();
+        }
+        assert!(Target::open(dir.path()).unwrap().leftovers().unwrap().is_empty());
         std::fs::remove_dir_all(dir.path().join(OWN_FOLDER)).unwrap();
         std::os::unix::fs::symlink("/tmp", dir.path().join(OWN_FOLDER)).unwrap();
         assert!(matches!(Target::open(dir.path()), Err(TargetError::Unusable { .. })));

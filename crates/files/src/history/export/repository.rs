@@ -6,19 +6,20 @@
 //! The repository's own folder is trusted as far as git trusts one (git-config(1), `safe.directory`): it has to belong to
 //! the user, and nothing in it may lead elsewhere. No hook of it runs, and no program that its configuration names.
 
-use std::fs::{DirBuilder, File, TryLockError};
+use std::fs::{DirBuilder, File, Permissions, TryLockError};
 use std::io::{self, Read as _, Seek as _};
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 
 use sftpctl_aws::owner::is_own;
+use sftpctl_core::shell_word::shell_word;
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, BufWriter, Lines};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 
 use super::commit::{self, BRANCH, TRAILER};
 use super::state::FOLDER;
-use crate::own::WRITABLE_BY_OTHERS;
+use crate::own::{WRITABLE_BY_OTHERS, exposed_above};
 
 /// Git could not do its part.
 #[derive(Debug, thiserror::Error)]
@@ -34,7 +35,7 @@ pub enum GitError {
     #[error("another export is writing to {dir}")]
     Locked { dir: String },
     #[error("{path} {why}")]
-    Unsafe { path: String, why: &'static str },
+    Unsafe { path: String, why: String },
     #[error("{file} sets `{name}`, which could make git read other files or run programs; remove it")]
     Setting { file: String, name: String },
     #[error("{file} sets `{name}` to `{value}`, with which an export cannot go on: {why}")]
@@ -122,7 +123,7 @@ fn started(error: io::Error) -> GitError {
 /// Whether a repository is as this program makes one: of this user, without links, and with nothing that makes git read
 /// or write elsewhere.
 fn check_files(dir: &Path) -> Result<(), GitError> {
-    let refuse = |path: &Path, why| Err(GitError::Unsafe { path: path.display().to_string(), why });
+    let refuse = |path: &Path, why: &str| Err(GitError::Unsafe { path: path.display().to_string(), why: why.into() });
     // What is in a folder that is closed to others is, too, whatever its mode.
     let is_closed = dir.symlink_metadata().is_ok_and(|facts| facts.mode() & 0o077 == 0);
     let mut waiting = vec![dir.to_owned()];
@@ -142,7 +143,8 @@ fn check_files(dir: &Path) -> Result<(), GitError> {
             return refuse(&path, "belongs to another user");
         }
         if !is_closed && facts.mode() & WRITABLE_BY_OTHERS != 0 {
-            return refuse(&path, "may be written by others: close the repository with `chmod -R go-w`");
+            let command = format!("chmod -R go-w {}", shell_word(&dir.display().to_string()));
+            return refuse(&path, &format!("may be written by others: close the repository with `{command}`"));
         }
         for (names, why) in [
             (["commondir", "objects/info/alternates"], "makes git read another repository"),
@@ -233,7 +235,7 @@ async fn run(what: &'static str, command: &mut Command) -> Result<String, GitErr
     if output.status.success() {
         return Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned());
     }
-    Err(GitError::Failed { what, words: words(&[output.stderr, output.stdout].concat(), output.status) })
+    Err(GitError::Failed { what, words: words(&output.stderr, output.status) })
 }
 
 /// The end of what git said.
@@ -261,7 +263,14 @@ impl Repository {
     pub(crate) async fn open(dir: &Path) -> Result<Self, GitError> {
         let shown = dir.display().to_string();
         if dir.symlink_metadata().is_ok_and(|facts| facts.is_symlink()) {
-            return Err(GitError::Unsafe { path: shown, why: "is a link; pass the folder itself" });
+            return Err(GitError::Unsafe { path: shown, why: "is a link; pass the folder itself".into() });
+        }
+        // Who may write to one of them could exchange the repository at any moment.
+        if let Some((folder, why)) = exposed_above(dir)? {
+            let why = format!(
+                "{why}, and the repository would be in it: close it with `chmod go-w`, or pass a folder elsewhere"
+            );
+            return Err(GitError::Unsafe { path: folder.display().to_string(), why });
         }
         let is_new = match std::fs::read_dir(dir) {
             Ok(mut entries) => entries.next().is_none(),
@@ -274,6 +283,10 @@ impl Repository {
         if is_new {
             // Files of customers, and an empty folder that somebody else may have made.
             DirBuilder::new().recursive(true).mode(0o700).create(&own)?;
+            let facts = own.symlink_metadata()?;
+            if is_own(facts.uid()) && facts.mode() & 0o002 == 0 {
+                std::fs::set_permissions(&own, Permissions::from_mode(0o700))?;
+            }
             check_files(&own)?;
         } else {
             if !own.join(FOLDER).is_dir() {

@@ -389,6 +389,20 @@ async fn repository_is_closed_to_others() {
         refused(&empty).await;
     }
     assert_eq!(std::fs::read_dir(&empty).unwrap().count(), 0);
+    // One of our own is closed, as one that the export makes.
+    let own = dir.path().join("own");
+    std::fs::create_dir(&own).unwrap();
+    set(&own, 0o755);
+    run(&source, &options(&own, END), &Quiet).await.unwrap();
+    assert_eq!(own.metadata().unwrap().mode() & 0o777, 0o700);
+    // In a folder of others, a repository could be exchanged between two calls of git.
+    let above = dir.path().join("above");
+    std::fs::create_dir_all(above.join("inner")).unwrap();
+    set(&above, 0o777);
+    refused(&above.join("inner/new")).await;
+    assert!(!above.join("inner/new").exists());
+    set(&above, 0o1777);
+    run(&source, &options(&above.join("inner/new"), END), &Quiet).await.unwrap();
     let new = dir.path().join("a/new");
     run(&source, &options(&new, END), &Quiet).await.unwrap();
     assert_eq!(new.metadata().unwrap().mode() & 0o777, 0o700);
