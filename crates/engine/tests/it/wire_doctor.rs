@@ -196,10 +196,13 @@ async fn permissions_are_asked_for_in_few_calls() {
         let calls = stub.count("iam:SimulatePrincipalPolicy");
         let mut bodies: Vec<_> = stub.asked("iam:SimulatePrincipalPolicy").into_iter().map(|call| call.body).collect();
         let fields = bodies.iter().flat_map(|body| body.split('&'));
-        let actions = fields.filter(|field| field.starts_with("ActionNames.")).filter_map(|field| field.split_once('='));
+        let actions =
+            fields.filter(|field| field.starts_with("ActionNames.")).filter_map(|field| field.split_once('='));
         let services: BTreeSet<_> = actions.filter_map(|(_, action)| action.split("%3A").next()).collect();
-        // Two for each service at most, for all resources and for some, whatever the number of permissions.
-        assert!(services.len() > 10 && (10..=2 * services.len()).contains(&calls), "{calls} calls, {services:?}");
+        // Two for each service at most, for all resources and for some, and a few more where conditions exclude each other:
+        // whatever the number of permissions.
+        let most = 2 * services.len() + 4;
+        assert!(services.len() > 10 && (10..=most).contains(&calls), "{calls} calls, {services:?}");
         bodies.sort_unstable();
         bodies.dedup();
         assert_eq!(bodies.len(), calls, "nothing is asked for twice");
