@@ -186,7 +186,7 @@ pub async fn audit(
     accounts: &Accounts,
     environment: &Environment,
     now: i64,
-    (mut logins, mut source): (Option<Logins>, Option<SourceRows>),
+    (mut logins, source): (Option<Logins>, Option<SourceRows>),
     found: &mut (dyn FnMut(Finding) + Send),
 ) -> Result<Sums, AuditError> {
     let buckets = environment.clusters.keys().map(|cluster| names::upload_bucket(environment, cluster)).collect();
@@ -242,7 +242,7 @@ pub async fn audit(
             Ok(())
         })?;
     }
-    if let (Some(source), Some(in_table)) = (&mut source, &mut in_table) {
+    if let (Some(source), Some(in_table)) = (source, in_table) {
         source.missing(in_table, |row| {
             audit.find(Kind::SourceOnly, row.username(), row.org_id(), row.words());
         })?;

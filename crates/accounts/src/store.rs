@@ -55,6 +55,16 @@ pub enum AccountError {
     Changed(String),
 }
 
+/// The writes that take over the reservation of a name whose account is gone.
+pub(crate) struct TakingOver {
+    /// The organisation that has reserved it.
+    pub(crate) owner: Attribute,
+    /// The reservation for another, if it is still the owner's.
+    pub(crate) reservation: Write,
+    /// That the owner does not have an account with the name.
+    pub(crate) check: Write,
+}
+
 /// The accounts of an environment.
 pub struct Accounts {
     home: DynamoDb,
@@ -191,38 +201,39 @@ impl Accounts {
     /// The name or the number is taken.
     pub(crate) async fn add_over_reservation(&self, account: &Account, item: &Item) -> Result<(), AccountError> {
         let taken = || AccountError::NameTaken(account.username.clone());
-        let reserved = self.key.reservation_key(&account.username);
-        let Some(found) = self.home.item(&self.table, &reserved).await? else { return Err(taken()) };
-        let (Some(owner @ Attribute::Number(_)), true) =
-            (found.get(RESERVED_BY), found.get(RESERVES) == Some(&Attribute::Text(account.username.clone())))
-        else {
-            return Err(taken());
-        };
-        let mut writes = vec![
-            Write::Put {
-                item: item.clone(),
-                condition: Some(format!("attribute_not_exists({KEY})")),
-                values: Vec::new(),
-            },
-            Write::Put {
-                item: self.key.reservation_of(account),
-                condition: Some(format!("{RESERVED_BY} = :owner")),
-                values: vec![(":owner".to_owned(), owner.clone())],
-            },
-        ];
+        let own = Attribute::Number(account.org_id.to_string());
+        let Some(stale) = self.taking_over(&account.username, own.clone()).await? else { return Err(taken()) };
+        let condition = Some(format!("attribute_not_exists({KEY})"));
+        let mut writes = vec![Write::Put { item: item.clone(), condition, values: Vec::new() }, stale.reservation];
         // A transaction cannot contain an item twice, and the first condition checks this one already.
-        if *owner != Attribute::Number(account.org_id.to_string()) {
-            writes.push(Write::Check {
-                key: self.key.key(owner.clone(), &account.username),
-                condition: format!("attribute_not_exists({KEY}) OR username <> :name"),
-                values: vec![(":name".to_owned(), Attribute::Text(account.username.clone()))],
-            });
+        if stale.owner != own {
+            writes.push(stale.check);
         }
         match self.home.write_items(&self.table, &writes).await? {
             Written::Done => Ok(()),
             Written::Refused(failed) if failed.contains(&0) => Err(self.key_taken(account)),
             Written::Refused(_) => Err(taken()),
         }
+    }
+
+    /// What gives a name to an organisation (a number) although another has reserved it, if that one's account no
+    /// longer exists or has another name, which is for the transaction to find out. Nothing if there is no reservation.
+    pub(crate) async fn taking_over(&self, username: &str, org_id: Attribute) -> Result<Option<TakingOver>, AwsError> {
+        let name = Attribute::Text(username.to_owned());
+        let found = self.home.item(&self.table, &self.key.reservation_key(username)).await?;
+        let Some(found) = found.filter(|found| found.get(RESERVES) == Some(&name)) else { return Ok(None) };
+        let Some(owner @ Attribute::Number(_)) = found.get(RESERVED_BY) else { return Ok(None) };
+        let reservation = Write::Put {
+            item: self.key.reservation(username, org_id),
+            condition: Some(format!("{RESERVED_BY} = :owner")),
+            values: vec![(":owner".to_owned(), owner.clone())],
+        };
+        let check = Write::Check {
+            key: self.key.key(owner.clone(), username),
+            condition: format!("attribute_not_exists({KEY}) OR username <> :name"),
+            values: vec![(":name".to_owned(), name)],
+        };
+        Ok(Some(TakingOver { owner: owner.clone(), reservation, check }))
     }
 
     /// Changes an account to what its source says now, if it is still as it was read; a new name is reserved, and the old
@@ -262,11 +273,21 @@ impl Accounts {
                 writes.push(Write::Delete {
                     key: self.key.reservation_key(&old),
                     condition: Some(format!("attribute_not_exists({KEY}) OR {RESERVED_BY} = :org")),
-                    values: vec![(":org".to_owned(), id)],
+                    values: vec![(":org".to_owned(), id.clone())],
                 });
             }
         }
-        match self.home.write_items(&self.table, &writes).await? {
+        let mut written = self.home.write_items(&self.table, &writes).await?;
+        if let (Written::Refused(failed), Some(name)) = (&written, &renamed)
+            && *failed == [1]
+            && let Some(stale) = self.taking_over(name, id.clone()).await?.filter(|stale| stale.owner != id)
+            && let Some(reservation) = writes.get_mut(1)
+        {
+            *reservation = stale.reservation;
+            writes.push(stale.check);
+            written = self.home.write_items(&self.table, &writes).await?;
+        }
+        match written {
             Written::Done => Ok(()),
             Written::Refused(failed) if failed.contains(&0) => Err(AccountError::Changed(old)),
             Written::Refused(_) => Err(AccountError::NameTaken(renamed.unwrap_or_default())),

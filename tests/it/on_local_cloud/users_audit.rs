@@ -69,6 +69,39 @@ fn accounts_that_only_the_source_has_are_found() {
     ] {
         assert!(lines.iter().any(|line| line.starts_with(name) && line.contains(words)), "{name}: {said}");
     }
+    // What an import rejects only beside other rows, or beside the table.
+    let with_homes = "orgid,username,password,cluster,home\n".to_owned()
+        + &[
+            ("17590", "one", "17590"),
+            ("17590", "two", "17591"),
+            ("17592", "three", "17592"),
+            ("17593", "three", "17593"),
+            ("17594", "kees", "17594"),
+            ("17595", "four", "17578/in"),
+            ("17596", "five", "17596"),
+        ]
+        .map(|(org_id, name, folder)| format!("{org_id},{name},{hash},99-0,/pl-pt99-0-uploads/{folder}\n"))
+        .concat();
+    std::fs::write(site.dir.path().join("c.csv"), with_homes).unwrap();
+    let said = site.ends_with(4, &from("csv:c.csv"));
+    for (name, words) in [
+        (
+            "one",
+            "line 2 of the source is not in the table, and an import rejects it: line 3 has the same organisation ID",
+        ),
+        ("two", "an import rejects it: line 2 has the same organisation ID"),
+        ("three", "an import rejects it: line 5 has the same user name"),
+        (
+            "kees",
+            "rejects it, unless the source gives that account another name: organisation 17580 has this user name",
+        ),
+        ("four", "an import rejects it: the folder is inside /pl-pt99-0-uploads/17578 of organisation 17578"),
+        ("five", "`sftpctl users import` or `users sync` adds it"),
+    ] {
+        let start = format!("source-only: {name} (");
+        assert!(said.lines().any(|line| line.starts_with(&start) && line.contains(words)), "{name}: {said}");
+    }
+    assert_eq!(said.matches("adds it").count(), 1, "{said}");
     let refused = site.ends_with(2, &[&audit[..], &["--mapping", "m.yaml"]].concat());
     assert!(refused.contains("--mapping is an option of a source") && refused.contains("--from"), "{refused}");
 }

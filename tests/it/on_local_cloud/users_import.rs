@@ -543,6 +543,15 @@ fn a_departed_customers_name_passes_on_in_the_same_sync() {
     };
     let kept = site.ends_with(3, &sync(&["--apply"]));
     assert!(kept.contains("sync --apply --delete` deletes its account first"), "{kept}");
+    // What it would do is shown without --apply, too, with the limit of deletions.
+    let preview = site.ends_with(4, &sync(&["--delete", "--max-delete", "1"]));
+    for words in ["1  new", "1  changed in the source", "nothing was written; --apply deletes 1 account"] {
+        assert!(preview.contains(words), "{words}: {preview}");
+    }
+    assert!(!preview.contains("rejected"), "{preview}");
+    let refused = site.ends_with(3, &sync(&["--delete", "--max-delete", "0"]));
+    assert!(refused.contains("1 account would be deleted, and --max-delete allows 0"), "{refused}");
+    assert_whole(&site, 1000..1003);
     let output = site.ok(&sync(&["--apply", "--delete", "--max-delete", "1", "--output", "json"]));
     let result: Value = serde_json::from_str(output.lines().last().unwrap()).unwrap();
     let counts = ["deleted", "changed", "new", "overtaken", "failed"].map(|name| result["written"][name].as_u64());
@@ -552,6 +561,42 @@ fn a_departed_customers_name_passes_on_in_the_same_sync() {
         assert!(site.admits(site.port("us-west-2"), &Login::new(&name(number), password)), "{number}");
     }
     assert_eq!(imported(&site, "csv:b.csv", &[])["counts"]["same"], 3);
+}
+
+/// Killed between the deletion of an account and that of its reservation: the next run gives the name to whom it goes,
+/// be it the first of a chain or by itself.
+#[test]
+fn a_sync_killed_before_it_frees_a_name_is_completed_by_the_next() {
+    let site = Site::deployed("");
+    let name = |number: u32| format!("customer{number}");
+    let password = "Fake-Password-1";
+    Csv::many(4, 1000).save(&site, "a.csv");
+    imported(&site, "csv:a.csv", &[]);
+    let deletes = ["--apply", "--delete", "--max-delete", "1", "--lock-timeout", "60"];
+    let sync = ["users", "sync", "--env", "99", "--local", "--no-home-folders", "--from", "csv:b.csv"];
+    let sync = [&sync[..], &NAME, &deletes].concat();
+    for (gone, names) in
+        [(1000, &[(1001, 1000), (1002, 1001), (1003, 1003)][..]), (1003, &[(1001, 1000), (1002, 1003)])]
+    {
+        let csv = names.iter().fold(Csv::new(), |csv, (id, number)| csv.row(*id, &name(*number), password));
+        csv.save(&site, "b.csv");
+        faults(&site, &[&["dynamodb.BatchExecuteStatement", "hold-before", "--skip", "1"]]);
+        let mut child = spawned(&site, &sync);
+        let waiting = || front(&site, "GET", "faults")["holds"].as_array().map_or(0, Vec::len);
+        until("a held batch", || (waiting() > 0).then_some(()));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        faults(&site, &[]);
+        let (accounts, reserved) = table(&site);
+        assert!(!accounts.contains_key(&gone.to_string()), "the account of {gone} is deleted");
+        assert_eq!(reserved.get(&name(gone)), Some(&gone.to_string()), "its name is still reserved");
+        site.ok(&sync);
+        assert_whole(&site, names.iter().map(|(id, _)| *id));
+        for (_, number) in names {
+            assert!(site.admits(site.port("us-west-2"), &Login::new(&name(*number), password)), "{number}");
+        }
+        assert_eq!(imported(&site, "csv:b.csv", &[])["counts"]["same"], names.len());
+    }
 }
 
 /// Changes attributes of items as nobody of ours does.

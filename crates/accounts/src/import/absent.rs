@@ -16,7 +16,7 @@ use crate::bulk::spread::part_of;
 use crate::spill::{PARTS, Spill};
 
 /// Accounts that were imported and that no row is about, and what the rejected rows are about.
-pub(super) struct Absent {
+pub(crate) struct Absent {
     /// Whether an organisation may have several accounts: then only organisation and name together are an account.
     needs_both: bool,
     items: Spill<Item>,
@@ -28,7 +28,7 @@ pub(super) struct Absent {
 }
 
 impl Absent {
-    pub(super) fn new(needs_both: bool) -> io::Result<Self> {
+    pub(crate) fn new(needs_both: bool) -> io::Result<Self> {
         let (items, orgs, names) = (Spill::new()?, Spill::new()?, Spill::new()?);
         Ok(Self { needs_both, items, orgs, names, nameless: 0 })
     }

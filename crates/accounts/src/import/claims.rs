@@ -8,20 +8,20 @@ use serde::{Deserialize, Serialize};
 use super::absent::Absent;
 use super::moves::{self, Moves};
 use super::rejected::{Reason, Rejected};
-use super::review::{Review, ReviewError};
 use super::wanted::Claim;
 use crate::folders::{Folder, Manner, Shared};
 use crate::spill::{PARTS, Spill};
 
 /// Finds the names that several rows claim, or that the table has for another organisation. That one may give its name
-/// up in the same source, which `moves` finds out, if there is one.
-pub(super) fn compare_names(
+/// up in the same source, which `moves` finds out, if there is one. Calls `variants` with names that differ only by
+/// case.
+pub(crate) fn compare_names(
     mut claims: Spill<Claim>,
     mut held: Spill<Claim>,
     rejected: &mut Spill<Rejected>,
     absent: &mut Absent,
-    (review, mut moves): (&mut Review, Option<&mut Moves>),
-) -> Result<(), ReviewError> {
+    (mut moves, mut variants): (Option<&mut Moves>, impl FnMut(&[&str])),
+) -> io::Result<()> {
     for part in 0..PARTS {
         let mut owners: HashMap<String, Vec<i64>> = HashMap::new();
         for claim in held.read(part)? {
@@ -44,10 +44,7 @@ pub(super) fn compare_names(
                 }
             }
         }
-        for (_, variants) in folded.into_iter().filter(|(_, names)| names.len() > 1) {
-            review.counts.case_variants += variants.len() as u64;
-            review.sample("case-variants", || variants.join(", "));
-        }
+        folded.values().filter(|names| names.len() > 1).for_each(|names| variants(names));
     }
     Ok(())
 }
@@ -98,7 +95,7 @@ fn holders(mut rows: Spill<Folder<Claim>>, mut held: Spill<Folder<Claim>>) -> io
 
 /// Finds the rows whose folder another organisation has, in the source or in the table, or whose folder meets it. A row
 /// that leaves its account where it is does not meet one that its own row moves away: the source mends what they shared.
-pub(super) fn compare_folders(
+pub(crate) fn compare_folders(
     [rows, held]: [Spill<Folder<Claim>>; 2],
     rejected: &mut Spill<Rejected>,
     absent: &mut Absent,

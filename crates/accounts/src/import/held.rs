@@ -76,18 +76,29 @@ pub(super) fn hold(held: &mut Held, item: &Item, key: TableKey) -> io::Result<()
         let removal = Removal { key: key_text(key, owner, name), time: time.to_owned() };
         return held.removals.push(removal.key.as_bytes(), &removal);
     }
-    let Some(org_id) = org_id(item).filter(|id| *id > 0) else { return Ok(()) };
+    match claim(item, key, (&mut held.claims, &mut held.folders))? {
+        Some(key) => held.items.push(key.as_bytes(), item),
+        None => Ok(()),
+    }
+}
+
+/// Keeps the user name and the folder that a customer's item claims; returns its key, as of [`Claim`].
+pub(crate) fn claim(
+    item: &Item,
+    key: TableKey,
+    (claims, folders): (&mut Spill<Claim>, &mut Spill<Folder<Claim>>),
+) -> io::Result<Option<String>> {
+    let Some(org_id) = org_id(item).filter(|id| *id > 0) else { return Ok(None) };
     let name = text(item, "username").unwrap_or_default().to_owned();
     let key = key_text(key, org_id, &name);
-    let claim = Claim { name, written: None, org_id: Some(org_id), row: 0, place: String::new(), key };
+    let claim = Claim { name, written: None, org_id: Some(org_id), row: 0, place: String::new(), key: key.clone() };
     // Without a name it is no account, but has the organisation's key.
     if !claim.name.is_empty() {
-        held.claims.push(claim.name.to_lowercase().as_bytes(), &claim)?;
+        claims.push(claim.name.to_lowercase().as_bytes(), &claim)?;
     }
-    held.items.push(claim.key.as_bytes(), item)?;
     if let Some(home) = text(item, "HomeDirectory").and_then(Home::parse) {
         let folder = Folder::new(&home, org_id, claim);
-        held.folders.push(folder.group().as_bytes(), &folder)?;
+        folders.push(folder.group().as_bytes(), &folder)?;
     }
-    Ok(())
+    Ok(Some(key))
 }

@@ -2,14 +2,14 @@
 //! compares them, and says what would be written; [`write`] writes it. A run that ends early needs no memory of it: the
 //! next compares again, and the table is its checkpoint.
 
-mod absent;
+pub(crate) mod absent;
 pub mod check;
-mod claims;
+pub(crate) mod claims;
 pub(crate) mod compare;
 mod decide;
 pub mod digest;
 pub mod estimate;
-mod held;
+pub(crate) mod held;
 mod malformed;
 mod moves;
 pub mod objects;

@@ -40,7 +40,7 @@ pub(super) enum Step {
 
 /// The moves of a source.
 #[derive(Debug, Default)]
-pub(super) struct Moves {
+pub(crate) struct Moves {
     /// By the organisation that gets a name: its claim, and the organisation that has the name in the table.
     wanted: BTreeMap<i64, (Claim, i64)>,
     owners: BTreeSet<i64>,

@@ -287,7 +287,11 @@ pub(super) async fn compared(
     // Where a name is part of the key, an account with another name is another account.
     let mut moves = Moves::default();
     let takes_moves = (!key.has_name()).then_some(&mut moves);
-    compare_names(claims, held.claims, &mut rejected, &mut absent, (&mut review, takes_moves))?;
+    let variants = |names: &[&str]| {
+        review.counts.case_variants += names.len() as u64;
+        review.sample("case-variants", || names.join(", "));
+    };
+    compare_names(claims, held.claims, &mut rejected, &mut absent, (takes_moves, variants))?;
     note_shared(old_folders, &mut review)?;
     compare_folders([folders, held.folders], &mut rejected, &mut absent)?;
     let other_key = held.other_key;

@@ -29,15 +29,15 @@ impl Wanted {
 
 /// A claim of a user name: by a row, or by an item, which has the row 0.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) struct Claim {
-    pub(super) name: String,
+pub(crate) struct Claim {
+    pub(crate) name: String,
     /// The name as the source has it, if that is another.
-    pub(super) written: Option<String>,
-    pub(super) org_id: Option<i64>,
-    pub(super) row: u64,
-    pub(super) place: String,
+    pub(crate) written: Option<String>,
+    pub(crate) org_id: Option<i64>,
+    pub(crate) row: u64,
+    pub(crate) place: String,
     /// As of [`Wanted`].
-    pub(super) key: String,
+    pub(crate) key: String,
 }
 
 /// A change to an item.

@@ -412,6 +412,10 @@ impl Run<'_> {
         match result {
             Some(result) => self.printer.text(|| written(result)),
             None if self.changes(review) == 0 => self.printer.text(|| "nothing to write"),
+            None if self.manner.deletions.is_some() && review.counts.removed > 0 => {
+                let deleted = counted(review.counts.removed, "account");
+                self.printer.text(|| format!("nothing was written; --apply deletes {deleted}"));
+            }
             None => self.printer.text(|| "nothing was written"),
         }
     }

@@ -1,7 +1,7 @@
 //! Accounts that are written together, since each gets the name that the one before it gives up.
 
 use sftp_authorizer::{Attribute, Item};
-use sftpctl_aws::{Write, Written as AllOrNone};
+use sftpctl_aws::{AwsError, Write, Written as AllOrNone};
 
 use super::super::compare::text;
 use super::super::moves::{AT_ONCE, Chain, Step};
@@ -10,6 +10,9 @@ use super::markers::LAST_ATTEMPTS;
 use super::{Added, Batch, NEW, Of, Writer};
 use crate::key::{REMOVED, RESERVED_BY};
 use crate::store::unchanged_item;
+
+/// Actions of a transaction (Amazon DynamoDB API reference, TransactWriteItems).
+const WRITES: usize = 100;
 
 /// An account of a chain.
 enum Passing {
@@ -88,8 +91,7 @@ impl Writer {
             miss_all(some, result, (&missed.account.why, None, false));
             return false;
         }
-        let written = self.accounts.home().write_items(self.accounts.table(), &self.passed_on(some, is_circle)).await;
-        let refused = match written {
+        let refused = match self.write_passed_on(some, is_circle).await {
             Err(error) => {
                 miss_all(some, result, (&error.to_string(), None, false));
                 return false;
@@ -116,6 +118,39 @@ impl Writer {
             }
         }
         true
+    }
+
+    /// Writes accounts and names. Once more over reservations of others, if that is what refuses the names: their
+    /// accounts may be gone.
+    async fn write_passed_on(&self, some: &[Passing], is_circle: bool) -> Result<AllOrNone, AwsError> {
+        let (home, table) = (self.accounts.home(), self.accounts.table());
+        let mut writes = self.passed_on(some, is_circle);
+        let written = home.write_items(table, &writes).await?;
+        match &written {
+            AllOrNone::Refused(failed) if self.take_over(some, failed, &mut writes).await? => {
+                home.write_items(table, &writes).await
+            }
+            _ => Ok(written),
+        }
+    }
+
+    /// Has the writes take over the reservations that have refused them; false if they cannot, or an account did.
+    async fn take_over(&self, some: &[Passing], failed: &[usize], writes: &mut Vec<Write>) -> Result<bool, AwsError> {
+        for failed in failed {
+            let passing = failed.checked_sub(some.len()).and_then(|at| some.get(at));
+            let (Some(passing), Some(write)) = (passing, writes.get_mut(*failed)) else { return Ok(false) };
+            let Some(name) = text(passing.of().item, "username") else { return Ok(false) };
+            let stale = self.accounts.taking_over(name, org_id(passing.of().item)).await?;
+            let Some(stale) = stale else { return Ok(false) };
+            *write = stale.reservation;
+            // A transaction cannot contain an item twice: that of a chain is there as it was read, or is not there.
+            match some.iter().find(|passing| org_id(passing.of().item) == stale.owner) {
+                Some(Passing::Changed(change)) if text(&change.item, "username") == Some(name) => return Ok(false),
+                Some(_) => {}
+                None => writes.push(stale.check),
+            }
+        }
+        Ok(writes.len() <= WRITES)
     }
 
     /// The writes of a transaction: each account, each new name, and the name that nobody gets.
