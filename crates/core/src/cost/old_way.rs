@@ -7,7 +7,7 @@ use serde_saphyr::Spanned;
 use super::bill::{Amount, Bill, HOURS};
 use super::money::{Quantity, Usd};
 use super::prices::{Prices, id};
-use crate::yaml::{self, Checker, Fault, Faults, Words};
+use crate::yaml::{self, Checker, Faults, Words};
 
 const WORDS: Words = Words {
     what: "a file of inputs for a comparison",
@@ -194,18 +194,7 @@ impl OldWay {
     pub fn load(text: &str, path: &str) -> Result<Self, Faults> {
         let file: RawFile = yaml::parse(text, path, &WORDS)?;
         let mut checker = Checker::new(text);
-        match &file.version {
-            Some(version) if version.value != 1 => {
-                checker.fault(version, format!("unknown format version {}", version.value)).hint =
-                    Some("this sftpctl reads version 1; upgrade sftpctl for a newer file".into());
-            }
-            Some(_) => {}
-            None => {
-                let mut fault = Fault::new(text, 0, 0, "the setting `version` is missing");
-                fault.hint = Some("begin the file with `version: 1`".into());
-                checker.add(fault);
-            }
-        }
+        checker.version(file.version.as_ref(), &WORDS);
         let old = Self::checked(&file, &mut checker);
         match checker.into_faults() {
             faults if faults.is_empty() => Ok(old),

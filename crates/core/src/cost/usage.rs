@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_saphyr::Spanned;
 
 use super::money::Quantity;
-use crate::yaml::{self, Checker, Fault, Faults, Words};
+use crate::yaml::{self, Checker, Faults, Words};
 
 const WORDS: Words = Words {
     what: "a usage file",
@@ -217,18 +217,7 @@ impl Usage {
     pub fn load(text: &str, path: &str, regions: &[&str]) -> Result<Self, Faults> {
         let (file, found): (RawFile, _) = yaml::parse_most(text, path, &WORDS)?;
         let mut checker = Checker::with(text, found);
-        match &file.version {
-            Some(version) if version.value != 1 => {
-                checker.fault(version, format!("unknown format version {}", version.value)).hint =
-                    Some("this sftpctl reads version 1; upgrade sftpctl for a newer file".into());
-            }
-            Some(_) => {}
-            None => {
-                let mut fault = Fault::new(text, 0, 0, "the setting `version` is missing");
-                fault.hint = Some("begin the file with `version: 1`".into());
-                checker.add(fault);
-            }
-        }
+        checker.version(file.version.as_ref(), &WORDS);
         let mut usage = Self::default();
         for (field, raw) in file.all() {
             usage.whole.insert(field, estimate(&mut checker, field, raw));

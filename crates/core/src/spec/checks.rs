@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use regex_lite::Regex;
 use serde_saphyr::Spanned;
 
+use super::WORDS;
 use super::model::{Homes, HostKeySource};
 use super::names::parts;
 use super::raw::File;
@@ -119,10 +120,7 @@ pub(super) fn check(file: &File, source: &str) -> Vec<Fault> {
 }
 
 fn basics(checker: &mut Checker<'_>, file: &File) {
-    if file.version.value != 1 {
-        checker.fault(&file.version, format!("unknown format version {}", file.version.value)).hint =
-            Some("this sftpctl reads version 1; upgrade sftpctl for a newer file".into());
-    }
+    checker.version(Some(&file.version), &WORDS);
     let message = format!("`{}` cannot be part of the names of AWS resources", file.environment.value);
     checker.matches(
         &file.environment,

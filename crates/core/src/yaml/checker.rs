@@ -4,6 +4,7 @@ use regex_lite::Regex;
 use serde_saphyr::Spanned;
 
 use super::fault::Fault;
+use super::parse::Words;
 use crate::text::nearest;
 
 /// Collects the faults of one file.
@@ -57,6 +58,30 @@ impl<'a> Checker<'a> {
     /// A fault of the file as a whole.
     pub fn add(&mut self, fault: Fault) {
         self.faults.push(fault);
+    }
+
+    /// Checks the version of the format, which is 1 in every kind of file.
+    pub fn version(&mut self, version: Option<&Spanned<u32>>, words: &Words) {
+        match version {
+            Some(version) if version.value != 1 => {
+                self.fault(version, format!("unknown format version {}", version.value)).hint =
+                    Some("this sftpctl reads version 1; upgrade sftpctl for a newer file".into());
+            }
+            Some(_) => {}
+            None => {
+                let first = self.source.lines().next().map_or(0, str::len);
+                let is_nothing = |line: &str| line.trim_start().is_empty() || line.trim_start().starts_with('#');
+                let (start, message, hint) = match self.source.lines().all(is_nothing) {
+                    true => (first, "this file has no settings", format!("{} shows what belongs here", words.example)),
+                    false => {
+                        (0, "the setting `version` is missing", format!("`{}` describes every setting", words.schema))
+                    }
+                };
+                let mut fault = Fault::new(self.source, start, first, message);
+                fault.hint = Some(hint);
+                self.add(fault);
+            }
+        }
     }
 
     /// A fault of a value.

@@ -64,7 +64,7 @@ struct Named {
 pub fn load(text: &str, path: &str, kind: Kind) -> Result<MappingFile, Faults> {
     let (file, found): (File, _) = yaml::parse_most(text, path, &WORDS)?;
     let mut checker = Checker::with(text, found);
-    version(&mut checker, text, file.version.as_ref());
+    checker.version(file.version.as_ref(), &WORDS);
     let (mut options, double_encoded) = options(&mut checker, &file.source, kind);
     let mut mapping = Mapping { double_encoded, ..Mapping::default() };
     let (mut columns, mut constants) = (Vec::new(), Vec::new());
@@ -88,28 +88,6 @@ pub fn load(text: &str, path: &str, kind: Kind) -> Result<MappingFile, Faults> {
     }
     options.mapped = columns.iter().map(|named: &Named| named.column.clone()).collect();
     Ok(MappingFile { mapping, options, text: text.to_owned(), path: path.to_owned(), columns, constants })
-}
-
-/// Checks the version of the format.
-fn version(checker: &mut Checker<'_>, text: &str, version: Option<&Spanned<u32>>) {
-    match version {
-        Some(version) if version.value != 1 => {
-            checker.fault(version, format!("unknown format version {}", version.value)).hint =
-                Some("this sftpctl reads version 1; upgrade sftpctl for a newer file".into());
-        }
-        Some(_) => {}
-        None => {
-            let first = text.lines().next().map_or(0, str::len);
-            let is_blank = text.lines().all(|line| line.trim_start().is_empty() || line.trim_start().starts_with('#'));
-            let (start, message, hint) = match is_blank {
-                true => (first, "this file has no settings", format!("{} shows what belongs here", WORDS.example)),
-                false => (0, "the setting `version` is missing", format!("`{}` describes every setting", WORDS.schema)),
-            };
-            let mut fault = yaml::Fault::new(text, start, first, message);
-            fault.hint = Some(hint);
-            checker.add(fault);
-        }
-    }
 }
 
 impl MappingFile {
