@@ -24,21 +24,23 @@ pub(crate) fn fault(facts: &impl MetadataExt) -> Option<&'static str> {
     is_open.then_some(OPEN)
 }
 
-/// The first folder above a path, as far as there are any, in which others could exchange what is in it, and why.
-pub(crate) fn exposed_above(path: &Path) -> io::Result<Option<(PathBuf, &'static str)>> {
+/// As [`fault`] for a folder, which the group may write to that a system has made for the user alone.
+pub(crate) fn folder_fault(folder: &Path, facts: &impl MetadataExt) -> Option<&'static str> {
+    let user = rustix::process::geteuid().as_raw();
+    let is_private = || facts.mode() & 0o002 == 0 && !has_list(folder) && is_private_group(facts.gid(), user);
+    fault(facts).filter(|why| *why != OPEN || !is_private())
+}
+
+/// The path without links, as far as it exists; or the first folder above it in which others could exchange what is in it,
+/// and why. What is done by the name is done where this says: a link on the way may be another's.
+pub(crate) fn closed_above(path: &Path) -> io::Result<Result<PathBuf, (PathBuf, &'static str)>> {
     let path = std::path::absolute(path)?;
-    let Some(existing) = path.ancestors().skip(1).find(|folder| folder.exists()) else { return Ok(None) };
-    for folder in existing.canonicalize()?.ancestors() {
-        let facts = folder.metadata()?;
-        let is_private = || {
-            let user = rustix::process::geteuid().as_raw();
-            facts.mode() & 0o002 == 0 && !has_list(folder) && is_private_group(facts.gid(), user)
-        };
-        match fault(&facts) {
-            Some(why) if why == OPEN && is_private() => {}
-            Some(why) => return Ok(Some((folder.to_owned(), why))),
-            None => {}
+    let Some(existing) = path.ancestors().skip(1).find(|folder| folder.exists()) else { return Ok(Ok(path)) };
+    let real = existing.canonicalize()?;
+    for folder in real.ancestors() {
+        if let Some(why) = folder_fault(folder, &folder.metadata()?) {
+            return Ok(Err((folder.to_owned(), why)));
         }
     }
-    Ok(None)
+    Ok(Ok(path.strip_prefix(existing).map_or_else(|_| path.clone(), |inside| real.join(inside))))
 }

@@ -24,7 +24,7 @@ use sftpctl_core::spec::model::Environment;
 use sftpctl_core::text::counted;
 use sftpctl_engine::execute::stop::Stop;
 use sftpctl_files::homes::copy::{Copied, Options};
-use sftpctl_files::homes::journal::{Journal, look};
+use sftpctl_files::homes::journal::{Journal, look_of};
 use sftpctl_files::homes::record::{Line, Pass, RIGHTS, Step};
 use sftpctl_files::homes::source::Source;
 use sftpctl_files::homes::sshd::{Denial, Sshd};
@@ -109,6 +109,13 @@ impl Swap {
 /// Why a home was not cut over.
 type Failure = String;
 
+/// What would come of a home.
+struct Rehearsal {
+    what: &'static str,
+    failure: Option<Failure>,
+    notes: Vec<String>,
+}
+
 /// What came of a home.
 enum Ended {
     Moved,
@@ -149,9 +156,8 @@ pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> 
         let place = args.selection.place(&environment, &aws, home.org_id).await?;
         let options = args.how.options(&place, &pace);
         if args.dry_run {
-            let failure = run.rehearse(&home, (&place, &options)).await?;
-            let view =
-                MovedView { org_id: home.org_id, what: "would be cut over", failure: failure.as_deref(), notes: &[] };
+            let Rehearsal { what, failure, notes } = run.rehearse(&home, (&place, &options)).await?;
+            let view = MovedView { org_id: home.org_id, what, failure: failure.as_deref(), notes: &notes };
             printer.emit("homes-cutover/1", &view, || view.text());
             match failure {
                 None => done += 1,
@@ -241,26 +247,34 @@ impl Run<'_> {
         Ok(if late.is_empty() { Ended::Moved } else { Ended::Late(late) })
     }
 
-    /// What would refuse a home.
-    async fn rehearse(
-        &self,
-        chosen: &Chosen,
-        (place, options): (&Place, &Options),
-    ) -> Result<Option<Failure>, CliError> {
+    /// What a cut-over of a home would come to.
+    async fn rehearse(&self, chosen: &Chosen, (place, options): (&Place, &Options)) -> Result<Rehearsal, CliError> {
         let target = self.args.swap.target(place);
+        let mut rehearsal = Rehearsal { what: "would be cut over", failure: None, notes: Vec::new() };
         match swap::in_place(&chosen.path, &target) {
-            Ok(InPlace::Link) => return Ok(None),
+            Ok(InPlace::Link) => return Ok(Rehearsal { what: "cut over already", ..rehearsal }),
             Ok(InPlace::Folder) => {}
-            Err(error) => return Ok(Some(error.to_string())),
+            Err(error) => return Ok(Rehearsal { failure: Some(error.to_string()), ..rehearsal }),
         }
-        let manifest =
-            look(&self.args.selection.manifest(self.environment, chosen.org_id))?.map(|(_, manifest)| manifest);
+        let path = self.args.selection.manifest(self.environment, chosen.org_id);
+        let manifest = look_of(&path, &chosen.line(self.environment, place))?;
         let rights = manifest.and_then(|manifest| manifest.rights_before_freeze());
         let checked = self.check(chosen, &target, options, rights).await?;
-        let checked = checked.and_then(|()| swap::check_closed(&chosen.path));
+        let is_ended = self.args.freeze_sshd || !(self.args.frozen || self.args.freeze_mode);
+        let checked = match (checked, swap::check_closed(&chosen.path)) {
+            // Their sessions end with the freeze.
+            (Ok(()), Err(open)) if is_ended || self.args.freeze_command.is_some() => {
+                rehearsal.notes.push(format!("unless the freeze ends them, {open}"));
+                Ok(())
+            }
+            (Ok(()), closed) => closed,
+            (refused, _) => refused,
+        };
         let sshd = self.sshd();
         let denial = self.args.freeze_sshd.then(|| sshd.denial(&chosen.path, chosen.org_id)).transpose();
-        Ok(checked.err().map(|error| error.to_string()).or_else(|| denial.err().map(|error| error.to_string())))
+        rehearsal.failure =
+            checked.err().map(|error| error.to_string()).or_else(|| denial.err().map(|error| error.to_string()));
+        Ok(rehearsal)
     }
 
     fn sshd(&self) -> Sshd {
@@ -279,12 +293,22 @@ impl Run<'_> {
         if let Err(refusal) = swap::check(&opened, self.args.allow_chroot) {
             return Ok(Err(refusal));
         }
+        if let Err(refusal) = swap::check_kept(&chosen.path, target) {
+            return Ok(Err(refusal));
+        }
         if !self.args.allow_chroot {
             let (sshd, path) = (self.sshd(), chosen.path.clone());
-            // Where there is no sshd, or none that can be asked, it locks nobody in.
-            let chroots = blocking(move || sshd.chroots(&path)).await?.unwrap_or_default();
-            if let Some((user, folder)) = chroots.into_iter().next() {
-                return Ok(Err(Refusal::Locked { user, folder }));
+            match blocking(move || sshd.chroots(&path)).await? {
+                Ok(chroots) => {
+                    if let Some((user, folder)) = chroots.into_iter().next() {
+                        return Ok(Err(Refusal::Locked { user, folder }));
+                    }
+                }
+                Err(error) => {
+                    let org_id = chosen.org_id;
+                    self.printer
+                        .note(|| format!("home {org_id}: sshd could not say whom it locks into it: {error}"));
+                }
             }
         }
         // A dead mount does not answer, and must not stop this process.

@@ -1,7 +1,7 @@
 //! `sftpctl homes rollback`.
 
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::cutover::{Swap, note, set_account, thaw};
 use super::selection::{Place, Selection};
@@ -61,8 +61,14 @@ pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> 
         let target = args.swap.target(&place);
         let in_place = swap::in_place(&home.path, &target)
             .map_err(|error| CliError::new(Exit::Failed, format!("home {}: {error}", home.org_id)))?;
+        let has_exchanged = || journal.lock().unwrap_or_else(PoisonError::into_inner).manifest().has(Step::Exchanged);
+        // A cut-over may have been killed between the exchange and its line; without it this would pass for a home that was
+        // only frozen, once the folder is back.
+        if in_place == InPlace::Link && !has_exchanged() {
+            note(&journal, Step::Exchanged, target.display().to_string())?;
+        }
         let (was_moved, is_frozen) = {
-            let journal = journal.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            let journal = journal.lock().unwrap_or_else(PoisonError::into_inner);
             let manifest = journal.manifest();
             (manifest.has(Step::Exchanged) || manifest.has(Step::RolledBack), manifest.is_frozen())
         };

@@ -15,7 +15,8 @@ const SHOWN: usize = 5;
 #[serde(rename_all = "camelCase")]
 pub struct MovedView<'a> {
     pub org_id: i64,
-    /// `cut over`, after a dry run `would be cut over`, `rolled back` or, if there was nothing to roll back but the freeze, `thawed`.
+    /// `cut over` or, after a dry run, `would be cut over` or `cut over already`; `rolled back` or, if there was nothing to
+    /// roll back but the freeze, `thawed`.
     pub what: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub failure: Option<&'a str>,

@@ -552,6 +552,40 @@ fn a_home_that_was_only_frozen_is_thawed() {
     assert!(!customer.path("frozen-17578").exists());
 }
 
+/// A cut-over that was killed between the exchange and its line is rolled back as one that was exchanged, wherever the
+/// roll-back is killed: what came since is brought back.
+#[test]
+fn an_exchange_without_its_line_is_rolled_back() {
+    let (customer, cutover) = Customer::to_be_cut_over();
+    std::fs::create_dir_all(customer.path("mount/17578")).unwrap();
+    let limited = |verb: &str, more: &[&str], bytes: u64| {
+        let command = customer.site.command(&customer.arguments(verb, more));
+        let length = std::fs::metadata(customer.manifest()).map_or(0, |facts| facts.len());
+        killed::limited(&command, length + bytes).status().unwrap();
+    };
+    let last = || killed::lines(&customer.manifest()).pop().map_or_else(String::new, |(kind, _)| kind);
+    customer.json(0, "copy", &DECISIONS);
+    // Less than the length of any line.
+    let is_killed = (40..4_000).step_by(40).any(|bytes| {
+        limited("cutover", &cutover, bytes);
+        customer.is_link()
+    });
+    assert!(is_killed && last() == "step verified", "{}", last());
+    block_on(async {
+        let s3 = customer.site.aws_of("111111111111").await.s3("us-west-2");
+        s3.put_object(BUCKET, "17578/since", b"new".to_vec(), "111111111111").await.unwrap();
+    });
+    // Until the folder is back.
+    let is_back = (40..4_000).step_by(40).any(|bytes| {
+        limited("rollback", &ROLLBACK, bytes);
+        !customer.is_link()
+    });
+    assert!(is_back);
+    let back = customer.json(0, "rollback", &ROLLBACK);
+    assert_eq!(back["what"], "rolled back", "{back}");
+    assert_eq!(std::fs::read_to_string(customer.home.join("since")).unwrap(), "new");
+}
+
 /// Of many homes, one that has no account is named, and the others are copied.
 #[test]
 fn a_home_without_an_account_does_not_stop_the_others() {

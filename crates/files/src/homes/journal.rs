@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{FlockOperation, flock};
 
 use super::record::{Line, Manifest, VERSION};
-use crate::own::fault;
+use crate::own::{fault, folder_fault};
 
 /// A manifest that cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -69,14 +69,7 @@ impl Journal {
         let mut journal = Self { path: path.to_owned(), file, manifest };
         match first {
             None => journal.append(home.clone())?,
-            Some(first) if first.is_home(home) => {}
-            Some(first) => {
-                let of = |line: &Line| match line {
-                    Line::Home { path, bucket, prefix, .. } => format!("{path} in {bucket}/{prefix}"),
-                    _ => "something else".to_owned(),
-                };
-                return Err(JournalError::Other { path: path.to_owned(), have: of(&first), want: of(home) });
-            }
+            Some(first) => check_home(path, &first, home)?,
         }
         Ok(journal)
     }
@@ -134,6 +127,28 @@ pub fn look(path: &Path) -> Result<Option<(Line, Manifest)>, JournalError> {
     }
 }
 
+/// As [`look`], for this home.
+///
+/// # Errors
+/// It cannot be read, is damaged, or belongs to another home.
+pub fn look_of(path: &Path, home: &Line) -> Result<Option<Manifest>, JournalError> {
+    let Some((first, manifest)) = look(path)? else { return Ok(None) };
+    check_home(path, &first, home)?;
+    Ok(Some(manifest))
+}
+
+/// Refuses a manifest of another home, or of another folder of S3.
+fn check_home(path: &Path, first: &Line, home: &Line) -> Result<(), JournalError> {
+    if first.is_home(home) {
+        return Ok(());
+    }
+    let of = |line: &Line| match line {
+        Line::Home { path, bucket, prefix, .. } => format!("{path} in {bucket}/{prefix}"),
+        _ => "something else".to_owned(),
+    };
+    Err(JournalError::Other { path: path.to_owned(), have: of(first), want: of(home) })
+}
+
 /// Refuses a manifest that others may have written, or replaced.
 fn check(path: &Path, file: &File) -> Result<(), JournalError> {
     let io = |source| JournalError::Io { path: path.to_owned(), source };
@@ -146,7 +161,7 @@ fn check(path: &Path, file: &File) -> Result<(), JournalError> {
         return not_ours(path, why);
     }
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    match fault(&folder.metadata().map_err(io)?) {
+    match folder_fault(folder, &folder.metadata().map_err(io)?) {
         Some(why) => not_ours(folder, why),
         None => Ok(()),
     }

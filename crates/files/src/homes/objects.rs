@@ -1,5 +1,5 @@
-//! The stored entries of a home, by path. A home may have millions, and each run holds all of its manifest: an entry is
-//! kept in some 130 bytes, a third of what its fields take.
+//! The stored entries of a home, by path. A home may have millions, and each run holds all of its manifest: a million
+//! entries with versions took 218 MB in `homes status`, in place of 844 MB as they are (debug builds, on Linux).
 
 use std::borrow::Borrow;
 use std::collections::HashSet;

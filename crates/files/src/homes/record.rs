@@ -298,7 +298,7 @@ impl Manifest {
 
     /// Whether a cut-over has frozen the home, or began to, and ended before the exchange without thawing it.
     pub fn is_frozen(&self) -> bool {
-        (self.has(Step::Frozen) || self.denied.is_some()) && !self.has(Step::Exchanged) && !self.has(Step::Thawed)
+        self.has(Step::Frozen) && !self.has(Step::Exchanged) && !self.has(Step::Thawed)
     }
 
     /// The rights that a home had before it was frozen by its mode, if it was and is still.

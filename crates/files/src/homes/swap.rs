@@ -38,6 +38,8 @@ pub enum Refusal {
     Locked { user: String, folder: PathBuf },
     #[error("processes have its files open, and would go on in the old folder: {0}")]
     Open(String),
+    #[error("{0} is in the way, which is where the folder is kept: move it elsewhere")]
+    Taken(PathBuf),
     #[error("{0} is not a folder: is the mount there, and the home in it?")]
     NoTarget(PathBuf),
 }
@@ -71,6 +73,15 @@ pub fn check(home: &Home, allow_chroot: bool) -> Result<(), Refusal> {
         return Err(Refusal::Chroot(path.to_owned()));
     }
     Ok(())
+}
+
+/// Whether the name is free under which the folder is kept. A run that was killed may have left the link there.
+///
+/// # Errors
+/// Something else has it.
+pub fn check_kept(home: &Path, target: &Path) -> Result<(), Refusal> {
+    let kept = kept(home);
+    if kept.symlink_metadata().is_err() || leads_to(&kept, target) { Ok(()) } else { Err(Refusal::Taken(kept)) }
 }
 
 /// Whether no process has files of the home open.

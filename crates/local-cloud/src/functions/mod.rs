@@ -16,6 +16,14 @@ pub(crate) fn launcher() -> String {
     include_str!("launch.py").replace("# FILE SYSTEMS\n", include_str!("s3_files.py"))
 }
 
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn file_systems_are_in_the_launcher_once() {
+        assert_eq!(super::launcher().matches("class FileSystems").count(), 1);
+    }
+}
+
 /// Why a function's call is refused: AWS's code and text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Refused {

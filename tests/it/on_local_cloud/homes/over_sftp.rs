@@ -313,6 +313,21 @@ fn sshd_freezes_a_home_and_thaws_it() {
     let rehearsal = [&["--mount", "mount", "--dry-run"], of_sshd].concat();
     let fine = customer.json(0, "cutover", &rehearsal);
     assert_eq!((&fine["what"], &fine["failure"]), (&"would be cut over".into(), &Value::Null), "{fine}");
+    // A session that the freeze would end refuses nothing, unless the home is said to be frozen.
+    let file = std::fs::File::create(customer.home.join("open")).unwrap();
+    let session = Running(Command::new("cat").stdin(Stdio::piped()).stdout(file).spawn().unwrap());
+    let noted = customer.json(0, "cutover", &rehearsal);
+    assert!(noted["notes"][0].as_str().unwrap().contains("unless the freeze ends them"), "{noted}");
+    let refused = customer.json(3, "cutover", &[&rehearsal[..], &["--frozen"]].concat());
+    assert!(refused["failure"].as_str().unwrap().contains("cat (process"), "{refused}");
+    drop(session);
+    std::fs::remove_file(customer.home.join("open")).unwrap();
+    // What is in the place of the folder that is kept.
+    let kept = customer.home.with_file_name(".17578.before-cutover");
+    std::fs::create_dir(&kept).unwrap();
+    let refused = customer.json(3, "cutover", &rehearsal);
+    assert!(refused["failure"].as_str().unwrap().contains("is in the way"), "{refused}");
+    std::fs::remove_dir(&kept).unwrap();
     for (chroot, is_refused) in
         [(customer.home.parent().unwrap().display().to_string(), true), ("/srv".to_owned(), false)]
     {

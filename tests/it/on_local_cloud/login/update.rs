@@ -12,7 +12,7 @@ fn log_ins_succeed_during_updates() {
     let site = Site::deployed("");
     let login = site.add(6001, "steady", "correct horse");
     let mut command = site.oracle_command("door.py");
-    command.args(["knock", "steady", "20"]).env("SFTP_PASSWORD", &login.password);
+    command.args(["knock", "steady", "4"]).env("SFTP_PASSWORD", &login.password);
     let mut knocking = Running(command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap());
     let mut output = BufReader::new(knocking.0.stdout.take().unwrap());
     let mut line = String::new();

@@ -19,7 +19,7 @@ use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 
 use super::commit::{self, BRANCH, TRAILER};
 use super::state::FOLDER;
-use crate::own::{WRITABLE_BY_OTHERS, exposed_above};
+use crate::own::{WRITABLE_BY_OTHERS, closed_above};
 
 /// Git could not do its part.
 #[derive(Debug, thiserror::Error)]
@@ -266,12 +266,16 @@ impl Repository {
             return Err(GitError::Unsafe { path: shown, why: "is a link; pass the folder itself".into() });
         }
         // Who may write to one of them could exchange the repository at any moment.
-        if let Some((folder, why)) = exposed_above(dir)? {
-            let why = format!(
-                "{why}, and the repository would be in it: close it with `chmod go-w`, or pass a folder elsewhere"
-            );
-            return Err(GitError::Unsafe { path: folder.display().to_string(), why });
-        }
+        let real = match closed_above(dir)? {
+            Ok(real) => real,
+            Err((folder, why)) => {
+                let why = format!(
+                    "{why}, and the repository would be in it: close it with `chmod go-w`, or pass a folder elsewhere"
+                );
+                return Err(GitError::Unsafe { path: folder.display().to_string(), why });
+            }
+        };
+        let dir = real.as_path();
         let is_new = match std::fs::read_dir(dir) {
             Ok(mut entries) => entries.next().is_none(),
             Err(error) if error.kind() == io::ErrorKind::NotFound => true,

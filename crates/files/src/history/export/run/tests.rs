@@ -403,6 +403,18 @@ async fn repository_is_closed_to_others() {
     assert!(!above.join("inner/new").exists());
     set(&above, 0o1777);
     run(&source, &options(&above.join("inner/new"), END), &Quiet).await.unwrap();
+    // A link of others on the way leads where it led when the folders were checked.
+    let (one, other) = (dir.path().join("one"), dir.path().join("other"));
+    for folder in [&one, &other] {
+        std::fs::create_dir(folder).unwrap();
+    }
+    let link = above.join("link");
+    std::os::unix::fs::symlink(&one, &link).unwrap();
+    let repository = Repository::open(&link.join("r")).await.unwrap();
+    std::fs::remove_file(&link).unwrap();
+    std::os::unix::fs::symlink(&other, &link).unwrap();
+    assert!(repository.dir.starts_with(one.canonicalize().unwrap()), "{}", repository.dir.display());
+    drop(repository);
     let new = dir.path().join("a/new");
     run(&source, &options(&new, END), &Quiet).await.unwrap();
     assert_eq!(new.metadata().unwrap().mode() & 0o777, 0o700);
