@@ -306,8 +306,7 @@ impl Run<'_> {
                 }
                 Err(error) => {
                     let org_id = chosen.org_id;
-                    self.printer
-                        .note(|| format!("home {org_id}: sshd could not say whom it locks into it: {error}"));
+                    self.printer.note(|| format!("home {org_id}: sshd could not say whom it locks into it: {error}"));
                 }
             }
         }
