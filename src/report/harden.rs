@@ -142,7 +142,7 @@ pub fn written(result: &Written) -> Text {
         text.line(format!("{} {were} throttled and sent again", counted(*throttled, "write")));
     }
     if *repeated > 0 {
-        text.line(sent_again(*repeated, "write"));
+        text.line(sent_again(*repeated, &counted(*repeated, "write")));
     }
     if !failed.is_empty() {
         let count = failed.len() as u64;

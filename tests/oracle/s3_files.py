@@ -22,11 +22,13 @@ def equal(what, have, want):
     assert have == want, f"{what}: {have!r} instead of {want!r}"
 
 
-def refused(what, code, call, **arguments):
+def refused(what, code, words, call, **arguments):
     try:
         call(**arguments)
     except ClientError as error:
         equal(what, error.response["Error"]["Code"], code)
+        message = error.response["Error"]["Message"]
+        assert words in message, f"{what}: {message!r} instead of {words!r}"
     else:
         raise AssertionError(f"{what} was not refused")
 
@@ -71,21 +73,31 @@ def deployed():
     print(json.dumps({"fileSystem": identifier, "accessPoint": points[0]["accessPointId"]}))
 
 
+def role_of_others():
+    """A role that the service cannot assume: any other of the environment."""
+    roles = client("iam").list_roles()["Roles"]
+    is_other = lambda role: "elasticfilesystem" not in json.dumps(role["AssumeRolePolicyDocument"])
+    return next(role["Arn"] for role in roles if is_other(role))
+
+
 def strict():
     """What AWS refuses."""
     found = system()
     identifier, role = found["fileSystemId"], found["roleArn"]
     S3.create_bucket(Bucket="unversioned", CreateBucketConfiguration={"LocationConstraint": REGION})
-    refused("an unversioned bucket", "ValidationException", FILES.create_file_system, bucket="arn:aws:s3:::unversioned",
+    invalid, conflict, create = "ValidationException", "ConflictException", FILES.create_file_system
+    refused("an unversioned bucket", invalid, "must have versioning enabled", create, bucket="arn:aws:s3:::unversioned",
             roleArn=role)
-    refused("no bucket", "ValidationException", FILES.create_file_system, bucket="arn:aws:s3:::nowhere", roleArn=role)
-    other = f"arn:aws:s3:::{BUCKET.replace('5', '4')}"
-    refused("a role of others", "ValidationException", FILES.create_file_system, bucket=other,
-            roleArn=f"arn:aws:iam::{ACCOUNT}:role/sftp-transfer")
-    refused("the same bucket", "ConflictException", FILES.create_file_system, bucket=found["bucket"], roleArn=role)
-    refused("a file system in use", "ConflictException", FILES.delete_file_system, fileSystemId=identifier)
-    refused("a second mount target", "ConflictException", FILES.create_mount_target, fileSystemId=identifier,
-            subnetId="subnet-0123456789abcdef0")
+    refused("no bucket", invalid, "bucket nowhere does not exist", create, bucket="arn:aws:s3:::nowhere", roleArn=role)
+    other = f"arn:aws:s3:::{BUCKET.replace('-5-', '-0-')}"
+    refused("no role", invalid, "role/nobody does not exist", create, bucket=other,
+            roleArn=f"arn:aws:iam::{ACCOUNT}:role/nobody")
+    refused("a role of others", invalid, "cannot assume the role", create, bucket=other, roleArn=role_of_others())
+    refused("the same bucket", conflict, "exists already", create, bucket=found["bucket"], roleArn=role)
+    refused("a file system in use", conflict, "has mount targets or access points", FILES.delete_file_system,
+            fileSystemId=identifier)
+    refused("a second mount target", conflict, "has a mount target in", FILES.create_mount_target,
+            fileSystemId=identifier, subnetId="subnet-0123456789abcdef0")
     S3.delete_bucket(Bucket="unversioned")
 
 
@@ -107,7 +119,7 @@ def vacate():
 
 def left():
     equal("file systems", FILES.list_file_systems()["fileSystems"], [])
-    equal("mount targets", FILES.list_mount_targets(fileSystemId="fs-0123456789abcdef01")["mountTargets"], [])
+    equal("mount targets", FILES.list_mount_targets()["mountTargets"], [])
     equal("rules of S3 Files", rules(), [])
 
 

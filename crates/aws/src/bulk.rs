@@ -85,7 +85,7 @@ impl DynamoDb {
 
 impl DynamoDb {
     /// Items by their keys, at most 100, strongly consistent in this region: those that are there, and the keys that
-    /// DynamoDB has not read, since the table is throttled.
+    /// DynamoDB has not read, since the table is throttled. The SDK does not retry, as of a batch of statements.
     ///
     /// # Errors
     /// AWS's.
@@ -100,7 +100,9 @@ impl DynamoDb {
             status: None,
         })?;
         let requests = HashMap::from([(table.to_owned(), request)]);
-        let answer = self.0.batch_get_item().set_request_items(Some(requests)).send().await;
+        let call = self.0.batch_get_item().set_request_items(Some(requests)).customize();
+        let once = aws_sdk_dynamodb::config::Builder::new().retry_config(RetryConfig::disabled());
+        let answer = call.config_override(once).send().await;
         let answer = answer.call("dynamodb:BatchGetItem", table)?;
         let found = answer.responses.unwrap_or_default().into_values().flatten();
         let left = answer.unprocessed_keys.unwrap_or_default().into_values().flat_map(|left| left.keys);

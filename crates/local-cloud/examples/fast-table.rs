@@ -49,10 +49,11 @@ struct Capacity {
 }
 
 impl Capacity {
-    /// Takes a unit; `false` if there is none. What was not used in a second is gone.
+    /// Takes a unit; `false` if there is none. What was not used in a twentieth of a second is gone.
     fn take(&mut self) -> bool {
         let now = Instant::now();
-        self.left = (self.left + now.duration_since(self.at).as_secs_f64() * self.rate).min(self.rate);
+        let most = (self.rate / 20.0).max(1.0);
+        self.left = (self.left + now.duration_since(self.at).as_secs_f64() * self.rate).min(most);
         self.at = now;
         let is_there = self.left >= 1.0;
         self.left -= f64::from(u8::from(is_there));

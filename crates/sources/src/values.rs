@@ -113,7 +113,7 @@ pub(crate) fn not_whole(value: &str) -> Option<&'static str> {
         return Some("Excel has rounded this number: format the column as text, and export it again");
     }
     // Spaces of every width, and Switzerland's apostrophes.
-    let is_grouped = |c: char| c.is_whitespace() || matches!(c, '\u{a0}' | '\u{202f}' | '\'' | '\u{2019}');
+    let is_grouped = |c: char| c.is_whitespace() || matches!(c, '\'' | '\u{2019}');
     let groups: Vec<&str> = value.split(is_grouped).collect();
     if groups.len() > 1 && groups.iter().all(|group| !group.is_empty() && group.bytes().all(|b| b.is_ascii_digit())) {
         return Some("a program has put separators between the digits: export the number without them");

@@ -10,7 +10,7 @@ use sftpctl_accounts::bulk::unwritten::Unwritten;
 use sftpctl_accounts::import::estimate::{Estimate, WRITE_UNITS_PER_SECOND};
 use sftpctl_accounts::import::rejected::Reason;
 use sftpctl_accounts::import::review::{Counts, Review};
-use sftpctl_accounts::import::write::{Missed, Written};
+use sftpctl_accounts::import::write::Written;
 use sftpctl_core::shown::Text;
 pub use sftpctl_core::text::grouped;
 use sftpctl_core::text::{counted, either};
@@ -232,7 +232,7 @@ pub fn pre_warming(of: &PreWarm) -> Text {
 /// The result of the writes, for people.
 pub fn written(result: &Written) -> Text {
     let Written { new, changed, renewed, deleted, throttled, folders_throttled, .. } = result;
-    let Written { repeated, folders_repeated, overtaken, failed, missed, .. } = result;
+    let Written { repeated, folders_repeated, overtaken, failed, unchecked, missed, .. } = result;
     let deleted = if *deleted > 0 { format!(", {} deleted", grouped(*deleted)) } else { String::new() };
     let mut text = Text::from(format!("{} added, {} changed{deleted}", counted(*new, "account"), grouped(*changed)));
     if *renewed > 0 {
@@ -242,36 +242,44 @@ pub fn written(result: &Written) -> Text {
         let were = either(*throttled, "was", "were");
         text.line(format!("{} {were} throttled and sent again", counted(*throttled, "write")));
     }
+    let objects =
+        |count: u64| format!("{} {}", counted(count, "object"), either(count, "for a home folder", "for home folders"));
     if *folders_throttled > 0 {
-        let objects = counted(*folders_throttled, "object");
-        let were = either(*folders_throttled, "for a home folder was", "for home folders were");
-        text.line(format!("{objects} {were} throttled by S3 and sent again"));
+        let were = either(*folders_throttled, "was", "were");
+        text.line(format!("{} {were} throttled by S3 and sent again", objects(*folders_throttled)));
     }
-    for (count, noun) in [(*repeated, "write"), (*folders_repeated, "home folder")] {
-        if count > 0 {
-            text.line(sent_again(count, noun));
-        }
+    if *repeated > 0 {
+        text.line(sent_again(*repeated, &counted(*repeated, "write")));
     }
-    for (count, is_overtaken, words) in
-        [(*overtaken, true, "left as another writer made it"), (*failed, false, "not written")]
-    {
+    if *folders_repeated > 0 {
+        text.line(sent_again(*folders_repeated, &objects(*folders_repeated)));
+    }
+    for (count, of, words) in [
+        (*overtaken, (true, false), "left as another writer made it"),
+        (*failed, (false, false), "not written"),
+        (
+            *unchecked,
+            (false, true),
+            "added whose user name may be another's by now (`sftpctl users audit` finds two accounts of one name)",
+        ),
+    ] {
         if count > 0 {
             text.line(format!("{} {words}:", counted(count, "account")));
-            let some: Vec<&Missed> = missed.iter().filter(|missed| missed.overtaken == is_overtaken).collect();
-            list(&mut text, some.iter().map(|missed| &missed.account), count);
+            let some = missed.iter().filter(|missed| (missed.overtaken, missed.unchecked) == of);
+            list(&mut text, some.map(|missed| &missed.account), count);
         }
     }
     text
 }
 
 /// `3 writes were sent again, since their answers were lost or AWS could not carry them out`.
-pub fn sent_again(count: u64, noun: &str) -> String {
+pub fn sent_again(count: u64, counted: &str) -> String {
     let why = either(
         count,
         "was sent again, since its answer was lost or AWS could not carry it out",
         "were sent again, since their answers were lost or AWS could not carry them out",
     );
-    format!("{} {why}", counted(count, noun))
+    format!("{counted} {why}")
 }
 
 /// Some of `count` accounts that were not written, a line each.

@@ -19,7 +19,7 @@ use crate::report::report_file::{Form, ReportFile};
 struct Line<'a> {
     row: u64,
     place: &'a str,
-    /// `rejected`, `remark`, or of the writes `overtaken` or `failed`.
+    /// `rejected`, `remark`, or of the writes `overtaken`, `failed` or `unchecked`.
     what: &'static str,
     column: &'a str,
     value: &'a str,
@@ -46,8 +46,12 @@ impl<'a> From<&'a Noted> for Line<'a> {
 
 impl<'a> From<&'a Missed> for Line<'a> {
     fn from(from: &'a Missed) -> Self {
-        let Missed { row, place, account, written, overtaken } = from;
-        let what = if *overtaken { "overtaken" } else { "failed" };
+        let Missed { row, place, account, written, overtaken, unchecked } = from;
+        let what = match (unchecked, overtaken) {
+            (true, _) => "unchecked",
+            (_, true) => "overtaken",
+            _ => "failed",
+        };
         let value = written.as_ref().unwrap_or(&account.username);
         Line { row: *row, place, what, column: "username", value, taken: "", reason: &account.why }
     }
@@ -81,15 +85,19 @@ pub fn write(path: &Path, form: Form, review: &mut Review) -> io::Result<()> {
         }
     };
     review.rejected(|rejected| put("bad", rejected.into()))?;
-    let mut missed = 0_u64;
+    let (mut missed, mut unchecked) = (0_u64, 0_u64);
     review.missed(|one| {
-        missed += 1;
+        *(if one.unchecked { &mut unchecked } else { &mut missed }) += 1;
         put("bad", one.into());
     })?;
     review.noted(|noted| put("minor", noted.into()))?;
     result?;
     let not_written = if missed > 0 { format!(", {} not written", counted(missed, "account")) } else { String::new() };
-    let title = format!("Import: {} rejected{not_written}", counted(review.counts.rejected, "row"));
+    let unchecked = match unchecked {
+        0 => String::new(),
+        _ => format!(", {} with a user name that may be another's", counted(unchecked, "account")),
+    };
+    let title = format!("Import: {} rejected{not_written}{unchecked}", counted(review.counts.rejected, "row"));
     report.finish(&title, &outcomes(review))
 }
 

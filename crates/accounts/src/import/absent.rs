@@ -63,11 +63,17 @@ impl Absent {
     /// Whether an account that no row is about is gone: no rejected row may be about it.
     pub(super) fn is_gone(&mut self, org_id: i64, name: &str) -> io::Result<bool> {
         let (org, name) = (org_id.to_be_bytes(), name.to_lowercase());
-        let mut orgs = self.orgs.read(part_of(&org, PARTS))?;
-        let mut names = self.names.read(part_of(name.as_bytes(), PARTS))?;
-        let is_spared = orgs.any(|spared| spared.is_ok_and(|spared| spared == org_id))
-            || names.any(|spared| spared.is_ok_and(|spared| spared == name));
-        Ok(self.nameless == 0 && !is_spared)
+        for spared in self.orgs.read(part_of(&org, PARTS))? {
+            if spared? == org_id {
+                return Ok(false);
+            }
+        }
+        for spared in self.names.read(part_of(name.as_bytes(), PARTS))? {
+            if spared? == name {
+                return Ok(false);
+            }
+        }
+        Ok(self.nameless == 0)
     }
 
     /// Gives the review the accounts that are gone from the source, without those that are spared.

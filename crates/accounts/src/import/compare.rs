@@ -20,6 +20,8 @@ pub(crate) const SOURCE: &str = "importSource";
 pub(crate) const UPDATED: &str = "updatedAt";
 /// The time at which the item was created.
 pub(crate) const CREATED: &str = "createdAt";
+/// The home folder.
+pub(crate) const HOME: &str = "HomeDirectory";
 /// The stored password.
 pub(crate) const PASSWORD: &str = "password";
 

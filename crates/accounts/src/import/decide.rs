@@ -8,7 +8,7 @@ use sftp_authorizer::password::is_over;
 use sftpctl_core::shell_word::shell_word;
 
 use super::absent::Absent;
-use super::compare::{self, IMPORTED, PASSWORD, Proof, Terms, UPDATED, Verdict, text};
+use super::compare::{self, HOME, IMPORTED, PASSWORD, Proof, Terms, UPDATED, Verdict, text};
 use super::held::Removal;
 use super::moves::{Moves, Step};
 use super::reading::on_all_processors;
@@ -19,9 +19,6 @@ use super::wanted::{Change, Wanted, key_of, label};
 use crate::bulk::watch::{Progress, Watch};
 use crate::key::TableKey;
 use crate::spill::{PARTS, Spill};
-
-/// The attribute of the home folder.
-const HOME: &str = "HomeDirectory";
 
 /// Hardened passwords that are computed between two looks at the request to stop.
 const PROVEN_AT_ONCE: usize = 256;
@@ -171,7 +168,7 @@ fn decide(
             review.counts.renewed += 1;
             count_capitals(review, row);
             let change = change(item, Vec::new());
-            review.work.change(&change.row, &change.item, &change.attributes);
+            review.work.change(&change);
             review.changed.push_to(part, &change)?;
         }
         Verdict::Newer => {
@@ -244,13 +241,13 @@ pub(super) fn count_change(review: &mut Review, change: &Change) {
     review.counts.changed += 1;
     if let (Some(old), Some(new)) = (text(item, HOME), text(row, HOME))
         && old != new
-        && attributes.iter().any(|name| name == HOME)
+        && change.is_moved()
     {
         review.counts.folder_changed += 1;
         review.sample("folder-changed", || format!("{}: {old} → {new}", label(row)));
     }
     review.sample("changed", || format!("{}: {}", label(row), attributes.join(", ")));
-    review.work.change(row, item, attributes);
+    review.work.change(change);
 }
 
 /// Where names are compared without case, they are stored in lower case.

@@ -8,7 +8,8 @@ use sftp_authorizer::{Attribute, Item};
 use sftpctl_core::spec::model::Environment;
 use sftpctl_core::spec::names;
 
-use super::compare::text;
+use super::compare::{HOME, text};
+use super::wanted::Change;
 use crate::prices;
 
 /// Write units a second that a new on-demand table takes at once, and so does its index (DynamoDB developer guide,
@@ -18,8 +19,6 @@ pub const WRITE_UNITS_PER_SECOND: u64 = 4_000;
 const UNIT: usize = 1024;
 /// Bytes of the attributes that a write adds to a row: `createdAt`, `updatedAt`, `importedAt`.
 const TIMES: usize = 3 * (10 + 27);
-/// The attribute of the home folder.
-const HOME: &str = "HomeDirectory";
 /// Write units of the item that reserves a user name.
 const RESERVATION: u64 = 1;
 
@@ -56,14 +55,14 @@ impl Work {
         }
     }
 
-    /// An account of which these attributes are changed. A new user name is written in a transaction, which counts
+    /// An account that is changed. A new user name is written in a transaction, which counts
     /// twice, with two reservations, and moves the account in the index.
-    pub(super) fn change(&mut self, row: &Item, item: &Item, attributes: &[String]) {
-        let units = units(bytes(row) + TIMES).max(units(bytes(item)));
-        let is_renamed = attributes.iter().any(|name| name == "username");
+    pub(super) fn change(&mut self, change: &Change) {
+        let units = units(bytes(&change.row) + TIMES).max(units(bytes(&change.item)));
+        let is_renamed = change.is_renamed();
         self.changes.table += if is_renamed { 2 * (units + 2 * RESERVATION) } else { units };
         self.changes.index += if is_renamed { 2 * units } else { units };
-        self.folder(row, attributes.iter().any(|name| name == HOME));
+        self.folder(&change.row, change.is_moved());
     }
 
     /// An account that is deleted, with the reservation of its name.
@@ -188,10 +187,19 @@ mod tests {
         let mut work = Work::default();
         work.add(&row(1_000), true);
         assert_eq!(estimated(&work, false), (2 + 1) + (2 + 1), "two units, and a reservation that is in the index");
+        let change = |name: &str| Change {
+            number: 1,
+            place: String::new(),
+            written: None,
+            row: row(40),
+            item: row(40),
+            attributes: vec![name.to_owned()],
+            is_newer: false,
+        };
         let mut work = Work::default();
-        work.change(&row(40), &row(40), &["password".into()]);
+        work.change(&change("password"));
         assert_eq!(estimated(&work, false), 1 + 1);
-        work.change(&row(40), &row(40), &["username".into()]);
+        work.change(&change("username"));
         assert_eq!(estimated(&work, false), 2 + 2 * 3 + 2);
         let mut work = Work::default();
         work.delete(&row(40));

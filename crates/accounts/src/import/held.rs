@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use sftp_authorizer::Item;
 use sftp_authorizer::home::Home;
 
-use super::compare::{self, text};
+use super::compare::{self, HOME, text};
 use super::digest::DigestKey;
 use super::review::ReviewError;
 use super::wanted::{Claim, key_text, number, org_id};
@@ -96,7 +96,7 @@ pub(crate) fn claim(
     if !claim.name.is_empty() {
         claims.push(claim.name.to_lowercase().as_bytes(), &claim)?;
     }
-    if let Some(home) = text(item, "HomeDirectory").and_then(Home::parse) {
+    if let Some(home) = text(item, HOME).and_then(Home::parse) {
         let folder = Folder::new(&home, org_id, claim);
         folders.push(folder.group().as_bytes(), &folder)?;
     }

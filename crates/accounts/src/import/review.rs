@@ -16,7 +16,7 @@ use sftpctl_core::text::{counted, either};
 
 use super::check::Rules;
 use super::claims::{compare_folders, compare_names};
-use super::compare::Terms;
+use super::compare::{HOME, Terms};
 use super::decide::compare_accounts;
 use super::digest::DigestKey;
 use super::estimate::{Estimate, Work};
@@ -241,7 +241,7 @@ pub async fn review(
 /// What the rows of this source are compared by.
 pub(super) fn terms(rows: &dyn Rows, options: &Options<'_>) -> Terms {
     let mut attributes: Vec<&'static str> = rows.attributes().into_iter().map(super::row::Field::attribute).collect();
-    attributes.push("HomeDirectory");
+    attributes.push(HOME);
     attributes.sort_unstable();
     attributes.dedup();
     attributes.retain(|name| *name != "orgid");

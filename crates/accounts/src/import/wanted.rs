@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use sftp_authorizer::{Attribute, Item};
 
-use super::compare::text;
+use super::compare::{HOME, text};
 use crate::key::TableKey;
 
 /// A row that can be written, as an item.
@@ -61,6 +61,11 @@ impl Change {
     /// Whether the account gets another user name.
     pub(super) fn is_renamed(&self) -> bool {
         self.attributes.iter().any(|name| name == "username")
+    }
+
+    /// Whether the account gets another home folder.
+    pub(super) fn is_moved(&self) -> bool {
+        self.attributes.iter().any(|name| name == HOME)
     }
 }
 

@@ -32,7 +32,7 @@ use crate::bulk::watch::Watch;
 use crate::change::timestamp;
 use crate::spill::Spill;
 use crate::store::{AccountError, Accounts};
-use markers::{ATTEMPTS, LAST_ATTEMPTS};
+use markers::{ATTEMPTS, LAST_ATTEMPTS, no_marker};
 use run::Run;
 
 /// What an import writes besides the items.
@@ -53,7 +53,7 @@ pub struct Written {
     /// Accounts that only got a digest with the present key.
     pub renewed: u64,
     pub deleted: u64,
-    /// Writes that the table throttled, and that were sent again.
+    /// Writes, and reads of reservations, that the table throttled, and that were sent again.
     pub throttled: u64,
     /// Writes whose answers were lost, or that AWS could not carry out, and that were sent again.
     pub repeated: u64,
@@ -65,13 +65,15 @@ pub struct Written {
     pub overtaken: u64,
     /// Accounts that could not be written.
     pub failed: u64,
-    /// The first of both; the review has all of them.
+    /// Accounts among `new` whose user names may be another's by now.
+    pub unchecked: u64,
+    /// The first of these three; the review has all of them.
     pub missed: Vec<Missed>,
     /// Whether the run was asked to stop before its end.
     pub interrupted: bool,
 }
 
-/// An account that was to be written, and was not.
+/// An account that was to be written, and was not, or whose user name may be another's.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Missed {
@@ -86,6 +88,8 @@ pub struct Missed {
     pub written: Option<String>,
     /// Whether another writer has created or changed the account.
     pub overtaken: bool,
+    /// Whether the account is written, and its user name may be another's by now.
+    pub unchecked: bool,
 }
 
 /// Accounts that [`Written`] names.
@@ -196,7 +200,7 @@ pub async fn write(
         }
         let Some(unmarked) = run.next().await? else { break };
         let mut batch = Batch::default();
-        unmarked.iter().for_each(|(added, error)| batch.failed(&added.of(), format!("its home folder: {error}")));
+        unmarked.iter().for_each(|(added, error)| batch.failed(&added.of(), no_marker(error)));
         run.result.add(batch, run.missed)?;
     }
     // All deletions have ended.
@@ -236,6 +240,12 @@ impl Batch {
         self.miss(of, why.into(), true);
     }
 
+    /// Counts a new account whose user name may be another's.
+    fn unchecked(&mut self, of: &Of<'_>, why: String) {
+        self.new += 1;
+        self.missed.push(Missed { unchecked: true, ..of.missed(why, false) });
+    }
+
     fn miss(&mut self, of: &Of<'_>, why: String, overtaken: bool) {
         self.missed.push(of.missed(why, overtaken));
     }
@@ -260,11 +270,11 @@ impl<'a> Of<'a> {
 
     fn missed(&self, why: String, overtaken: bool) -> Missed {
         let (place, account) = (self.place.to_owned(), Unwritten::new(self.item, why));
-        Missed { row: self.row, place, account, written: self.written.map(shown), overtaken }
+        Missed { row: self.row, place, account, written: self.written.map(shown), overtaken, unchecked: false }
     }
 }
 
-/// A new account: its row, and its item with the times.
+/// An account whose folder gets a marker: its row, and its item; of a new account with the times.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Added {
     row: u64,
@@ -274,6 +284,15 @@ struct Added {
 }
 
 impl Added {
+    fn of_change(change: &Change) -> Self {
+        Self {
+            row: change.number,
+            place: change.place.clone(),
+            written: change.written.clone(),
+            item: change.row.clone(),
+        }
+    }
+
     fn of(&self) -> Of<'_> {
         Of { row: self.row, place: &self.place, written: self.written.as_deref(), item: &self.item }
     }
@@ -302,7 +321,11 @@ impl Written {
         self.folders_repeated += ended.folders_resent.repeated;
         for missed in ended.missed {
             all.push(&missed.row.to_be_bytes(), &missed)?;
-            *(if missed.overtaken { &mut self.overtaken } else { &mut self.failed }) += 1;
+            *match (missed.unchecked, missed.overtaken) {
+                (true, _) => &mut self.unchecked,
+                (_, true) => &mut self.overtaken,
+                _ => &mut self.failed,
+            } += 1;
             if self.missed.len() < NAMED {
                 self.missed.push(missed);
             }

@@ -1,10 +1,15 @@
 class FileSystems:
-    """Amazon S3 Files as strict as AWS, and its types for CloudFormation, which MiniStack does not have.
+    """What Amazon S3 Files refuses, and its types for CloudFormation, which MiniStack does not have.
 
     Sources: the API reference of S3 Files; the schemas of `AWS::S3Files::*` in CloudFormation's registry; the S3 user
-    guide, "Prerequisites for S3 Files". The types call the service's own API, so that both refuse the same. AWS also
-    wants the subnets and security groups to exist; here any ID of the right form will do, since an environment file names
-    those of AWS.
+    guide, "Prerequisites for S3 Files". The types call the service's own API, so that both refuse the same.
+
+    AWS refuses more than this:
+    - subnets and security groups that do not exist: here any ID of the right form will do, since an environment file
+      names those of AWS;
+    - a second mount target in an availability zone: here in a subnet, since the zones of subnets are not known;
+    - the deletion of a file system with files that are not exported yet: there is no NFS here, and so no such files;
+    - a role whose trust has conditions that do not hold: here its policy only has to name the service.
     """
 
     REQUIRED = {
@@ -48,7 +53,7 @@ class FileSystems:
         answer = self.plain["_create_file_system"](data)
         system = json.loads(answer[2])
         bucket = data["bucket"].split(":::")[1]
-        # By the bucket's events, which it turns on, it learns of changes.
+        # By the bucket's events, which have to be on already (the template turns them on), it learns of changes.
         self.rules._ensure_default_bus()
         name = self.RULE + system["fileSystemId"]
         pattern = {"source": ["aws.s3"], "detail": {"bucket": {"name": [bucket]}}}

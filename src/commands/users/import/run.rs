@@ -291,7 +291,8 @@ impl Run<'_> {
         };
         shown.finish();
         let result = result?;
-        if let (Some(path), Some(form), true) = (&self.args.report, self.form, result.overtaken + result.failed > 0) {
+        let missed = result.overtaken + result.failed + result.unchecked;
+        if let (Some(path), Some(form), true) = (&self.args.report, self.form, missed > 0) {
             report_file::write(path, form, &mut review).map_err(|error| unwritable(path, &error))?;
         }
         self.show(&review, pre_warm, Some(&result));
@@ -493,7 +494,7 @@ fn exit(result: &Written) -> Exit {
     match result {
         Written { interrupted: true, .. } => Exit::Interrupted,
         Written { new: 0, changed: 0, renewed: 0, deleted: 0, failed: 1.., .. } => Exit::Failed,
-        Written { failed, overtaken, .. } if failed + overtaken > 0 => Exit::Partly,
+        Written { failed, overtaken, unchecked, .. } if failed + overtaken + unchecked > 0 => Exit::Partly,
         _ => Exit::Ok,
     }
 }
@@ -517,6 +518,13 @@ mod tests {
         ] {
             assert!(differs(other), "{other:?}");
         }
+    }
+
+    #[test]
+    fn an_account_whose_name_is_unchecked_is_a_reason_to_look() {
+        assert_eq!(exit(&Written { new: 2, ..Written::default() }), Exit::Ok);
+        assert_eq!(exit(&Written { new: 2, unchecked: 1, ..Written::default() }), Exit::Partly);
+        assert_eq!(exit(&Written { failed: 1, ..Written::default() }), Exit::Failed);
     }
 
     #[test]

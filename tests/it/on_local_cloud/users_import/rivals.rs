@@ -127,6 +127,43 @@ fn a_name_that_is_taken_over_during_an_import_has_one_account() {
     }
 }
 
+/// Its accounts are in the table, and their customers log in: they count as added, and the check as not done.
+#[test]
+fn accounts_whose_names_cannot_be_read_again_are_added_and_reported_apart() {
+    let site = Site::deployed("");
+    Csv::many(2, 1000).save(&site, "a.csv");
+    faults(&site, &[&["dynamodb.BatchGetItem", "error=400:AccessDeniedException:no"]]);
+    let report = ["--report", "report.csv"];
+    let words = site.ends_with(6, &import("csv:a.csv", &report));
+    let heading = "2 accounts added whose user name may be another's by now";
+    assert!(words.contains("2 accounts added, 0 changed") && words.contains(heading), "{words}");
+    assert!(!words.contains("not written"), "{words}");
+    let why = "whether another writer has taken the user name is not known: dynamodb:BatchGetItem dydb-99-uploads: no \
+               (AccessDeniedException)";
+    let file = || std::fs::read_to_string(site.dir.path().join("report.csv")).unwrap();
+    let row = format!("1,line 2,unchecked,username,customer1000,,{why}");
+    assert!(file().lines().any(|line| line == row), "{}", file());
+    assert_whole(&site, 1000..1002);
+    assert!(site.admits(site.port("us-west-2"), &Login::new("customer1000", "Fake-Password-1")));
+
+    // As JSON.
+    Csv::many(4, 1000).save(&site, "b.csv");
+    let result = site.ends_with(6, &import("csv:b.csv", &[&report[..], &["--output", "json"]].concat()));
+    let result: Value = serde_json::from_str(result.lines().last().unwrap()).unwrap();
+    let written = &result["written"];
+    let counts = ["new", "failed", "overtaken", "unchecked"].map(|name| written[name].as_u64());
+    assert_eq!(counts, [2, 0, 0, 2].map(Some), "{result}");
+    assert_eq!((&written["missed"][0]["unchecked"], &written["missed"][0]["why"]), (&true.into(), &why.into()));
+    // Throttled twice: the check is late, and done.
+    Csv::many(5, 1000).save(&site, "c.csv");
+    faults(&site, &[&["dynamodb.BatchGetItem", "throttle", "--count", "2"]]);
+    let result = imported(&site, "csv:c.csv", &report);
+    let written = &result["written"];
+    let counts = ["new", "unchecked", "throttled"].map(|name| written[name].as_u64());
+    assert_eq!(counts, [1, 0, 2].map(Some), "{result}");
+    assert_whole(&site, 1000..1005);
+}
+
 /// As all rows of the report do: a person searches the source for the name.
 #[test]
 fn the_report_has_the_names_of_the_source_for_accounts_that_were_not_written_too() {

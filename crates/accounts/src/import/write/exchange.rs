@@ -6,7 +6,7 @@ use sftpctl_aws::{AwsError, Write, Written as AllOrNone};
 use super::super::compare::text;
 use super::super::moves::{AT_ONCE, Chain, Step};
 use super::super::wanted::{Change, label};
-use super::markers::LAST_ATTEMPTS;
+use super::markers::{LAST_ATTEMPTS, no_marker};
 use super::{Added, Batch, NEW, Of, Writer};
 use crate::key::{REMOVED, RESERVED_BY};
 use crate::store::unchanged_item;
@@ -73,22 +73,12 @@ impl Writer {
         let folders = some.iter().filter_map(|passing| match passing {
             Passing::Added(added) => Some(added.clone()),
             // The folder may become another, too; to put a marker that is there again does no harm.
-            Passing::Changed(change) if change.attributes.iter().any(|name| name == "HomeDirectory") => Some(Added {
-                row: change.number,
-                place: change.place.clone(),
-                written: change.written.clone(),
-                item: change.row.clone(),
-            }),
-            Passing::Changed(_) => None,
+            Passing::Changed(change) => change.is_moved().then(|| Added::of_change(change)),
         });
         let marked = self.with_markers(folders.collect(), LAST_ATTEMPTS).await;
         result.folders_resent.add(marked.resent);
-        if let Some((_, error)) = marked.later.into_iter().next() {
-            miss_all(some, result, (&format!("its home folder: {error}"), None, false));
-            return false;
-        }
-        if let Some(missed) = marked.missed.into_iter().next() {
-            miss_all(some, result, (&missed.account.why, None, false));
+        if let Some((_, error)) = marked.later.into_iter().chain(marked.missed).next() {
+            miss_all(some, result, (&no_marker(error), None, false));
             return false;
         }
         let refused = match self.write_passed_on(some, is_circle).await {

@@ -8,104 +8,79 @@
 use std::collections::HashMap;
 
 use sftp_authorizer::{Attribute, Item};
-use sftpctl_aws::{AwsError, Write, Written as AllOrNone};
+use sftpctl_aws::BATCH;
 
 use super::super::compare::text;
 use super::{Added, Batch, Writer};
-use crate::bulk::execute::{ATTEMPTS, pause};
+use crate::bulk::execute::{ATTEMPTS, Resent, pause};
 use crate::key::{RESERVED_BY, RESERVES};
-use crate::store::unchanged_item;
 
 /// Names that are read at once (Amazon DynamoDB API reference, BatchGetItem).
 pub(super) const AT_ONCE: usize = 100;
 
-/// Why an account is not written.
+/// Why an account is removed again.
 const TAKEN: &str = "another writer has taken the user name";
 
 impl Writer {
     /// Counts accounts that were written and still have their names, at most [`AT_ONCE`], and removes the others.
     pub(super) async fn with_names(&self, there: Vec<Added>) -> Batch {
         let mut result = Batch::default();
-        let owners = match self.owners(&there).await {
+        let owners = match self.owners(&there, &mut result.resent).await {
             Ok(owners) => owners,
-            Err(error) => {
-                let why =
-                    format!("it is written, but whether another writer has taken its user name is not known: {error}");
-                there.iter().for_each(|added| result.failed(&added.of(), why.as_str()));
+            Err(why) => {
+                let why = format!("whether another writer has taken the user name is not known: {why}");
+                there.iter().for_each(|added| result.unchecked(&added.of(), why.clone()));
                 return result;
             }
         };
-        for added in there {
+        let (kept, taken): (Vec<Added>, Vec<Added>) = there.into_iter().partition(|added| {
             let name = text(&added.item, "username").unwrap_or_default();
-            if owners.get(name) == added.item.get("orgid") {
-                result.new += 1;
-                continue;
-            }
-            match self.take_back(&added.item).await {
-                Ok(true) => result.overtaken(&added.of(), TAKEN),
-                Ok(false) => {
-                    let why = format!("{TAKEN}, and this account was changed: `sftpctl users audit` finds both");
-                    result.failed(&added.of(), why);
-                }
-                Err(error) => {
-                    let why = format!("{TAKEN}, and this account could not be removed: {error}");
-                    result.failed(&added.of(), why);
+            owners.get(name) == added.item.get("orgid")
+        });
+        result.new += kept.len() as u64;
+        for taken in taken.chunks(BATCH) {
+            let items: Vec<Item> = taken.iter().map(|added| added.item.clone()).collect();
+            let deleted = self.delete(&items, &mut result.resent).await;
+            for (added, deleted) in taken.iter().zip(deleted) {
+                match deleted {
+                    Ok(true) => result.overtaken(&added.of(), TAKEN),
+                    Ok(false) => result.unchecked(&added.of(), format!("{TAKEN}, and this account was changed")),
+                    Err(why) => {
+                        result.unchecked(&added.of(), format!("{TAKEN}, and this account was not removed: {why}"));
+                    }
                 }
             }
         }
         result
     }
 
-    /// By which organisation each name is reserved now.
-    async fn owners(&self, there: &[Added]) -> Result<HashMap<String, Attribute>, AwsError> {
+    /// By which organisation each name is reserved now; if they cannot be read, why.
+    async fn owners(&self, there: &[Added], resent: &mut Resent) -> Result<HashMap<String, Attribute>, String> {
         let key_of =
             |added: &Added| self.accounts.key().reservation_key(text(&added.item, "username").unwrap_or_default());
         let mut left: Vec<Item> = there.iter().map(key_of).collect();
         let mut owners = HashMap::new();
-        for attempt in 1..=ATTEMPTS {
-            match self.accounts.home().items_of(self.accounts.table(), &left).await {
+        let mut attempt = 1;
+        loop {
+            let (why, is_throttled) = match self.accounts.home().items_of(self.accounts.table(), &left).await {
                 Ok((found, unread)) => {
                     let owner = |item: &Item| Some((text(item, RESERVES)?.to_owned(), item.get(RESERVED_BY)?.clone()));
                     owners.extend(found.iter().filter_map(owner));
                     left = unread;
+                    if left.is_empty() {
+                        return Ok(owners);
+                    }
+                    ("the table is throttled".to_owned(), true)
                 }
-                Err(error) if error.is_transient() && attempt < ATTEMPTS => {}
-                Err(error) => return Err(error),
+                Err(error) if error.is_transient() => (error.to_string(), error.is_throttle()),
+                Err(error) => return Err(error.to_string()),
+            };
+            if attempt == ATTEMPTS {
+                return Err(why);
             }
-            if left.is_empty() {
-                break;
-            }
+            *(if is_throttled { &mut resent.throttled } else { &mut resent.repeated }) += left.len() as u64;
             pause(attempt).await;
-        }
-        match left.is_empty() {
-            true => Ok(owners),
-            false => Err(AwsError {
-                operation: "dynamodb:BatchGetItem",
-                object: self.accounts.table().to_owned(),
-                code: None,
-                message: "the table is throttled".to_owned(),
-                status: None,
-            }),
-        }
-    }
-
-    /// Removes an account whose name another has; false if somebody has changed it.
-    async fn take_back(&self, item: &Item) -> Result<bool, AwsError> {
-        let (condition, values) = unchanged_item(item);
-        let key = self.accounts.key().key_of_item(item);
-        let delete = [Write::Delete { key, condition: Some(condition), values }];
-        let mut attempt = 1;
-        loop {
-            match self.accounts.home().write_items(self.accounts.table(), &delete).await {
-                Ok(AllOrNone::Done) => return Ok(true),
-                // It is gone if an earlier attempt was carried out.
-                Ok(AllOrNone::Refused(_)) => return Ok(self.found(item).await?.is_none()),
-                Err(error) if error.is_transient() && attempt < ATTEMPTS => {
-                    pause(attempt).await;
-                    attempt += 1;
-                }
-                Err(error) => return Err(error),
-            }
+            attempt += 1;
         }
     }
 }

@@ -1,15 +1,16 @@
 //! The markers of new accounts' home folders: empty objects that show the folders before the first upload.
 
 use std::collections::HashMap;
+use std::fmt::Display;
 use std::time::Duration;
 
 use sftp_authorizer::home::Home;
 use sftpctl_aws::AwsError;
 use tokio::task::JoinSet;
 
-use super::super::compare::text;
+use super::super::compare::{HOME, text};
 use super::super::wanted::Change;
-use super::{Added, Batch, Missed, Of, Writer};
+use super::{Added, Batch, Of, Writer};
 use crate::bulk::execute::Resent;
 use crate::bulk::pace::Ended;
 
@@ -17,8 +18,6 @@ use crate::bulk::pace::Ended;
 pub(super) const ATTEMPTS: u32 = 9;
 /// Attempts at the end of a run: about two minutes.
 pub(super) const LAST_ATTEMPTS: u32 = 16;
-/// The attribute of the home folder.
-const HOME: &str = "HomeDirectory";
 /// Pauses between attempts, in milliseconds.
 const SHORTEST: u64 = 25;
 const LONGEST: u64 = 15_000;
@@ -30,8 +29,8 @@ pub(super) struct Marked {
     pub(super) kept: Vec<Added>,
     /// Accounts whose markers S3 does not take for now, and why.
     pub(super) later: Vec<(Added, AwsError)>,
-    /// Accounts whose markers were refused.
-    pub(super) missed: Vec<Missed>,
+    /// Accounts whose markers S3 refused, and why.
+    pub(super) missed: Vec<(Added, AwsError)>,
     pub(super) resent: Resent,
 }
 
@@ -58,9 +57,7 @@ impl Writer {
             for (added, marker, put) in self.put_all(open).await {
                 match put {
                     Ok(()) => marked.kept.push(added),
-                    Err(error) if !error.is_transient() => {
-                        marked.missed.push(added.of().missed(format!("its home folder: {error}"), false));
-                    }
+                    Err(error) if !error.is_transient() => marked.missed.push((added, error)),
                     Err(error) if attempt == attempts => marked.later.push((added, error)),
                     Err(error) => {
                         let is_throttled = error.is_throttle();
@@ -81,22 +78,14 @@ impl Writer {
 
     /// The changes whose accounts get no other folder, or one that has its marker. The next run tries the others.
     pub(super) async fn with_new_folders(&self, changes: Vec<Change>, result: &mut Batch) -> Vec<Change> {
-        let (moved, mut kept): (Vec<Change>, Vec<Change>) =
-            changes.into_iter().partition(|change| change.attributes.iter().any(|name| name == HOME));
-        let added = |change: &Change| Added {
-            row: change.number,
-            place: change.place.clone(),
-            written: change.written.clone(),
-            item: change.row.clone(),
-        };
-        let marked = self.with_markers(moved.iter().map(added).collect(), LAST_ATTEMPTS).await;
+        let (moved, mut kept): (Vec<Change>, Vec<Change>) = changes.into_iter().partition(Change::is_moved);
+        let marked = self.with_markers(moved.iter().map(Added::of_change).collect(), LAST_ATTEMPTS).await;
         result.folders_resent.add(marked.resent);
-        let unmarked = marked.later.into_iter().map(|(added, error)| (added.row, error.to_string()));
-        let mut unmarked: HashMap<u64, String> = unmarked.collect();
-        unmarked.extend(marked.missed.into_iter().map(|missed| (missed.row, missed.account.why)));
+        let unmarked = marked.later.into_iter().chain(marked.missed);
+        let mut unmarked: HashMap<u64, AwsError> = unmarked.map(|(added, error)| (added.row, error)).collect();
         for change in moved {
             match unmarked.remove(&change.number) {
-                Some(why) => result.failed(&Of::change(&change), format!("its new home folder: {why}")),
+                Some(error) => result.failed(&Of::change(&change), no_marker(error)),
                 None => kept.push(change),
             }
         }
@@ -124,6 +113,11 @@ impl Writer {
         }
         ended
     }
+}
+
+/// Why an account is not written whose folder has no marker.
+pub(super) fn no_marker(why: impl Display) -> String {
+    format!("its home folder: {why}")
 }
 
 /// An empty object.

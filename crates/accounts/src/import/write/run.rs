@@ -7,7 +7,7 @@ use std::sync::Arc;
 use sftpctl_aws::AwsError;
 
 use super::kept_names::AT_ONCE;
-use super::markers::Marked;
+use super::markers::{Marked, no_marker};
 use super::{Added, Batch, Missed, NAMED, Writer, Written};
 use crate::bulk::pace::{Pace, is_hopeless};
 use crate::bulk::watch::{Folders, Progress, Watch};
@@ -105,7 +105,7 @@ impl<'a> Run<'a> {
     /// Counts accounts that are not written, since S3 has not taken a single marker.
     pub(super) fn fail(&mut self, some: &[Added]) -> io::Result<()> {
         let mut batch = Batch::default();
-        some.iter().for_each(|added| batch.failed(&added.of(), "its home folder: S3 takes no objects for now"));
+        some.iter().for_each(|added| batch.failed(&added.of(), no_marker("S3 takes no objects for now")));
         self.result.add(batch, self.missed)
     }
 
@@ -121,7 +121,8 @@ impl<'a> Run<'a> {
                 self.taken += marked.kept.len() as u64;
                 self.marked.extend(Some(marked.kept).filter(|kept| !kept.is_empty()));
                 later = marked.later;
-                let batch = Batch { folders_resent: marked.resent, missed: marked.missed, ..Batch::default() };
+                let mut batch = Batch { folders_resent: marked.resent, ..Batch::default() };
+                marked.missed.iter().for_each(|(added, error)| batch.failed(&added.of(), no_marker(error)));
                 self.result.add(batch, self.missed)?;
             }
             batch = self.writing.next(), if !self.writing.is_idle() => {
