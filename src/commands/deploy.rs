@@ -72,7 +72,7 @@ async fn deploy(
     if plan.is_empty() {
         return record_and_check_again(args, run, &plan, &observed.actual, printer).await;
     }
-    let change = counting.change(&run.environment, &args.env.regions, &plan)?;
+    let change = counting.change(&run.environment, &plan)?;
     printer.text(|| cost::change(&change));
     counting.check(&change)?;
     if run.is_first_deployment(&observed.actual) {

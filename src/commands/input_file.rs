@@ -4,6 +4,8 @@
 use std::io;
 use std::path::Path;
 
+use crate::error::CliError;
+use crate::exit::Exit;
 use sftpctl_engine::limited;
 
 /// Largest environment file, or file of public keys, in bytes.
@@ -19,4 +21,12 @@ pub(super) fn read(path: &Path, most: u64) -> io::Result<String> {
     let bytes = limited::read(path, most)?;
     String::from_utf8(bytes)
         .map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "stream did not contain valid UTF-8"))
+}
+
+/// The text of a file that an option names.
+///
+/// # Errors
+/// It cannot be read, which the error says with its path.
+pub(super) fn named(path: &Path, most: u64) -> Result<String, CliError> {
+    read(path, most).map_err(|error| CliError::new(Exit::Usage, format!("cannot read {}: {error}", path.display())))
 }

@@ -39,7 +39,7 @@ pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> 
     let counting = args.cost.read(&run.environment, printer)?;
     let observed = run.observe().await;
     let (plan, _) = run.plan(&observed)?;
-    let change = counting.change(&run.environment, &args.env.regions, &plan)?;
+    let change = counting.change(&run.environment, &plan)?;
     let view = cost::PlanView { plan: &plan, cost: &change };
     printer.emit("plan/1", &view, || match printer.format() {
         Format::Markdown => with_cost(markdown::render(&plan), &plan, || cost::change_markdown(&change)),

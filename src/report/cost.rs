@@ -7,7 +7,7 @@ use sftpctl_core::cost::bill::{Amount, Bill, Line};
 use sftpctl_core::cost::change::CostChange;
 use sftpctl_core::cost::money::{Quantity, Usd};
 use sftpctl_core::cost::old_way::{Comparison, OldLine, Table2019};
-use sftpctl_core::cost::prices::{Confidence, Prices};
+use sftpctl_core::cost::prices::Confidence;
 use sftpctl_core::cost::usage::{Basis, Estimate, Field, Usage};
 use sftpctl_core::plan::model::Plan;
 use sftpctl_core::shown::Text;
@@ -34,7 +34,7 @@ pub struct CostView<'a> {
 }
 
 impl<'a> CostView<'a> {
-    pub fn new(bill: &'a Bill, usage: &Usage, prices: &Prices) -> Self {
+    pub fn new(bill: &'a Bill, usage: &Usage) -> Self {
         let whole = Field::ALL.iter().filter_map(|field| Some((field.name(), usage.whole(*field)?)));
         let of_region = |fields: &BTreeMap<Field, Estimate>| {
             fields.iter().map(|(field, estimate)| (field.name(), *estimate)).collect::<BTreeMap<_, _>>()
@@ -45,7 +45,7 @@ impl<'a> CostView<'a> {
             currency: "USD",
             usage: whole.collect(),
             usage_by_region: by_region.collect(),
-            prices_published: published(bill, prices),
+            prices_published: published(bill),
         }
     }
 }
@@ -58,8 +58,8 @@ pub struct PlanView<'a> {
     pub cost: &'a CostChange,
 }
 
-fn published(bill: &Bill, prices: &Prices) -> Option<(String, String)> {
-    let dates = || bill.lines.iter().filter_map(|line| prices.row(&line.price_id)?.published.clone());
+fn published(bill: &Bill) -> Option<(String, String)> {
+    let dates = || bill.lines.iter().filter_map(|line| line.published.clone());
     Some((dates().min()?, dates().max()?))
 }
 
@@ -389,8 +389,11 @@ pub fn refusal(cost: &CostChange, limit: Usd) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use sftp_authorizer::Refusal;
+    use sftpctl_core::cost::bill::REFUSAL_REASONS;
     use sftpctl_core::cost::inventory::Inventory;
     use sftpctl_core::cost::old_way::{INPUTS, OldWay};
+    use sftpctl_core::cost::prices::Prices;
     use sftpctl_core::spec;
 
     const TEST: &str = include_str!("../../environments/99.yaml");
@@ -400,45 +403,88 @@ mod tests {
     }
 
     fn bill(usage: &Usage) -> (Bill, Prices) {
+        with(usage, Prices::built_in().unwrap())
+    }
+
+    fn with(usage: &Usage, prices: Prices) -> (Bill, Prices) {
         let environment = spec::load(TEST, "99.yaml").unwrap();
-        let inventory = Inventory::of(&environment, &std::collections::BTreeSet::new()).unwrap();
-        let prices = Prices::built_in().unwrap();
+        let inventory = Inventory::of(&environment).unwrap();
         (Bill::of(&inventory, usage, &prices), prices)
     }
 
     #[test]
     fn a_line_is_quantity_times_price() {
         let usage = Usage::load("version: 1\nlog_ins: 1000000\nuploaded_gb: 500\n", "u", &[]).unwrap();
-        let (bill, prices) = bill(&usage);
-        let text = render(&CostView::new(&bill, &usage, &prices)).to_string();
+        let (bill, _) = bill(&usage);
+        let text = render(&CostView::new(&bill, &usage)).to_string();
         let line = |start: &str| {
             let line = text.lines().find(|line| line.trim_start().starts_with(start)).unwrap_or_default();
             line.split_whitespace().collect::<Vec<_>>().join(" ")
         };
-        assert_eq!(line("Transfer Family: SFTP endpoint"), "Transfer Family: SFTP endpoint 730 hours × 0.30 = 219.00");
+        assert_eq!(
+            line("Transfer Family: SFTP endpoint"),
+            "Transfer Family: SFTP endpoint 730 hours × 0.30 = 219.00 (also while the server is OFFLINE: AWS bills it \
+             until it is deleted)"
+        );
         assert_eq!(line("Transfer Family: SFTP uploads"), "Transfer Family: SFTP uploads 250 GB × 0.04 = 10.00");
         assert_eq!(line("API Gateway"), "API Gateway: REST API requests 0.5 million requests × 3.50 = 1.75");
         assert!(line("log_ins").contains("1,000,000 log-ins given"), "{text}");
         assert!(line("stored_gb").contains("100 to 3,000 GB assumed"), "{text}");
         assert!(text.contains("\nPrices: AWS's price files of 2025-06-05 to 2025-06-17;"), "{text}");
-        assert!(text.contains("¹ The price is from another program's data"), "{text}");
+        assert!(!text.contains('¹'), "AWS published every price of it: {text}");
+    }
+
+    #[test]
+    fn prices_that_are_less_sure_are_marked() {
+        let row = |confidence: &str| {
+            format!(
+                "version = 1\n[[price]]\nid = \"transfer.sftp-hour\"\nservice = \"Transfer Family\"\nitem = \"SFTP \
+                 endpoint\"\nunit = \"hours\"\nusd = [{{ usd = [\"0.3\"], regions = [\"us-west-2\"] }}]\n\
+                 source = \"s\"\nretrieved = \"2026-11-02\"\nconfidence = \"{confidence}\"\n"
+            )
+        };
+        for (confidence, mark, says) in
+            [("derived", '¹', "The price is from another program's data"), ("assumed", '²', "The price is assumed")]
+        {
+            let (usage, mut prices) = (Usage::default(), Prices::built_in().unwrap());
+            prices.extend(Prices::parse(&row(confidence)).unwrap());
+            let (bill, _) = with(&usage, prices);
+            let text = render(&CostView::new(&bill, &usage)).to_string();
+            // The other region keeps AWS's price, with its date.
+            let marked = |place: &str| {
+                let lines = text.split(place).nth(1).unwrap_or_default();
+                lines.lines().find(|line| line.contains("SFTP endpoint")).unwrap_or_default().contains(mark)
+            };
+            assert!(marked("us-west-2: ") && !marked("us-east-2: "), "{text}");
+            assert!(text.contains(&format!("{mark} {says}")), "{text}");
+        }
+    }
+
+    /// The authorizer's log has a reason for each, and a metric is made of each.
+    #[test]
+    fn every_reason_of_a_refusal_is_billed() {
+        assert_eq!(Refusal::ALL.len() as u64, REFUSAL_REASONS);
     }
 
     #[test]
     fn a_bill_as_markdown_is_a_table() {
         let usage = Usage::default();
-        let (bill, prices) = bill(&usage);
-        let text = markdown(&CostView::new(&bill, &usage, &prices)).to_string();
+        let (bill, _) = bill(&usage);
+        let text = markdown(&CostView::new(&bill, &usage)).to_string();
         assert!(text.starts_with("### sftpctl: environment 99 costs "), "{text}");
-        assert!(text.contains("| us-west-2 | Transfer Family: SFTP endpoint | 730 hours × 0.30 | 219.00 |"), "{text}");
+        assert!(
+            text.contains("| us-west-2 | Transfer Family: SFTP endpoint (also while the server is OFFLINE:"),
+            "{text}"
+        );
+        assert!(text.contains(" | 730 hours × 0.30 | 219.00 |\n"), "{text}");
         assert!(text.contains(&format!("| | **total** | | **{}** |", amount(bill.total))), "{text}");
     }
 
     #[test]
     fn json_has_exact_decimals() {
         let usage = Usage::default();
-        let (bill, prices) = bill(&usage);
-        let view = serde_json::to_value(CostView::new(&bill, &usage, &prices)).unwrap();
+        let (bill, _) = bill(&usage);
+        let view = serde_json::to_value(CostView::new(&bill, &usage)).unwrap();
         let server =
             view["lines"].as_array().unwrap().iter().find(|line| line["priceId"] == "transfer.sftp-hour").unwrap();
         assert_eq!((&server["price"], &server["amount"]["high"]), (&"0.30".into(), &"219.00".into()));

@@ -154,8 +154,9 @@ fn lines(out: &mut String, bill: &Bill) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use sftpctl_core::cost::bill::Bill;
+    use sftpctl_core::cost::bill::Unpriced;
     use sftpctl_core::cost::inventory::Inventory;
+    use sftpctl_core::cost::money::Quantity;
     use sftpctl_core::cost::old_way::{INPUTS, OldWay};
     use sftpctl_core::cost::prices::Prices;
     use sftpctl_core::cost::usage::Usage;
@@ -165,7 +166,7 @@ mod tests {
 
     fn bill() -> (Bill, Prices) {
         let environment = spec::load(include_str!("../../environments/99.yaml"), "99.yaml").unwrap();
-        let inventory = Inventory::of(&environment, &std::collections::BTreeSet::new()).unwrap();
+        let inventory = Inventory::of(&environment).unwrap();
         let prices = Prices::built_in().unwrap();
         (Bill::of(&inventory, &Usage::default(), &prices), prices)
     }
@@ -183,8 +184,8 @@ mod tests {
 
     #[test]
     fn a_page_has_charts_and_every_line_and_loads_nothing() {
-        let (bill, prices) = bill();
-        let page = page(&CostView::new(&bill, &Usage::default(), &prices));
+        let (bill, _) = bill();
+        let page = page(&CostView::new(&bill, &Usage::default()));
         is_harmless(&page);
         assert_eq!(page.matches("<svg").count(), 2);
         assert_eq!(page.matches("<rect class=\"high\"").count(), bill.by_service().len() + bill.by_place().len());
@@ -202,8 +203,13 @@ mod tests {
             (line.place, line.service, line.item) = (HOSTILE.into(), HOSTILE.into(), HOSTILE.into());
             (line.unit, line.note) = (HOSTILE.into(), Some(HOSTILE.into()));
         }
-        bill.unpriced.push(HOSTILE.to_owned());
-        let view = CostView::new(&bill, &Usage::default(), &prices);
+        bill.unpriced.push(Unpriced {
+            place: HOSTILE.to_owned(),
+            what: HOSTILE.to_owned(),
+            quantity: Quantity::ZERO,
+            sentence: HOSTILE.to_owned(),
+        });
+        let view = CostView::new(&bill, &Usage::default());
         let text = page(&view).replace("src=//x", "");
         is_harmless(&text);
         let inputs = INPUTS.replace("main, with a stand-by", "'<script src=//x>'");

@@ -8,14 +8,15 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use sftpctl_core::shown::{Text, csv_cell, visible};
 
-/// Puts a page in its place, as a whole and readable by the user alone. A link there is replaced.
+/// Puts a text in its place, as a whole and readable by the user alone. A link there is replaced, too: it may lead to a
+/// file of somebody's choice.
 ///
 /// # Errors
 /// The file cannot be written.
-pub fn write_page(path: &Path, page: &str) -> io::Result<()> {
+pub fn replace(path: &Path, text: &str) -> io::Result<()> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut file = tempfile::NamedTempFile::new_in(folder)?;
-    file.write_all(page.as_bytes())?;
+    file.write_all(text.as_bytes())?;
     file.persist(path)?;
     Ok(())
 }

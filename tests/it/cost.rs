@@ -51,9 +51,54 @@ fn bill_adds_up_for_people_and_programs() {
     }
     let markdown = ok(folder, &["--output", "markdown"]);
     assert!(
-        markdown.contains("| us-west-2 | Transfer Family: SFTP endpoint | 730 hours × 0.30 | 219.00 |"),
+        markdown.contains("| us-west-2 | Transfer Family: SFTP uploads | 5 to 500 GB × 0.04 | 0.20 to 20.00 |"),
         "{markdown}"
     );
+}
+
+fn document() -> String {
+    std::fs::read_to_string(sftpctl_testkit::programs::root().join("docs/cost.md")).unwrap()
+}
+
+/// The output that docs/cost.md shows is the output.
+#[test]
+fn documented_bill_is_printed() {
+    let dir = tempfile::tempdir().unwrap();
+    let printed = ok(dir.path(), &[]);
+    let document = document();
+    let lines = document.lines().skip_while(|line| !line.starts_with("    us-west-2: "));
+    let lines: Vec<&str> = lines.take_while(|line| line.starts_with("    ")).map(str::trim_end).collect();
+    assert!(lines.len() > 5 && lines.contains(&"      …"), "{lines:?}");
+    for line in lines.iter().filter(|line| line.trim() != "…") {
+        let line = line.strip_prefix("    ").unwrap();
+        assert!(printed.lines().any(|printed| printed == line), "{line}: {printed}");
+    }
+}
+
+/// Three endpoints, 3 TB and a million log-ins, without and with the metrics that are settings.
+#[test]
+fn documented_comparison_with_the_design_of_2019_is_computed() {
+    let dir = tempfile::tempdir().unwrap();
+    let production = std::fs::read_to_string(sftpctl_testkit::programs::root().join("environments/prod.yaml")).unwrap();
+    let usage = "version: 1\nlog_ins: 1000000\nuploaded_gb: 600\ndownloaded_gb: 0\nuploaded_files: 614400\n\
+                 downloaded_files: 0\nstored_gb: 3072\noverwritten_percent: 0\nother_region_percent: 0\n\
+                 accounts: 1000\nchanged_accounts: 100\nauthorizer_ms: 60\nread_units: 1\nlog_kb_per_log_in: 2\n\
+                 log_kb_per_file: 1\ndns_queries: 1000000\n";
+    std::fs::write(dir.path().join("usage.yaml"), usage).unwrap();
+    let total = |more: &str, limit: &str| {
+        std::fs::write(dir.path().join("prod.yaml"), format!("{production}\n{more}\n")).unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_sftpctl"));
+        command.args(["cost", "--env-file", "prod.yaml", "--usage", "usage.yaml", "--output", "json"]);
+        let output = command.current_dir(dir.path()).output().unwrap();
+        let view: Value = serde_json::from_str(&text(&output.stdout)).unwrap_or_else(|_| panic!("{}", shown(&output)));
+        view["total"][limit].as_str().unwrap().to_owned()
+    };
+    let least = total("", "low");
+    let most = total("metrics: { refusal_reasons: true, api_methods: true }", "high");
+    let row = format!(
+        "| three endpoints, 3 TB, a million log-ins | 765.50 | {least} to {most}, by the metrics that are on |"
+    );
+    assert!(document().contains(&row), "{row}");
 }
 
 #[test]
@@ -100,11 +145,22 @@ fn prices_of_a_contract_win_and_are_called_old_when_they_are() {
         printed.contains("730 hours × 0.24 = 175.20") && printed.contains("730 hours × 0.30 = 219.00"),
         "{printed}"
     );
-    assert!(!shown(&output).contains("warning"), "{}", shown(&output));
+    // One new price does not make the others new: those are of June 2025, more than 180 days ago.
+    let said = shown(&output);
+    assert!(said.contains("warning: the oldest price is of 2025-06-05, "), "{said}");
     std::fs::write(dir.path().join("prices.toml"), row("2020-01-01")).unwrap();
-    // The built-in prices are of June 2025, and it is later than that by more than 180 days.
     let old = shown(&cost(dir.path(), &["--prices", "prices.toml"]));
-    assert!(old.contains("warning: the newest price is of 2025-06-17, "), "{old}");
+    assert!(old.contains("warning: the oldest price is of 2020-01-01, "), "{old}");
+    let table = std::fs::read_to_string(sftpctl_testkit::programs::root().join("prices/aws.toml")).unwrap();
+    let lines = table.lines().map(|line| match line.strip_prefix("published = ") {
+        Some(_) => "published = \"2099-01-01\"\n".to_owned(),
+        None => format!("{line}\n"),
+    });
+    std::fs::write(dir.path().join("prices.toml"), lines.collect::<String>()).unwrap();
+    for arguments in [&["--prices", "prices.toml"][..], &["compare", "--prices", "prices.toml"]] {
+        let output = cost(dir.path(), arguments);
+        assert!(output.status.success() && !shown(&output).contains("warning"), "{}", shown(&output));
+    }
 }
 
 #[test]

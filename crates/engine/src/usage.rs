@@ -24,8 +24,8 @@ pub async fn measure(
     now: i64,
     usage: &mut Usage,
 ) -> Result<Vec<String>, AwsError> {
-    // Whole days: CloudWatch has the sizes of buckets once a day.
-    let end = now - now.rem_euclid(DAY) + DAY;
+    // Whole days that have ended, of UTC: today is not over, and CloudWatch has the sizes of buckets once a day.
+    let end = now - now.rem_euclid(DAY);
     let span = MetricSpan { start: end - i64::from(days) * DAY, end, period: 24 * 60 * 60 };
     let mut silent = Vec::new();
     for (region, settings) in &environment.regions {

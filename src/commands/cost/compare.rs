@@ -3,9 +3,10 @@
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use super::inputs::{CostInputs, text_of};
+use super::inputs::{self, CostInputs};
 use super::{ReportPage, bill};
 use crate::commands::args::FileArgs;
+use crate::commands::input_file;
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::report::Printer;
@@ -44,12 +45,13 @@ pub(super) fn run(args: &Args, printer: Printer) -> Result<Exit, CliError> {
     }
     let (usage, prices) = args.cost.read(&environment, printer)?;
     let (text, path) = match &args.inputs {
-        Some(path) => (text_of(path)?, path.display().to_string()),
+        Some(path) => (input_file::named(path, input_file::SMALL)?, path.display().to_string()),
         None => (INPUTS.to_owned(), "inputs".to_owned()),
     };
     let old =
         OldWay::load(&text, &path).map_err(|faults| CliError::from_faults(&faults, printer.has_color()))?.bill(&prices);
     let bill = bill(&environment, &usage, &prices)?;
+    inputs::warn_of_old_prices(bill.oldest_price());
     let view = Comparison::of(&bill, old);
     args.page.write(|| comparison_page(&view, &bill))?;
     printer.emit("cost-compare/1", &view, || match printer.format() {

@@ -1,6 +1,5 @@
 //! The prices and the usage that a command counts with, and the limit that a plan is held to.
 
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use jiff::civil::Date;
@@ -20,7 +19,7 @@ use sftpctl_core::plan::model::Plan;
 use sftpctl_core::spec::model::Environment;
 use sftpctl_engine::run::error::RunError;
 
-/// Days after which the newest price is called old.
+/// Days after which a price is called old.
 const OLD_DAYS: i32 = 180;
 
 /// The files of usage and prices.
@@ -36,7 +35,7 @@ pub(crate) struct CostInputs {
 }
 
 impl CostInputs {
-    /// Reads the files. Warns if the prices are old.
+    /// Reads the files.
     pub(crate) fn read(&self, environment: &Environment, printer: Printer) -> Result<(Usage, Prices), CliError> {
         let mut prices = Prices::built_in().map_err(|error| {
             let message = format!("cannot use the built-in table of prices: {error}");
@@ -44,9 +43,6 @@ impl CostInputs {
         })?;
         if let Some(path) = &self.prices {
             prices.extend(prices_of(path)?);
-        }
-        if let Some(warning) = warning(prices.newest(), today()) {
-            streams::progress(format!("warning: {warning}"));
         }
         let usage = self.usage.as_deref().map(|path| usage_of(path, environment, printer)).transpose()?;
         Ok((usage.unwrap_or_default(), prices))
@@ -57,14 +53,8 @@ fn today() -> Date {
     jiff::tz::TimeZone::UTC.to_datetime(jiff::Timestamp::now()).date()
 }
 
-/// The text of a file that the command line names.
-pub(super) fn text_of(path: &Path) -> Result<String, CliError> {
-    input_file::read(path, input_file::SMALL)
-        .map_err(|error| CliError::new(Exit::Usage, format!("cannot read {}: {error}", path.display())))
-}
-
 fn prices_of(path: &Path) -> Result<Prices, CliError> {
-    Prices::parse(&text_of(path)?).map_err(|error| {
+    Prices::parse(&input_file::named(path, input_file::SMALL)?).map_err(|error| {
         let hint = match error {
             PricesError::Version(_) => "upgrade sftpctl for a newer file",
             PricesError::Syntax { .. } | PricesError::Row { .. } => {
@@ -77,19 +67,26 @@ fn prices_of(path: &Path) -> Result<Prices, CliError> {
 
 fn usage_of(path: &Path, environment: &Environment, printer: Printer) -> Result<Usage, CliError> {
     let regions: Vec<&str> = environment.regions.keys().map(String::as_str).collect();
-    Usage::load(&text_of(path)?, &path.display().to_string(), &regions)
+    Usage::load(&input_file::named(path, input_file::SMALL)?, &path.display().to_string(), &regions)
         .map_err(|faults| CliError::from_faults(&faults, printer.has_color()))
 }
 
-/// What to say about prices of which the newest is of this date.
-fn warning(newest: Option<&str>, today: Date) -> Option<String> {
-    let Some(newest) = newest else {
+/// Warns if the oldest price of what is shown is old.
+pub(super) fn warn_of_old_prices(oldest: Option<&str>) {
+    if let Some(warning) = warning(oldest, today()) {
+        streams::progress(format!("warning: {warning}"));
+    }
+}
+
+/// What to say about prices of which the oldest is of this date.
+fn warning(oldest: Option<&str>, today: Date) -> Option<String> {
+    let Some(oldest) = oldest else {
         return Some("no price has a date; they may be old".to_owned());
     };
-    let days = today.since(newest.parse::<Date>().ok()?).ok()?.get_days();
+    let days = today.since(oldest.parse::<Date>().ok()?).ok()?.get_days();
     (days > OLD_DAYS).then(|| {
         format!(
-            "the newest price is of {newest}, {days} days ago: amounts may be wrong. `--prices FILE` takes newer ones"
+            "the oldest price is of {oldest}, {days} days ago: amounts may be wrong. `--prices FILE` takes newer ones"
         )
     })
 }
@@ -125,17 +122,15 @@ impl PlanCost {
 }
 
 impl Counting {
-    /// What a plan of a run on these regions, or on all if there are none, changes of the bill.
-    pub(crate) fn change(
-        &self,
-        environment: &Environment,
-        regions: &[String],
-        plan: &Plan,
-    ) -> Result<CostChange, CliError> {
-        let regions: BTreeSet<String> = regions.iter().cloned().collect();
-        let after = Inventory::of(environment, &regions).map_err(RunError::from)?;
+    /// What a plan changes of the bill. Warns of old prices that it is computed with.
+    pub(crate) fn change(&self, environment: &Environment, plan: &Plan) -> Result<CostChange, CliError> {
+        let after = Inventory::of(environment).map_err(RunError::from)?;
         let before = Bill::of(&after.before(plan), &self.usage, &self.prices);
-        Ok(CostChange::between(&before, &Bill::of(&after, &self.usage, &self.prices)))
+        let change = CostChange::between(&before, &Bill::of(&after, &self.usage, &self.prices));
+        if !change.lines.is_empty() {
+            warn_of_old_prices(change.oldest_price.as_deref());
+        }
+        Ok(change)
     }
 
     /// Refuses a plan that may cost more than the limit, or whose cost is not known.
@@ -168,7 +163,7 @@ mod tests {
         let day = |text: &str| text.parse::<Date>().unwrap();
         assert_eq!(warning(Some("2026-01-01"), day("2026-06-30")), None);
         let said = warning(Some("2026-01-01"), day("2026-07-01")).unwrap();
-        assert!(said.starts_with("the newest price is of 2026-01-01, 181 days ago"), "{said}");
+        assert!(said.starts_with("the oldest price is of 2026-01-01, 181 days ago"), "{said}");
         assert!(warning(None, day("2026-01-01")).is_some());
     }
 

@@ -3,7 +3,6 @@
 mod compare;
 pub(super) mod inputs;
 
-use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use self::inputs::CostInputs;
@@ -14,7 +13,7 @@ use crate::exit::Exit;
 use crate::report::cost::{CostView, markdown, render};
 use crate::report::cost_page::page;
 use crate::report::format::Format;
-use crate::report::report_file::{Form, write_page};
+use crate::report::report_file::{Form, replace};
 use crate::report::{Printer, streams};
 use sftpctl_core::cost::bill::Bill;
 use sftpctl_core::cost::inventory::Inventory;
@@ -81,7 +80,8 @@ pub(super) async fn run(args: &Args, printer: Printer) -> Result<Exit, CliError>
         }
     }
     let bill = bill(&environment, &usage, &prices)?;
-    let view = CostView::new(&bill, &usage, &prices);
+    inputs::warn_of_old_prices(bill.oldest_price());
+    let view = CostView::new(&bill, &usage);
     args.page.write(|| page(&view))?;
     printer.emit("cost/1", &view, || match printer.format() {
         Format::Markdown => markdown(&view),
@@ -105,12 +105,12 @@ impl ReportPage {
             return Err(CliError::new(Exit::Usage, format!("the report {} is not a page", path.display()))
                 .hint("name it .html; --output json and --output markdown are the other forms"));
         }
-        write_page(path, &page())
+        replace(path, &page())
             .map_err(|error| CliError::new(Exit::Usage, format!("cannot write {}: {error}", path.display())))
     }
 }
 
 fn bill(environment: &Environment, usage: &Usage, prices: &Prices) -> Result<Bill, CliError> {
-    let inventory = Inventory::of(environment, &BTreeSet::new()).map_err(RunError::from)?;
+    let inventory = Inventory::of(environment).map_err(RunError::from)?;
     Ok(Bill::of(&inventory, usage, prices))
 }

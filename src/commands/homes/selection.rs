@@ -180,8 +180,7 @@ impl Chosen {
 /// The organisations in a file; empty lines and lines that begin with `#` are none.
 fn listed(file: &Path) -> Result<Vec<i64>, CliError> {
     let shown = file.display();
-    let text = input_file::read(file, input_file::SMALL)
-        .map_err(|error| CliError::new(Exit::Usage, format!("cannot read {shown}: {error}")))?;
+    let text = input_file::named(file, input_file::SMALL)?;
     let lines = text.lines().zip(1..).map(|(line, number)| (line.trim(), number));
     lines
         .filter(|(line, _)| !line.is_empty() && !line.starts_with('#'))

@@ -11,8 +11,7 @@ use sftpctl_accounts::rules;
 pub(super) fn read(files: &[PathBuf]) -> Result<Vec<String>, CliError> {
     let mut public_keys = Vec::new();
     for file in files {
-        let text = input_file::read(file, input_file::SMALL)
-            .map_err(|error| CliError::new(Exit::Usage, format!("cannot read {}: {error}", file.display())))?;
+        let text = input_file::named(file, input_file::SMALL)?;
         let keys = rules::public_keys(&file.display().to_string(), &text);
         public_keys.extend(keys.map_err(|error| CliError::from_error(Exit::Usage, &error, None))?);
     }

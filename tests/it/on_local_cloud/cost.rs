@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::site::Site;
+use crate::site::{Site, shown};
 
 const ONE_MORE: (&str, &str) = ("us-east-1: { server: false }", "us-east-1: { server: true }");
 
@@ -21,10 +21,20 @@ fn plan_says_what_it_costs_and_is_refused_above_the_limit() {
     assert_eq!(site.aws(&["left"]), "[]");
 
     site.deploy();
-    assert!(!site.ok(&plan).contains("Cost:"), "there is nothing to do");
+    let nothing = shown(&site.run(&plan));
+    assert!(!nothing.contains("Cost:") && !nothing.contains("price is of"), "there is nothing to do: {nothing}");
     site.edit(|file| file.replace(ONE_MORE.0, ONE_MORE.1));
     let printed = site.ok(&plan);
     assert!(printed.contains("us-east-1    Transfer Family: SFTP endpoint  + 219.00"), "{printed}");
+    let warned = shown(&site.run(&plan));
+    assert!(warned.contains("warning: the oldest price is of 2025-06-"), "{warned}");
+    // As docs/cost.md shows it.
+    let document = std::fs::read_to_string(sftpctl_testkit::programs::root().join("docs/cost.md")).unwrap();
+    let documented =
+        document.lines().skip_while(|line| !line.starts_with("    Cost: ")).take_while(|line| !line.is_empty());
+    for line in documented.map(|line| line.strip_prefix("    ").unwrap()) {
+        assert!(printed.lines().any(|printed| printed == line), "{line}: {printed}");
+    }
     let markdown = site.ok(&with(&["--output", "markdown"]));
     assert!(markdown.contains("| us-east-1 | Transfer Family: SFTP endpoint | + 219.00 |"), "{markdown}");
     let printed = site.ok(&with(&["--output", "json"]));
@@ -32,6 +42,11 @@ fn plan_says_what_it_costs_and_is_refused_above_the_limit() {
     let view: Value = serde_json::from_str(view).unwrap();
     let high: f64 = view["cost"]["change"]["high"].as_str().unwrap().parse().unwrap();
     assert!((218.0..227.0).contains(&high), "{}", view["cost"]);
+    // The plan of one region has the same change: what no step changes is the same before and after.
+    let limited = site.ok(&with(&["--region", "us-east-1", "--output", "json"]));
+    let limited = limited.lines().find(|line| line.contains("\"sftpctl/plan/1\"")).unwrap();
+    let limited: Value = serde_json::from_str(limited).unwrap();
+    assert_eq!(limited["cost"], view["cost"]);
     site.ends_with(3, &with(&["--max-monthly-increase", "200"]));
     // A saved plan has no costs in it, and can be followed.
     site.ok(&with(&["--max-monthly-increase", "250", "--out", "plan.json"]));

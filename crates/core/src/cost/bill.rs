@@ -1,13 +1,14 @@
 //! The bill of a month: each line a quantity times a price. Pure.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
+use std::fmt;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use super::coverage::FILE_SYSTEMS;
 use super::inventory::{Inventory, Region, Stack};
 use super::money::{Quantity, Usd};
-use super::prices::{Confidence, Prices, Row, id};
+use super::prices::{Confidence, Price, Prices, Row, id};
 use super::usage::{Basis, Estimate, Field, Usage};
 
 /// Hours in a month, as AWS's calculator counts them: 365 days of 24 hours in twelve months.
@@ -16,14 +17,16 @@ pub const HOURS: u64 = 730;
 pub const GLOBAL: &str = "global";
 
 /// Reasons of a refusal in the authorizer's log, each a metric with `metrics.refusal_reasons`.
-const REFUSAL_REASONS: u64 = 15;
-/// Metrics that API Gateway has for a method: Count, 4XXError, 5XXError, Latency, IntegrationLatency.
+pub const REFUSAL_REASONS: u64 = 15;
+/// Metrics that API Gateway has for a method without a cache: Count, 4XXError, 5XXError, Latency, IntegrationLatency
+/// ("Amazon API Gateway dimensions and metrics" in its developer guide).
 const METHOD_METRICS: u64 = 5;
 /// KB of a table's item with its entry in the index.
 const ITEM_KB: u64 = 2;
 /// Items that a changed account writes: the account, and its entry in the index.
 const WRITES: u64 = 2;
-/// Percent of the bytes of log lines that are left when CloudWatch has compressed them.
+/// Percent of the bytes of log lines that are left when CloudWatch has compressed them: "0.15 Storage compression factor"
+/// in the estimates of AWS's calculator.
 const COMPRESSED_PERCENT: u64 = 15;
 /// Requests of an upload's events to a queue: sending, receiving and deleting, for the event of the server and that of S3.
 const QUEUE_REQUESTS: u64 = 6;
@@ -76,6 +79,9 @@ pub struct Line {
     /// Whether the price falls with the quantity.
     pub has_tiers: bool,
     pub confidence: Confidence,
+    /// The date in AWS's file that the price is of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub published: Option<String>,
     /// Each limit rounded to a cent.
     pub amount: Amount,
     /// Without rounding.
@@ -93,13 +99,44 @@ pub struct Bill {
     pub lines: Vec<Line>,
     pub total: Amount,
     /// What could not be priced, one sentence each; not in the total.
-    pub unpriced: Vec<String>,
+    pub unpriced: Vec<Unpriced>,
+}
+
+/// Something without a known price. Serialized as a sentence.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unpriced {
+    pub place: String,
+    /// The ID of the missing price, or what has none.
+    pub what: String,
+    /// Of what the environment file fixes; 1 for what depends on usage.
+    pub quantity: Quantity,
+    pub sentence: String,
+}
+
+impl Unpriced {
+    /// Whether a bill has less of it.
+    pub fn is_more_than_in(&self, bill: &Bill) -> bool {
+        let same = bill.unpriced.iter().find(|other| (&other.place, &other.what) == (&self.place, &self.what));
+        same.is_none_or(|other| other.quantity < self.quantity)
+    }
+}
+
+impl fmt::Display for Unpriced {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.sentence)
+    }
+}
+
+impl Serialize for Unpriced {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
 }
 
 impl Bill {
     /// The bill of an inventory.
     pub fn of(inventory: &Inventory, usage: &Usage, prices: &Prices) -> Self {
-        let mut writer = Writer { prices, lines: Vec::new(), unpriced: BTreeSet::new() };
+        let mut writer = Writer { prices, lines: Vec::new(), unpriced: BTreeMap::new() };
         for (name, region) in &inventory.regions {
             One { inventory, usage, name, region, writer: &mut writer }.write();
         }
@@ -117,9 +154,9 @@ impl Bill {
         sums(self.lines.iter().map(|line| (line.place.as_str(), line.amount)))
     }
 
-    /// What is given or measured, or must be assumed.
-    pub fn bases(&self) -> BTreeSet<Basis> {
-        self.lines.iter().map(|line| line.quantity.basis).collect()
+    /// The oldest date of a file of AWS that a price of a line is of.
+    pub fn oldest_price(&self) -> Option<&str> {
+        self.lines.iter().filter_map(|line| line.published.as_deref()).min()
     }
 }
 
@@ -136,7 +173,8 @@ fn sums<'a>(amounts: impl Iterator<Item = (&'a str, Amount)>) -> BTreeMap<&'a st
 pub(super) struct Writer<'a> {
     pub(super) prices: &'a Prices,
     pub(super) lines: Vec<Line>,
-    pub(super) unpriced: BTreeSet<String>,
+    /// By place and ID of the price.
+    pub(super) unpriced: BTreeMap<(String, String), (Quantity, String)>,
 }
 
 impl Writer<'_> {
@@ -147,25 +185,40 @@ impl Writer<'_> {
         }
         let region = if place == GLOBAL { "" } else { place };
         let Some(row) = self.prices.row(id) else {
-            self.unpriced.insert(format!("there is no price `{id}`"));
+            self.unpriced(place, id, quantity, format!("there is no price `{id}`"));
             return;
         };
-        let (Some(low), Some(high)) = (row.amount(region, quantity.low), row.amount(region, quantity.high)) else {
-            self.unpriced.insert(format!("there is no price for {} ({}, `{id}`) in {place}", row.item, row.service));
+        let (Some(price), Some(low), Some(high)) =
+            (row.price(region), row.amount(region, quantity.low), row.amount(region, quantity.high))
+        else {
+            let sentence = format!("there is no price for {} ({}, `{id}`) in {place}", row.item, row.service);
+            self.unpriced(place, id, quantity, sentence);
             return;
         };
-        self.lines.push(line(place, row, quantity, Amount { low, high }, note));
+        self.lines.push(line(place, (row, price), quantity, Amount { low, high }, note));
+    }
+
+    pub(super) fn unpriced(&mut self, place: &str, what: &str, quantity: Estimate, sentence: String) {
+        let quantity = if quantity.basis == Basis::Fixed { quantity.high } else { Quantity::whole(1) };
+        let entry = self.unpriced.entry((place.to_owned(), what.to_owned())).or_default();
+        *entry = (entry.0.plus(quantity), sentence);
     }
 
     pub(super) fn finish(self, environment: &str) -> Bill {
         let total = self.lines.iter().fold(Amount::default(), |sum, line| sum.plus(line.amount));
-        let unpriced = self.unpriced.into_iter().collect();
+        let unpriced = self.unpriced.into_iter().map(|((place, what), (quantity, sentence))| Unpriced {
+            place,
+            what,
+            quantity,
+            sentence,
+        });
+        let unpriced = unpriced.collect();
         Bill { environment: environment.to_owned(), lines: self.lines, total, unpriced }
     }
 }
 
-fn line(place: &str, row: &Row, quantity: Estimate, exact: Amount, note: Option<&str>) -> Line {
-    let region = if place == GLOBAL { "" } else { place };
+fn line(place: &str, (row, price): (&Row, &Price), quantity: Estimate, exact: Amount, note: Option<&str>) -> Line {
+    let notes: Vec<&str> = note.into_iter().chain(row.note.as_deref()).collect();
     Line {
         place: place.to_owned(),
         service: row.service.clone(),
@@ -173,12 +226,13 @@ fn line(place: &str, row: &Row, quantity: Estimate, exact: Amount, note: Option<
         price_id: row.id.clone(),
         quantity: quantity.map(|quantity| quantity.in_units(row.per)),
         unit: row.unit.clone(),
-        price: row.in_region(region).and_then(|prices| prices.first().copied()).unwrap_or_default(),
+        price: price.usd.first().copied().unwrap_or_default(),
         has_tiers: !row.tiers.is_empty(),
-        confidence: row.confidence,
+        confidence: price.origin.confidence,
+        published: price.origin.published.clone(),
         amount: exact.rounded(),
         exact,
-        note: note.map(str::to_owned),
+        note: (!notes.is_empty()).then(|| notes.join("; ")),
     }
 }
 
@@ -287,7 +341,9 @@ impl One<'_, '_> {
             self.line(id::SQS_REQUESTS, sent.with(polls, Quantity::plus), None);
         }
         if stack.file_systems > 0 {
-            self.writer.unpriced.insert(format!("no price is known of {FILE_SYSTEMS} in {}", self.name));
+            let count = stack.file_systems;
+            let sentence = format!("no price is known of {FILE_SYSTEMS}, of which {} has {count}", self.name);
+            self.writer.unpriced(self.name, FILE_SYSTEMS, fixed(count), sentence);
         }
         if stack.forwards > 0 {
             let files = self.used(Field::UploadedFiles);
@@ -299,16 +355,7 @@ impl One<'_, '_> {
     /// What is used at the region's buckets: of what customers do, each bucket has an equal part.
     fn stored(&self, stack: &Stack, field: Field) -> Estimate {
         let share = (stack.buckets, self.inventory.buckets());
-        match self.usage.whole(field) {
-            Some(_) => self.usage.of(self.name, field, share),
-            // Given at the servers; nothing says how that is divided among the buckets.
-            None => {
-                let regions = self.inventory.regions.keys();
-                let sum = regions.map(|region| self.usage.of(region, field, (1, 1)));
-                let sum = sum.reduce(|sum, next| sum.with(next, Quantity::plus));
-                sum.unwrap_or_else(|| fixed(0)).map(|quantity| quantity.part(share.0, share.1))
-            }
-        }
+        total(self.inventory, self.usage, field).map(|quantity| quantity.part(share.0, share.1))
     }
 
     fn buckets(&mut self, stack: &Stack) {
@@ -341,16 +388,21 @@ impl One<'_, '_> {
     }
 }
 
+/// What is used at all servers.
+fn total(inventory: &Inventory, usage: &Usage, field: Field) -> Estimate {
+    if !usage.is_by_region(field) {
+        return usage.whole(field).unwrap_or_else(|| field.assumed());
+    }
+    let servers = inventory.servers();
+    let regions = inventory.regions.iter();
+    let all = regions.map(|(name, region)| usage.of(name, field, (u64::from(region.server), servers)));
+    all.reduce(|sum, next| sum.with(next, Quantity::plus)).unwrap_or_else(|| fixed(0))
+}
+
 fn global(inventory: &Inventory, usage: &Usage, writer: &mut Writer<'_>) {
     let Some(dns) = inventory.dns.as_ref().filter(|dns| dns.records > 0) else { return };
     let note = format!("{}, which other records share", dns.zone);
     writer.line(GLOBAL, id::ZONE, fixed(1), Some(&note));
-    let queries = match usage.whole(Field::DnsQueries) {
-        Some(queries) => queries,
-        None => {
-            let regions = inventory.regions.keys().map(|region| usage.of(region, Field::DnsQueries, (1, 1)));
-            regions.reduce(|sum, next| sum.with(next, Quantity::plus)).unwrap_or_else(|| fixed(0))
-        }
-    };
+    let queries = total(inventory, usage, Field::DnsQueries);
     writer.line(GLOBAL, if dns.latency { id::LATENCY_QUERIES } else { id::QUERIES }, queries, None);
 }

@@ -1,6 +1,6 @@
 //! What a plan changes of the bill of a month. Pure.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
@@ -28,10 +28,13 @@ pub struct CostChange {
     pub after: Amount,
     pub change: Amount,
     pub lines: Vec<Difference>,
-    /// What is new and could not be priced, one sentence each.
+    /// What is new, or is more of it, and could not be priced, one sentence each.
     pub unpriced: Vec<String>,
     /// Whether something of it depends on usage that is only assumed.
     pub is_assumed: bool,
+    /// The oldest date of a price that a difference is computed with.
+    #[serde(skip)]
+    pub oldest_price: Option<String>,
 }
 
 impl CostChange {
@@ -49,9 +52,14 @@ impl CostChange {
         let total = after.total.minus(before.total);
         let mut rounding = total;
         let mut lines = Vec::new();
-        for ((place, service, item), change) in all {
+        let mut changed = BTreeSet::new();
+        for (key, change) in all {
             let change = change.rounded();
             rounding = rounding.minus(change);
+            if change != Amount::default() {
+                changed.insert(key.clone());
+            }
+            let (place, service, item) = key;
             lines.push(Difference { place, service, item, change: ascending(change) });
         }
         lines.retain(|line| line.change != Amount::default());
@@ -61,6 +69,7 @@ impl CostChange {
                 (GLOBAL.to_owned(), "Rounding".to_owned(), "of each line to a cent".to_owned());
             lines.push(Difference { place, service, item, change: ascending(rounding) });
         }
+        let with = before.lines.iter().chain(&after.lines).filter(|line| changed.contains(&key(line)));
         let assumed = |bill: &Bill| bill.lines.iter().any(|line| line.quantity.basis == Basis::Assumed);
         Self {
             before: before.total,
@@ -68,7 +77,13 @@ impl CostChange {
             change: ascending(total),
             is_assumed: !lines.is_empty() && (assumed(before) || assumed(after)),
             lines,
-            unpriced: after.unpriced.iter().filter(|what| !before.unpriced.contains(what)).cloned().collect(),
+            unpriced: after
+                .unpriced
+                .iter()
+                .filter(|what| what.is_more_than_in(before))
+                .map(ToString::to_string)
+                .collect(),
+            oldest_price: with.filter_map(|line| line.published.clone()).min(),
         }
     }
 

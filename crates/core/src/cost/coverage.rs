@@ -17,7 +17,7 @@ pub enum Coverage {
 use Coverage::{Free, Priced, Unknown};
 
 /// What file systems are called.
-pub const FILE_SYSTEMS: &str = "the file systems of Amazon S3 Files";
+pub const FILE_SYSTEMS: &str = "file systems of Amazon S3 Files";
 
 /// What a kind of resource costs. A new kind does not compile until it is here.
 pub const fn of_kind(kind: Kind) -> Coverage {
@@ -50,7 +50,7 @@ pub fn of_type(resource_type: &str) -> Option<Coverage> {
         "AWS::Events::Rule" => Priced(&[id::EVENTS]),
         "AWS::IAM::Role" => Free("IAM has no charges"),
         "AWS::Lambda::Function" => Priced(&[id::LAMBDA_X86, id::LAMBDA_ARM, id::LAMBDA_REQUESTS]),
-        "AWS::Logs::LogGroup" => Priced(&[id::LOGS_INGEST, id::LOGS_VENDED, id::LOGS_STORAGE]),
+        "AWS::Logs::LogGroup" => Priced(&[id::LOGS_INGEST, id::LOGS_STORAGE]),
         "AWS::Logs::MetricFilter" => Priced(&[id::METRIC]),
         "AWS::Logs::QueryDefinition" => Free("a saved query is billed when it runs, by what it scans"),
         "AWS::S3::Bucket" => Priced(&[id::S3_STORAGE, id::S3_PUTS, id::S3_GETS]),

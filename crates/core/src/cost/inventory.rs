@@ -1,6 +1,6 @@
 //! What an environment has that costs money, after a plan and before it. Pure.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use serde_json::Value;
 
@@ -9,6 +9,9 @@ use crate::model::{Action, PropertyChange};
 use crate::plan::model::{Plan, Step};
 use crate::spec::model::Environment;
 use crate::template::{self, Code, TemplateError};
+
+/// The end of the name of a bucket's property.
+const LIFECYCLE: &str = ".LifecycleConfiguration";
 
 /// Everything in an environment that has a price.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -77,21 +80,19 @@ pub struct Stack {
 }
 
 impl Inventory {
-    /// What the environment has when it is deployed, in these regions, or in all if there are none.
+    /// What the environment has when all of it is deployed. Also for a plan of some regions: what no step changes is
+    /// the same before and after.
     ///
     /// # Errors
     /// The template cannot be rendered.
-    pub fn of(environment: &Environment, only: &BTreeSet<String>) -> Result<Self, TemplateError> {
+    pub fn of(environment: &Environment) -> Result<Self, TemplateError> {
         let mut regions = BTreeMap::new();
         for (name, settings) in &environment.regions {
-            if !only.is_empty() && !only.contains(name) {
-                continue;
-            }
             let stack = Some(stack(environment, name)?);
             let replica = environment.table.regions.contains(name) || *name == environment.home_region;
             regions.insert(name.clone(), Region { server: settings.server, replica, stack });
         }
-        for name in environment.table.regions.iter().filter(|name| only.is_empty() || only.contains(*name)) {
+        for name in &environment.table.regions {
             regions.entry(name.clone()).or_insert(Region { replica: true, ..Region::default() });
         }
         let servers = environment.regions.values().filter(|region| region.server).count();
@@ -117,7 +118,8 @@ impl Inventory {
         for step in &plan.steps {
             let place = step.id.place().to_owned();
             match step.change.action {
-                Action::Create | Action::Import | Action::Recreate => before.remove(step, &place),
+                Action::Create | Action::Recreate => before.remove(step, &place),
+                Action::Import => before.keep_data(step, &place),
                 Action::Delete => before.add(step, place, &like),
                 Action::Update | Action::Recover => before.revert(step, &place),
                 Action::Keep => {}
@@ -144,6 +146,17 @@ impl Inventory {
             }
             _ => {}
         }
+    }
+
+    /// Of a stack that takes its buckets back, these are there already, with everything in them.
+    fn keep_data(&mut self, step: &Step, place: &str) {
+        let Some(Region { stack: Some(stack), .. }) = self.regions.get_mut(place) else {
+            return self.remove(step, place);
+        };
+        let Stack { buckets, old_versions_days, .. } = *stack;
+        *stack = Stack { buckets, old_versions_days, ..Stack::default() };
+        let settings = step.change.properties.iter().filter(|property| property.name.ends_with(LIFECYCLE));
+        settings.for_each(|property| stack.revert(property));
     }
 
     fn add(&mut self, step: &Step, place: String, like: &Stack) {
@@ -204,7 +217,7 @@ impl Stack {
             "MemoryMb" => self.memory_mb = number().unwrap_or(self.memory_mb),
             "RetentionDays" => self.retention_days = number().unwrap_or(self.retention_days),
             "Architecture" => self.is_arm = text.as_deref() == Some("arm64"),
-            _ if name.ends_with(".LifecycleConfiguration") => {
+            _ if name.ends_with(LIFECYCLE) => {
                 self.old_versions_days = property.before.as_ref().and_then(old_versions_days);
             }
             _ => self.count(property),
@@ -221,6 +234,8 @@ impl Stack {
             "AWS::ApiGateway::Method" => &mut self.methods,
             "AWS::SQS::Queue" => &mut self.queues,
             "AWS::S3Files::FileSystem" => &mut self.file_systems,
+            // As the template calls the rules that send events to another region.
+            "AWS::Events::Rule" if property.name.contains("Forward") => &mut self.forwards,
             _ => return,
         };
         *count = if property.before.is_none() { count.saturating_sub(1) } else { *count + 1 };

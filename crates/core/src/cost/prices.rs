@@ -30,7 +30,6 @@ pub mod id {
     pub const S3_PUTS: &str = "s3.puts";
     pub const S3_GETS: &str = "s3.gets";
     pub const LOGS_INGEST: &str = "logs.ingest";
-    pub const LOGS_VENDED: &str = "logs.vended";
     pub const LOGS_STORAGE: &str = "logs.storage";
     pub const ALARM: &str = "cloudwatch.alarm";
     pub const ALARM_HIGH_RESOLUTION: &str = "cloudwatch.alarm-high-resolution";
@@ -47,7 +46,7 @@ pub mod id {
     pub const EVENTS: &str = "eventbridge.custom-events";
 
     /// All of the above.
-    pub const ALL: [&str; 31] = [
+    pub const ALL: [&str; 30] = [
         SFTP_HOUR,
         SFTP_UPLOAD,
         SFTP_DOWNLOAD,
@@ -64,7 +63,6 @@ pub mod id {
         S3_PUTS,
         S3_GETS,
         LOGS_INGEST,
-        LOGS_VENDED,
         LOGS_STORAGE,
         ALARM,
         ALARM_HIGH_RESOLUTION,
@@ -154,21 +152,40 @@ pub struct Row {
     pub per: u64,
     /// The quantities of a month up to which each price but the last holds, ascending.
     pub tiers: Vec<u64>,
-    /// By region, and for [`EVERYWHERE`]: one price for each tier.
-    pub usd: BTreeMap<String, Vec<Usd>>,
+    /// By region, and for [`EVERYWHERE`].
+    pub prices: BTreeMap<String, Price>,
+    /// What to know of the line in a bill.
+    pub note: Option<String>,
+}
+
+/// What one thing costs in a region.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Price {
+    /// One price for each tier.
+    pub usd: Vec<Usd>,
+    pub origin: Origin,
+}
+
+/// Where a price is from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Origin {
     pub source: String,
     /// The date in AWS's file, `2025-06-17`.
     pub published: Option<String>,
     /// When it was read.
     pub retrieved: String,
     pub confidence: Confidence,
-    pub note: Option<String>,
 }
 
 impl Row {
+    /// The price in a region.
+    pub fn price(&self, region: &str) -> Option<&Price> {
+        self.prices.get(region).or_else(|| self.prices.get(EVERYWHERE))
+    }
+
     /// The prices in a region, one for each tier.
     pub fn in_region(&self, region: &str) -> Option<&[Usd]> {
-        self.usd.get(region).or_else(|| self.usd.get(EVERYWHERE)).map(Vec::as_slice)
+        self.price(region).map(|price| price.usd.as_slice())
     }
 
     /// What a quantity costs in a region; `None` if the price there is unknown.
@@ -225,16 +242,18 @@ impl Prices {
         Ok(Self { rows })
     }
 
-    /// Adds the rows of another table. A row of both has the prices of both, and where both name a region, the other's.
+    /// Adds the rows of another table. A row of both has the prices of both, each with its origin, and where both name a
+    /// region, the other's.
     pub fn extend(&mut self, other: Self) {
         for (id, mut row) in other.rows {
             if let Some(old) = self.rows.remove(&id)
                 && (old.per, &old.tiers) == (row.per, &row.tiers)
-                && !row.usd.contains_key(EVERYWHERE)
+                && !row.prices.contains_key(EVERYWHERE)
             {
-                for (region, usd) in old.usd {
-                    row.usd.entry(region).or_insert(usd);
+                for (region, price) in old.prices {
+                    row.prices.entry(region).or_insert(price);
                 }
+                row.note = row.note.or(old.note);
             }
             self.rows.insert(id, row);
         }
@@ -247,11 +266,6 @@ impl Prices {
     pub fn rows(&self) -> impl Iterator<Item = &Row> {
         self.rows.values()
     }
-
-    /// The newest date of a file of AWS that a price is of.
-    pub fn newest(&self) -> Option<&str> {
-        self.rows.values().filter_map(|row| row.published.as_deref()).max()
-    }
 }
 
 fn row(raw: RawRow) -> Result<Row, String> {
@@ -261,38 +275,52 @@ fn row(raw: RawRow) -> Result<Row, String> {
     if !raw.tiers.is_sorted() {
         return Err("`tiers` are not in ascending order".to_owned());
     }
-    let mut usd = BTreeMap::new();
+    let origin =
+        Origin { source: raw.source, published: raw.published, retrieved: raw.retrieved, confidence: raw.confidence };
+    let mut prices = BTreeMap::new();
     for price in raw.usd {
         let wanted = raw.tiers.len() + 1;
         if price.usd.len() != wanted {
             return Err(format!("it has {} prices in `usd` for {wanted} tiers", price.usd.len()));
         }
-        let prices = price.usd.iter().map(|text| {
+        let usd = price.usd.iter().map(|text| {
             Usd::parse(text).ok_or_else(|| format!("`{text}` is not a price: expected a number like \"0.0000166667\""))
         });
-        let prices = prices.collect::<Result<Vec<_>, _>>()?;
+        let price_of_all = Price { usd: usd.collect::<Result<Vec<_>, _>>()?, origin: origin.clone() };
         for region in price.regions {
-            if usd.insert(region.clone(), prices.clone()).is_some() {
+            if prices.insert(region.clone(), price_of_all.clone()).is_some() {
                 return Err(format!("it has two prices for {region}"));
             }
         }
     }
-    let dates = raw.published.iter().chain([&raw.retrieved]);
+    let dates = origin.published.iter().chain([&origin.retrieved]);
     if let Some(wrong) = dates.into_iter().find(|date| !is_date(date)) {
         return Err(format!("`{wrong}` is not a date: expected 2025-06-17"));
     }
-    if raw.confidence == Confidence::Published && raw.published.is_none() {
+    if origin.confidence == Confidence::Published && origin.published.is_none() {
         return Err("its confidence is `published`, and `published` is missing".to_owned());
     }
-    let RawRow { id, service, item, unit, per, tiers, source, published, retrieved, confidence, note, .. } = raw;
-    Ok(Row { id, service, item, unit, per, tiers, usd, source, published, retrieved, confidence, note })
+    let RawRow { id, service, item, unit, per, tiers, note, .. } = raw;
+    Ok(Row { id, service, item, unit, per, tiers, prices, note })
 }
 
+/// Whether a text is a day of the calendar, `2025-06-17`.
 fn is_date(text: &str) -> bool {
-    let bytes = text.as_bytes();
-    bytes.len() == 10
-        && bytes
-            .iter()
-            .enumerate()
-            .all(|(at, byte)| if matches!(at, 4 | 7) { *byte == b'-' } else { byte.is_ascii_digit() })
+    let parts: Vec<&str> = text.split('-').collect();
+    let [year, month, day] = parts[..] else { return false };
+    let number = |text: &str, digits: usize| {
+        let is_number = text.len() == digits && text.bytes().all(|byte| byte.is_ascii_digit());
+        is_number.then(|| text.parse::<u32>().ok()).flatten()
+    };
+    let (Some(year), Some(month), Some(day)) = (number(year, 4), number(month, 2), number(day, 2)) else {
+        return false;
+    };
+    let is_leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    let days = match month {
+        4 | 6 | 9 | 11 => 30,
+        2 => 28 + u32::from(is_leap),
+        1..=12 => 31,
+        _ => 0,
+    };
+    (1..=days).contains(&day)
 }

@@ -30,7 +30,7 @@ fn environment(text: &str) -> Environment {
 }
 
 fn inventory(text: &str) -> Inventory {
-    Inventory::of(&environment(text), &BTreeSet::new()).unwrap()
+    Inventory::of(&environment(text)).unwrap()
 }
 
 fn usd(text: &str) -> Usd {
@@ -98,30 +98,44 @@ fn everything_priced_has_a_line_in_some_bill() {
     let mut seen = BTreeSet::new();
     for text in [&all, &latency, alone] {
         let bill = Bill::of(&inventory(text), &Usage::default(), &prices());
-        assert_eq!(bill.unpriced, Vec::<String>::new());
+        assert_eq!(bill.unpriced, []);
         seen.extend(bill.lines.into_iter().map(|line| line.price_id));
     }
     // No alarm of today's template has them; fixed addresses and zones of more than 10,000 records are not there yet.
-    let rest = [id::ALARM_HIGH_RESOLUTION, id::ALARM_COMPOSITE, id::LOGS_VENDED, id::RECORDS, id::IPV4_HOUR];
+    let rest = [id::ALARM_HIGH_RESOLUTION, id::ALARM_COMPOSITE, id::RECORDS, id::IPV4_HOUR];
     for id in id::ALL {
         assert_eq!(seen.contains(id), !rest.contains(&id), "{id}");
+    }
+    // What is called priced is, by every row that it names.
+    let of_kinds = Kind::ALL.iter().map(|kind| (kind.to_string(), of_kind(*kind)));
+    let resources = template::source().unwrap()["Resources"].as_object().unwrap();
+    let types = resources.values().map(|resource| resource["Type"].as_str().unwrap());
+    let of_types = types.filter_map(|name| Some((name.to_owned(), of_type(name)?)));
+    for (what, coverage) in of_kinds.chain(of_types) {
+        let Coverage::Priced(ids) = coverage else { continue };
+        for id in ids {
+            assert!(seen.contains(*id) || rest.contains(id), "{what}: no bill has {id}");
+        }
+        assert!(ids.iter().any(|id| seen.contains(*id)), "{what}");
     }
 }
 
 #[test]
 fn the_built_in_table_is_sound() {
     let prices = prices();
-    assert_eq!(prices.newest(), Some("2025-06-17"));
     for id in id::ALL {
         assert!(prices.row(id).is_some(), "{id}");
     }
     for row in prices.rows() {
-        for (region, usd) in &row.usd {
+        for (region, price) in &row.prices {
+            let usd = &price.usd;
             assert!(usd.iter().all(|price| *price > Usd::ZERO), "{} {region}", row.id);
             assert!(usd.windows(2).all(|pair| pair[0] >= pair[1]), "{} {region}: a later tier is dearer", row.id);
+            let origin = &price.origin;
+            // A date is that of AWS's file, and so only of what such a file says.
+            assert_eq!(origin.confidence == Confidence::Published, origin.published.is_some(), "{}", row.id);
+            assert!(!origin.source.is_empty(), "{}", row.id);
         }
-        assert!(row.confidence != Confidence::Published || row.published.is_some(), "{}", row.id);
-        assert!(!row.source.is_empty(), "{}", row.id);
     }
 }
 
@@ -135,6 +149,13 @@ fn prices_of_other_regions_are_theirs() {
         (id::LAMBDA_X86, "eu-south-1", "0.0000195172"),
         (id::S3_STORAGE, "eu-central-2", "0.02695"),
         (id::LOGS_INGEST, "eu-central-1", "0.63"),
+        (id::LOGS_STORAGE, "us-east-1", "0.03"),
+        (id::LOGS_STORAGE, "eu-central-1", "0.0324"),
+        (id::SQS_REQUESTS, "us-east-2", "0.40"),
+        (id::SQS_REQUESTS, "eu-central-2", "0.44"),
+        (id::QUERIES, "", "0.40"),
+        (id::LATENCY_QUERIES, "", "0.60"),
+        ("route53.geo-queries", "", "0.70"),
         (id::SFTP_HOUR, "eu-north-1", "0.30"),
         ("waf.requests", "eu-central-2", "0.65"),
         ("vpc.endpoint-hour", "eu-west-1", "0.011"),
@@ -251,19 +272,32 @@ fn unknown_usage_is_a_range_and_what_the_file_fixes_is_not() {
 fn a_region_without_prices_is_said_and_not_free() {
     let text = TEST.replace("us-east-2", "ap-east-2");
     let bill = Bill::of(&inventory(&text), &Usage::default(), &prices());
-    assert!(bill.unpriced.iter().any(|what| what.contains("SFTP endpoint") && what.contains("ap-east-2")), "{bill:?}");
+    let said: Vec<String> = bill.unpriced.iter().map(ToString::to_string).collect();
+    assert!(said.iter().any(|what| what.contains("SFTP endpoint") && what.contains("ap-east-2")), "{said:?}");
 }
 
 #[test]
-fn what_has_no_known_price_is_said_once_it_is_new() {
+fn what_has_no_known_price_is_said_once_there_is_more_of_it() {
     let files = "s3_files: { 99-5: { subnets: [subnet-0123456789abcdef0], security_groups: [sg-0123456789abcdef0] } }";
-    let after = inventory(&format!("{TEST}\n{files}\n"));
-    let says = "no price is known of the file systems of Amazon S3 Files in us-west-2";
-    assert_eq!(Bill::of(&after, &Usage::default(), &prices()).unpriced, [says]);
-    let mut step = step("us-west-2", Kind::Stack, Action::Update);
-    step.change.properties = vec![PropertyChange::new("F (AWS::S3Files::FileSystem)", None, Some(json!("new")))];
-    assert_eq!(change(&after, &plan(vec![step])).unpriced, [says]);
+    let mut after = inventory(&format!("{TEST}\n{files}\n"));
+    let bill = Bill::of(&after, &Usage::default(), &prices());
+    let said: Vec<String> = bill.unpriced.iter().map(ToString::to_string).collect();
+    let says =
+        |count: u64| format!("no price is known of file systems of Amazon S3 Files, of which us-west-2 has {count}");
+    assert_eq!(said, [says(1)]);
+    let new_system = |before: Option<serde_json::Value>, to: serde_json::Value| {
+        let mut step = step("us-west-2", Kind::Stack, Action::Update);
+        step.change.properties = vec![PropertyChange::new("F (AWS::S3Files::FileSystem)", before, Some(to))];
+        plan(vec![step])
+    };
+    let one_more = new_system(None, json!("new"));
+    assert_eq!(change(&after, &one_more).unpriced, [says(1)]);
     assert_eq!(change(&after, &plan(Vec::new())).unpriced, Vec::<String>::new());
+    // A second one is more, and its removal is not.
+    after.regions.get_mut("us-west-2").unwrap().stack.as_mut().unwrap().file_systems = 2;
+    assert_eq!(change(&after, &one_more).unpriced, [says(2)]);
+    let one_less = new_system(Some(json!("exists")), json!("removed"));
+    assert_eq!(change(&after, &one_less).unpriced, Vec::<String>::new());
 }
 
 /// The plan of a first deployment: everything is created.
@@ -331,6 +365,40 @@ fn a_server_that_is_removed_costs_less_and_a_deleted_region_too() {
     assert_eq!(gone.change.low, Usd::ZERO - usd("0.5"), "{gone:?}");
 }
 
+/// The buckets of a stack that takes them back cost the same before it.
+#[test]
+fn an_import_of_buckets_does_not_change_their_costs() {
+    let after = inventory(TEST);
+    let of = |action| change(&after, &plan(vec![step("us-west-2", Kind::Stack, action)]));
+    let s3 = |change: &CostChange| change.lines.iter().any(|line| line.service == "S3");
+    assert!(s3(&of(Action::Create)), "new buckets cost something");
+    let imported = of(Action::Import);
+    assert!(!s3(&imported), "{imported:?}");
+    let alarms = imported.lines.iter().find(|line| line.item == "alarms").unwrap();
+    assert_eq!(alarms.change.low, usd("0.5"), "the rest of the stack is new");
+}
+
+#[test]
+fn events_that_are_sent_to_another_region_cost_something_once_they_are() {
+    let after = inventory(&format!("{PRODUCTION}\nfiles: {{ events: true }}\n"));
+    let stack = after.regions["us-west-2"].stack.as_ref().unwrap();
+    assert!(stack.forwards > 0 && stack.forwards < 20, "{stack:?}");
+    // As the plan of a stack names its new resources.
+    let environment = environment(&format!("{PRODUCTION}\nfiles: {{ events: true }}\n"));
+    let code = template::Code { bucket: String::new(), key: String::new() };
+    let rendered = template::render(&environment, "us-west-2", &code).unwrap();
+    let rules = rendered.template["Resources"].as_object().unwrap().iter();
+    let rules = rules.filter(|(_, resource)| resource["Type"] == "AWS::Events::Rule");
+    let new =
+        rules.map(|(name, _)| PropertyChange::new(format!("{name} (AWS::Events::Rule)"), None, Some(json!("new"))));
+    let mut step = step("us-west-2", Kind::Stack, Action::Update);
+    step.change.properties = new.collect();
+    let plan = plan(vec![step]);
+    assert_eq!(after.before(&plan).regions["us-west-2"].stack.as_ref().unwrap().forwards, 0);
+    let change = change(&after, &plan);
+    assert!(change.lines.iter().any(|line| line.service == "EventBridge"), "{change:?}");
+}
+
 #[test]
 fn settings_of_the_stack_change_the_bill() {
     let after = inventory(TEST);
@@ -393,6 +461,25 @@ fn usage_by_region_is_the_same_bill_as_its_sum() {
     assert_eq!(bill(&whole).lines, bill(&parts).lines);
 }
 
+#[test]
+fn what_is_measured_of_one_region_leaves_the_others_what_is_given() {
+    let mut usage = exact(&[("log_ins", 1e6), ("uploaded_gb", 600.0), ("authorizer_ms", 60.0)]);
+    let measured = |number| Estimate::exactly(Quantity::whole(number), Basis::Measured);
+    usage.set("us-west-2", Field::UploadedGb, measured(100));
+    usage.set("us-west-2", Field::AuthorizerMs, measured(80));
+    let bill = Bill::of(&inventory(TEST), &usage, &prices());
+    let quantity = |place: &str, id: &str| line(&bill, place, id).quantity.low;
+    assert_eq!(quantity("us-west-2", id::SFTP_UPLOAD), Quantity::whole(100));
+    assert_eq!(quantity("us-east-2", id::SFTP_UPLOAD), Quantity::whole(300), "its half of what is given");
+    assert_eq!(quantity("us-west-2", id::API_REQUESTS).to_string(), "0.5", "nothing was measured of it");
+    assert_eq!(usage.of("us-west-2", Field::AuthorizerMs, (1, 2)), measured(80));
+    assert_eq!(usage.of("us-east-2", Field::AuthorizerMs, (1, 2)).low, Quantity::whole(60));
+    // Without anything given, a region of which nothing is measured has none of it.
+    let mut alone = Usage::default();
+    alone.set("us-west-2", Field::UploadedGb, measured(100));
+    assert_eq!(alone.of("us-east-2", Field::UploadedGb, (1, 2)).high, Quantity::ZERO);
+}
+
 const ROW: &str = "version = 1\n[[price]]\nid = \"transfer.sftp-hour\"\nservice = \"Transfer Family\"\n\
                    item = \"SFTP endpoint\"\nunit = \"hours\"\n\
                    usd = [{ usd = [\"0.25\"], regions = [\"us-west-2\"] }]\nsource = \"contract\"\n\
@@ -405,7 +492,13 @@ fn a_price_file_wins_where_it_has_a_price() {
     let row = all.row(id::SFTP_HOUR).unwrap();
     assert_eq!(row.in_region("us-west-2").unwrap(), [usd("0.25")]);
     assert_eq!(row.in_region("us-east-1").unwrap(), [usd("0.30")], "the built-in price stays");
-    assert_eq!(all.newest(), Some("2026-11-01"));
+    let date = |region: &str| row.price(region).unwrap().origin.published.clone();
+    assert_eq!(date("us-west-2").as_deref(), Some("2026-11-01"));
+    assert_eq!(date("us-east-1").as_deref(), Some("2025-06-17"), "with its date");
+    assert_eq!(row.note.as_deref(), Some("also while the server is OFFLINE: AWS bills it until it is deleted"));
+    let bill = Bill::of(&inventory(TEST), &Usage::default(), &all);
+    assert_eq!(bill.oldest_price(), Some("2025-06-05"), "one new price does not make the others new");
+    assert_eq!(line(&bill, "us-west-2", id::SFTP_HOUR).published.as_deref(), Some("2026-11-01"));
     let regions: BTreeMap<&str, &str> = [("us-west-2", "182.50"), ("us-east-1", "219.00")].into();
     for (region, expected) in regions {
         assert_eq!(row.amount(region, Quantity::whole(730)).unwrap().to_string(), expected);
@@ -421,6 +514,11 @@ fn faults_of_a_price_file_name_the_row_or_the_line() {
         ("\"0.25\"", "\"0,25\"", "row `transfer.sftp-hour`: `0,25` is not a price"),
         ("[\"0.25\"]", "[\"0.25\", \"0.2\"]", "2 prices in `usd` for 1 tiers"),
         ("\"2026-11-01\"", "\"November\"", "`November` is not a date"),
+        ("\"2026-11-01\"", "\"2026-99-99\"", "`2026-99-99` is not a date"),
+        ("\"2026-11-01\"", "\"2026-02-29\"", "`2026-02-29` is not a date"),
+        ("\"2026-11-02\"", "\"2026-11-31\"", "`2026-11-31` is not a date"),
+        ("\"2026-11-02\"", "\"2026-11-00\"", "`2026-11-00` is not a date"),
+        ("\"2026-11-02\"", "\"2026-11-2\"", "`2026-11-2` is not a date"),
         ("published = \"2026-11-01\"\n", "", "`published` is missing"),
     ] {
         let error = Prices::parse(&ROW.replacen(from, to, 1)).unwrap_err();

@@ -241,15 +241,9 @@ impl Usage {
         }
     }
 
-    /// Sets a quantity of a region.
+    /// Sets a quantity of a region. The other regions keep their part of what is given for the whole environment.
     pub fn set(&mut self, region: &str, field: Field, estimate: Estimate) {
-        self.whole.remove(&field);
         self.regions.entry(region.to_owned()).or_default().insert(field, estimate);
-    }
-
-    /// Sets a quantity of the whole environment.
-    pub fn set_whole(&mut self, field: Field, estimate: Estimate) {
-        self.whole.insert(field, estimate);
     }
 
     /// What is given or measured of single regions.
@@ -257,25 +251,28 @@ impl Usage {
         &self.regions
     }
 
-    /// The quantity of the whole environment; `None` if it is given by region.
-    pub fn whole(&self, field: Field) -> Option<Estimate> {
-        let by_region = self.regions.values().any(|fields| fields.contains_key(&field));
-        let whole = self.whole.get(&field).copied();
-        whole.or_else(|| (!by_region).then(|| field.assumed()))
+    /// Whether a region has a quantity of its own.
+    pub fn is_by_region(&self, field: Field) -> bool {
+        self.regions.values().any(|fields| fields.contains_key(&field))
     }
 
-    /// The quantity of a region, which has `share` of so many parts of the whole.
+    /// The quantity that is given for the whole environment, or else assumed; `None` if only regions have it.
+    pub fn whole(&self, field: Field) -> Option<Estimate> {
+        let whole = self.whole.get(&field).copied();
+        whole.or_else(|| (!self.is_by_region(field)).then(|| field.assumed()))
+    }
+
+    /// The quantity of a region: its own, or `share` of so many parts of the whole. If only other regions have one, it
+    /// has none of what is divided.
     pub fn of(&self, region: &str, field: Field, share: (u64, u64)) -> Estimate {
-        match self.whole(field) {
-            Some(whole) if field.spread() == Spread::Same => whole,
-            Some(whole) => whole.map(|quantity| quantity.part(share.0, share.1)),
-            None => {
-                let own = self.regions.get(region).and_then(|fields| fields.get(&field)).copied();
-                own.unwrap_or(match field.spread() {
-                    Spread::Same => field.assumed(),
-                    Spread::Servers | Spread::Buckets => Estimate::exactly(Quantity::ZERO, Basis::Fixed),
-                })
-            }
+        if let Some(own) = self.regions.get(region).and_then(|fields| fields.get(&field)) {
+            return *own;
+        }
+        match (self.whole(field), field.spread()) {
+            (Some(whole), Spread::Same) => whole,
+            (Some(whole), _) => whole.map(|quantity| quantity.part(share.0, share.1)),
+            (None, Spread::Same) => field.assumed(),
+            (None, Spread::Servers | Spread::Buckets) => Estimate::exactly(Quantity::ZERO, Basis::Fixed),
         }
     }
 }

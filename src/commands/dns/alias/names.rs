@@ -38,8 +38,7 @@ impl NameArgs {
     pub(super) fn full(&self, pattern: &Pattern, taken: &[String]) -> Result<Vec<String>, CliError> {
         let text = match &self.file {
             None => String::new(),
-            Some(path) => input_file::read(path, input_file::LARGE)
-                .map_err(|error| CliError::new(Exit::Usage, format!("cannot read {}: {error}", path.display())))?,
+            Some(path) => input_file::named(path, input_file::LARGE)?,
         };
         let given = self.names.iter().map(|name| (None, name.as_str()));
         let listed = in_file(&text).into_iter().map(|(line, name)| (Some(line), name));

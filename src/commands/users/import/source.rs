@@ -241,8 +241,7 @@ impl SourceArgs {
     pub(in crate::commands::users) fn mapping_file(&self, printer: Printer) -> Result<Option<MappingFile>, CliError> {
         let Some(path) = &self.reading.mapping else { return Ok(None) };
         let shown = path.display().to_string();
-        let text = input_file::read(path, input_file::SMALL)
-            .map_err(|error| CliError::new(Exit::Usage, format!("cannot read {shown}: {error}")))?;
+        let text = input_file::named(path, input_file::SMALL)?;
         let read = mapping_file::load(&text, &shown, self.from.kind);
         read.map(Some).map_err(|faults| CliError::from_faults(&faults, printer.has_color()))
     }
