@@ -172,6 +172,12 @@ impl AwsArgs {
         Ok((environment, aws))
     }
 
+    /// AWS without a check of the account, for what everybody may read.
+    pub(crate) async fn unchecked(&self, environment: &Environment) -> Result<Aws, CliError> {
+        let place = self.place(Permissions::Reads, environment, &[&self.state_place(None, environment)]).await?;
+        Ok(run::session(environment, place).await?)
+    }
+
     /// Loads the environment. Hints contain these arguments from now on.
     pub(crate) fn load(&self, state: Option<&StatePlace>, printer: Printer) -> Result<Environment, CliError> {
         let environment = self.file.load(printer)?;

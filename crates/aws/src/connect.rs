@@ -239,6 +239,11 @@ impl Aws {
         aws_sdk_sqs::Client::from_conf(config.interceptor(CountCalls(Arc::clone(&self.calls))).build())
     }
 
+    /// The configuration with the caller's own credentials.
+    pub(super) fn own(&self) -> &SdkConfig {
+        &self.own
+    }
+
     /// The client of Service Quotas. Two attempts: a table in this program replaces an answer that does not come.
     pub fn service_quotas(&self, region: &str) -> ServiceQuotas {
         let config = aws_sdk_servicequotas::config::Builder::from(&without_nulls(self.config(region)))

@@ -27,6 +27,7 @@ mod network;
 mod nulls;
 mod objects;
 pub mod owner;
+mod price_lists;
 mod queues;
 mod record_batches;
 mod route53;

@@ -49,7 +49,7 @@ impl CostInputs {
     }
 }
 
-fn today() -> Date {
+pub(super) fn today() -> Date {
     jiff::tz::TimeZone::UTC.to_datetime(jiff::Timestamp::now()).date()
 }
 

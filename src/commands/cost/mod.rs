@@ -2,6 +2,7 @@
 
 mod compare;
 pub(super) mod inputs;
+mod refresh;
 
 use std::path::PathBuf;
 
@@ -29,11 +30,12 @@ use sftpctl_engine::usage::measure;
     sftpctl cost --env 99\n  \
     sftpctl cost --env 99 --usage usage.yaml\n  \
     sftpctl cost --env 99 --measured 30d\n  \
+    sftpctl cost --env 99 --refresh prices.toml\n  \
     sftpctl cost --env 99 --output json\n  \
     sftpctl cost --env 99 --output markdown\n  \
     sftpctl cost --env 99 --report costs.html\n  \
     sftpctl cost compare --env 99\n\n\
-    Only --measured calls AWS. What the environment file fixes has one amount; what depends on usage has the amounts of \
+    Only --measured and --refresh call AWS. What the environment file fixes has one amount; what depends on usage has the amounts of \
     the lowest and the highest usage. docs/cost.md describes the usage file and the table of prices.")]
 pub(super) struct Args {
     #[command(flatten)]
@@ -43,6 +45,9 @@ pub(super) struct Args {
     /// Take the usage from CloudWatch, of so many days: 30d
     #[arg(long, value_name = "DAYS", value_parser = days, help_heading = "Cost")]
     measured: Option<u32>,
+    /// Write AWS's prices of today into a file for --prices, and compute with them
+    #[arg(long, value_name = "FILE", conflicts_with = "prices", help_heading = "Cost")]
+    refresh: Option<PathBuf>,
     #[command(flatten)]
     page: ReportPage,
     #[command(subcommand)]
@@ -72,7 +77,10 @@ pub(super) async fn run(args: &Args, printer: Printer) -> Result<Exit, CliError>
             (environment, Some((aws, days)))
         }
     };
-    let (mut usage, prices) = args.inputs.read(&environment, printer)?;
+    let (mut usage, mut prices) = args.inputs.read(&environment, printer)?;
+    if let Some(path) = &args.refresh {
+        refresh::refresh(&args.aws, &environment, &mut prices, path).await?;
+    }
     if let Some((aws, days)) = aws {
         let now = jiff::Timestamp::now().as_second();
         for region in measure(&aws, &environment, days, now, &mut usage).await? {

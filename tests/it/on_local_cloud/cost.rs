@@ -59,6 +59,49 @@ fn plan_says_what_it_costs_and_is_refused_above_the_limit() {
     assert!(less.contains("us-east-1    Transfer Family: SFTP endpoint  - 219.00"), "{less}");
 }
 
+/// AWS's price list files have another date than the built-in prices, and more products than are looked for.
+#[test]
+fn prices_are_refreshed_from_price_list_files() {
+    let site = Site::new();
+    // No keys are needed: anybody may read the files.
+    let cost = ["cost", "--env", "99", "--local"];
+    let with = |more: &[&'static str]| [&cost[..], more].concat();
+    let output = site.run(&with(&["--refresh", "prices.toml", "--output", "json"]));
+    assert!(output.status.success(), "{}", shown(&output));
+    let said = shown(&output);
+    assert!(said.contains("wrote prices.toml: ") && said.contains(" prices of AWS in 3 regions"), "{said}");
+    let view = said.lines().find(|line| line.contains("\"sftpctl/cost/1\"")).unwrap();
+    let view: Value = serde_json::from_str(view).unwrap();
+    let lines = view["lines"].as_array().unwrap();
+    for (id, price) in [
+        ("transfer.sftp-hour", "0.30"),
+        ("transfer.upload", "0.04"),
+        ("apigateway.requests", "3.50"),
+        ("dynamodb.storage", "0.25"),
+        ("logs.ingest", "0.50"),
+        ("data.internet-out", "0.09"),
+    ] {
+        let line = lines.iter().find(|line| line["priceId"] == id && line["place"] == "us-west-2").unwrap();
+        assert_eq!((&line["price"], &line["published"]), (&price.into(), &"2026-08-31".into()), "{line}");
+    }
+    // What is not looked for has its price and its date as before, and the file is one for --prices.
+    let zone = lines.iter().find(|line| line["priceId"] == "route53.zone").unwrap();
+    assert_eq!(zone["published"], "2025-06-05");
+    let table = std::fs::read_to_string(site.dir.path().join("prices.toml")).unwrap();
+    assert!(table.contains("published = \"2026-08-31\"") && !table.contains("route53"), "{table}");
+    let total = |more: &[&'static str]| {
+        let printed = site.ok(&[&["cost", "--env", "99"], more].concat());
+        printed.lines().find(|line| line.starts_with("Total: ")).unwrap().to_owned()
+    };
+    assert_eq!(total(&["--prices", "prices.toml"]), total(&[]));
+    // A region of which there are no files keeps its prices.
+    site.edit(|file| file.replace("us-east-1: { server: false }", "eu-north-1: { server: false }"));
+    let kept = shown(&site.run(&with(&["--refresh", "others.toml"])));
+    assert!(kept.contains("kept as it was: AWSTransfer in eu-north-1: AWS has no such price list file"), "{kept}");
+    let both = site.ends_with(2, &with(&["--refresh", "a.toml", "--prices", "prices.toml"]));
+    assert!(both.contains("cannot be used with"), "{both}");
+}
+
 /// What botocore has put into CloudWatch of 30 days is in the bill of a month of 730 hours.
 #[test]
 fn usage_is_measured_and_scaled_to_a_month() {

@@ -8,6 +8,7 @@ pub mod change;
 pub mod coverage;
 pub mod inventory;
 pub mod money;
+pub mod offers;
 pub mod old_way;
 pub mod prices;
 pub mod usage;

@@ -305,7 +305,7 @@ fn row(raw: RawRow) -> Result<Row, String> {
 }
 
 /// Whether a text is a day of the calendar, `2025-06-17`.
-fn is_date(text: &str) -> bool {
+pub(super) fn is_date(text: &str) -> bool {
     let parts: Vec<&str> = text.split('-').collect();
     let [year, month, day] = parts[..] else { return false };
     let number = |text: &str, digits: usize| {

@@ -216,6 +216,37 @@ fn the_same_today() {
     }
 }
 
+/// Examples that AWS publishes with its prices, where their prices are still those of the table. Free tiers are taken off
+/// before, as the examples do: the table has none.
+#[test]
+fn examples_that_aws_publishes() {
+    let one = "us-east-1";
+    for (source, id, quantity, expected) in [
+        // aws.amazon.com/lambda/pricing, as of 2024: 3 million requests of 120 ms with 1,536 MB.
+        ("540,000 GB-s less 400,000", id::LAMBDA_X86, "140000", "2.33"),
+        ("3 million requests less 1 million", id::LAMBDA_REQUESTS, "2000000", "0.40"),
+        // aws.amazon.com/api-gateway/pricing, "REST APIs", read 2026-08-10: 5 million calls of 3 KB; and 15 billion calls.
+        ("5 million calls", id::API_REQUESTS, "5000000", "17.50"),
+        ("14.3 GB of answers", id::INTERNET_OUT, "14.3", "1.29"),
+        ("the first 333 million of 15 billion calls", id::API_REQUESTS, "333000000", "1,165.50"),
+        // 1,165.50 + 1,867.60 + 33,320.00
+        ("15 billion calls", id::API_REQUESTS, "15000000000", "36,353.10"),
+        // aws.amazon.com/s3/faqs, "How will I be charged and billed", of a month with 31 days.
+        ("100 GB for 15 days and 100 TB for 16 days", id::S3_STORAGE, "52900", "1,215.00"),
+        ("10,000 PUT a day in March", id::S3_PUTS, "310000", "1.55"),
+        ("20,000 GET a day in March", id::S3_GETS, "620000", "0.25"),
+        // Less the 40,960 and 12,288 GB of the next tiers, 860.16 + 3,481.60.
+        ("10 TB less 1 GB to the internet", id::INTERNET_OUT, "10239", "921.51"),
+        // aws.amazon.com/cloudwatch/pricing, examples of detailed monitoring, of logs, and of flow logs, as of 2023.
+        ("7 metrics of 10 instances", id::METRIC, "70", "21.00"),
+        ("1 GB of logs a day less 5 GB", id::LOGS_INGEST, "25", "12.50"),
+        ("6 GB of compressed logs less 5 GB", id::LOGS_STORAGE, "1", "0.03"),
+        ("30 TB of compressed logs", id::LOGS_STORAGE, "30720", "921.60"),
+    ] {
+        assert_eq!(amount(id, one, quantity), expected, "{source}");
+    }
+}
+
 fn line<'a>(bill: &'a Bill, place: &str, id: &str) -> &'a super::bill::Line {
     bill.lines.iter().find(|line| line.place == place && line.price_id == id).unwrap_or_else(|| panic!("{place} {id}"))
 }

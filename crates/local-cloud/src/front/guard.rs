@@ -2,8 +2,8 @@
 //!
 //! A page in a browser on this machine can send requests to loopback, also under a name of its own that resolves there.
 //! So requests with the marks of a browser are refused, whatever they ask, and no answer admits other origins. Everything
-//! else must be signed with a secret that the local cloud knows: its own, which is the secret key of every account, or
-//! that of a session that it issued. The front's own paths take the secret in a header.
+//! else but price list files must be signed with a secret that the local cloud knows: its own, which is the secret key of
+//! every account, or that of a session that it issued. The front's own paths take the secret in a header.
 
 use std::net::{IpAddr, Ipv6Addr};
 use std::time::SystemTime;

@@ -21,6 +21,7 @@ mod neighbors;
 mod operation;
 mod pending;
 mod permit;
+mod price_lists;
 mod quotas;
 mod refusal;
 mod s3_address;
@@ -233,6 +234,10 @@ async fn answer(front: &Front, wire: &Wire, parts: Parts, body: Body) -> Result<
             return Err(plain(StatusCode::FORBIDDEN, "the header x-sftpctl-secret is missing or wrong"));
         }
         return Ok(admin::answer(front, &parts, &path, body).await);
+    }
+    // Public on AWS, too: nobody signs for them.
+    if let Some(answer) = price_lists::answer(&parts) {
+        return Ok(answer);
     }
     let signed = parts;
     let mut parts = canonical::canonical(&signed).map_err(|why| plain(StatusCode::BAD_REQUEST, why))?;
