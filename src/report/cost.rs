@@ -68,6 +68,16 @@ pub fn amount(amount: Amount) -> String {
     if amount.is_exact() { amount.low.to_string() } else { format!("{} to {}", amount.low, amount.high) }
 }
 
+/// What stands before a sum that lacks something without a price.
+fn at_least(is_part: bool) -> &'static str {
+    if is_part { "at least " } else { "" }
+}
+
+/// The total of a bill: `at least 222.07` if something in it has no price.
+pub(super) fn total(bill: &Bill) -> String {
+    format!("{}{}", at_least(!bill.unpriced.is_empty()), amount(bill.total))
+}
+
 /// `+ 219.00`, or `- 1.50 to + 3.00`.
 fn signed(amount: Amount) -> String {
     if amount.is_exact() {
@@ -153,7 +163,8 @@ pub fn render(view: &CostView<'_>) -> Text {
             place = &line.place;
             text.line("");
             let sum = bill.by_place().get(place).copied().unwrap_or_default();
-            text.line(format!("{place}: {}", amount(sum)));
+            let is_part = bill.unpriced.iter().any(|what| what.place == place);
+            text.line(format!("{place}: {}{}", at_least(is_part), amount(sum)));
         }
         let note = line.note.as_ref().map(|note| format!("  ({note})")).unwrap_or_default();
         text.line(format!(
@@ -165,7 +176,7 @@ pub fn render(view: &CostView<'_>) -> Text {
         ));
     }
     text.line("");
-    text.line(format!("Total: {}", amount(bill.total)));
+    text.line(format!("Total: {}", total(bill)));
     for (service, sum) in bill.by_service() {
         text.line(format!("  {service:16} {}", amount(sum)));
     }
@@ -202,11 +213,8 @@ pub(super) fn usage(view: &CostView<'_>) -> Vec<(String, Field, Estimate)> {
 /// The bill as Markdown.
 pub fn markdown(view: &CostView<'_>) -> Text {
     let bill = view.bill;
-    let mut text = Text::from(format!(
-        "### sftpctl: environment {} costs {} USD a month",
-        cell(&bill.environment),
-        amount(bill.total)
-    ));
+    let mut text =
+        Text::from(format!("### sftpctl: environment {} costs {} USD a month", cell(&bill.environment), total(bill)));
     text.line("");
     text.line("| where | what | quantity × price | USD |");
     text.line("|---|---|---|---:|");
@@ -221,7 +229,7 @@ pub fn markdown(view: &CostView<'_>) -> Text {
             mark(line.confidence)
         ));
     }
-    text.line(format!("| | **total** | | **{}** |", amount(bill.total)));
+    text.line(format!("| | **total** | | **{}** |", total(bill)));
     for line in ["", "<details><summary>Usage of a month</summary>", "", "| | | |", "|---|---|---|"] {
         text.line(line);
     }
@@ -464,6 +472,23 @@ mod tests {
     #[test]
     fn every_reason_of_a_refusal_is_billed() {
         assert_eq!(Refusal::ALL.len() as u64, REFUSAL_REASONS);
+    }
+
+    #[test]
+    fn sums_without_some_prices_are_at_least_what_is_priced() {
+        let environment = spec::load(&TEST.replace("us-east-2", "ap-east-2"), "99.yaml").unwrap();
+        let inventory = Inventory::of(&environment).unwrap();
+        let (usage, prices) = (Usage::default(), Prices::built_in().unwrap());
+        let bill = Bill::of(&inventory, &usage, &prices);
+        let view = CostView::new(&bill, &usage);
+        let text = render(&view).to_string();
+        for sum in ["\nTotal: at least ", "\nap-east-2: at least "] {
+            assert!(text.contains(sum), "{sum}: {text}");
+        }
+        assert_eq!(text.matches("at least ").count(), 2, "the other regions' sums are whole: {text}");
+        let markdown = markdown(&view).to_string();
+        assert_eq!(markdown.matches("at least ").count(), 2, "{markdown}");
+        assert_eq!(super::super::cost_page::page(&view).matches("at least ").count(), 2);
     }
 
     #[test]

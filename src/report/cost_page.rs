@@ -7,7 +7,9 @@ use sftpctl_core::cost::bill::{Amount, Bill};
 use sftpctl_core::cost::money::Usd;
 use sftpctl_core::cost::old_way::Comparison;
 
-use super::cost::{CostView, amount, basis, conclusions, mark, name, product, quantity, signed_sum, sources, usage};
+use super::cost::{
+    CostView, amount, basis, conclusions, mark, name, product, quantity, signed_sum, sources, total, usage,
+};
 use super::report_file::html;
 
 /// Width of a chart's longest bar.
@@ -27,7 +29,7 @@ font-variant-numeric:tabular-nums}tr.sum td{font-weight:600;border-top:2px solid
 pub fn page(view: &CostView<'_>) -> String {
     let bill = view.bill;
     let mut out = String::new();
-    head(&mut out, &format!("Costs of environment {}", bill.environment), bill.total);
+    head(&mut out, &format!("Costs of environment {}", bill.environment), &total(bill));
     chart(&mut out, "By service", &bill.by_service());
     chart(&mut out, "By region", &bill.by_place());
     lines(&mut out, bill);
@@ -51,7 +53,7 @@ pub fn page(view: &CostView<'_>) -> String {
 pub fn comparison_page(comparison: &Comparison, bill: &Bill) -> String {
     let mut out = String::new();
     let title = format!("Environment {} and the old way", comparison.environment);
-    head(&mut out, &title, comparison.new);
+    head(&mut out, &title, &amount(comparison.new));
     let exactly = |usd: Usd| Amount { low: usd, high: usd };
     let mut sides =
         BTreeMap::from([("the environment", comparison.new), ("the old way", exactly(comparison.old.total))]);
@@ -79,8 +81,8 @@ pub fn comparison_page(comparison: &Comparison, bill: &Bill) -> String {
     end(&mut out, conclusions(comparison))
 }
 
-fn head(out: &mut String, title: &str, total: Amount) {
-    let (title, total) = (html(title), html(&amount(total)));
+fn head(out: &mut String, title: &str, total: &str) {
+    let (title, total) = (html(title), html(total));
     let _ = write!(
         out,
         "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>{title}</title>\n\
@@ -147,7 +149,7 @@ fn lines(out: &mut String, bill: &Bill) {
     let _ = writeln!(
         out,
         "<tr class=\"sum\"><td></td><td>Total</td><td></td><td class=\"n\">{}</td></tr></tbody></table>",
-        html(&amount(bill.total))
+        html(&total(bill))
     );
 }
 

@@ -396,7 +396,8 @@ impl Audit<'_> {
                 Kind::StaleReservation,
                 name,
                 org_id,
-                "the account is gone; the next with the name takes it over",
+                "the account is gone; the next with the name takes it over, and `sftpctl users sync --apply --delete` \
+                 frees it",
             );
         }
     }

@@ -126,13 +126,17 @@ pub(crate) struct Reader<'a, T> {
 }
 
 impl<T: Serialize + DeserializeOwned> Reader<'_, T> {
-    /// The next records, at most `most`; none at the end.
+    /// The next records, `most` unless it is the end; none at the end.
     pub(crate) fn take(&mut self, most: usize) -> io::Result<Vec<T>> {
-        while self.waiting.len() == 0 && self.part < PARTS {
+        let mut some = Vec::new();
+        loop {
+            some.extend(self.waiting.by_ref().take(most - some.len()));
+            if some.len() == most || self.part == PARTS {
+                return Ok(some);
+            }
             self.waiting = self.spill.read(self.part)?.collect::<io::Result<Vec<T>>>()?.into_iter();
             self.part += 1;
         }
-        Ok(self.waiting.by_ref().take(most).collect())
     }
 }
 
@@ -164,7 +168,7 @@ mod tests {
         let mut count = 0;
         loop {
             let some = reader.take(7).unwrap();
-            assert!(some.len() <= 7);
+            assert!(some.len() == 7 || count + some.len() == 10_000, "full, although the parts end in between");
             if some.is_empty() {
                 break;
             }

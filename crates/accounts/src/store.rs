@@ -236,6 +236,29 @@ impl Accounts {
         Ok(Some(TakingOver { owner: owner.clone(), reservation, check }))
     }
 
+    /// Frees a name that is reserved for an account (an item with its organisation and its name) that is gone; false if
+    /// the name is another's by now, or the account is there.
+    ///
+    /// # Errors
+    /// AWS's.
+    pub(crate) async fn free(&self, account: &Item) -> Result<bool, AwsError> {
+        let (Some(owner), Some(Attribute::Text(name))) = (account.get(KEY), account.get(USERNAME)) else {
+            return Ok(false);
+        };
+        let of = |name: &str, value: &Attribute| vec![(name.to_owned(), value.clone())];
+        let reservation = Write::Delete {
+            key: self.key.reservation_key(name),
+            condition: Some(format!("{RESERVED_BY} = :org AND attribute_not_exists({REMOVED})")),
+            values: of(":org", owner),
+        };
+        let check = Write::Check {
+            key: self.key.key(owner.clone(), name),
+            condition: format!("attribute_not_exists({KEY}) OR {USERNAME} <> :name"),
+            values: of(":name", &Attribute::Text(name.clone())),
+        };
+        Ok(self.home.write_items(&self.table, &[reservation, check]).await? == Written::Done)
+    }
+
     /// Changes an account to what its source says now, if it is still as it was read; a new name is reserved, and the old
     /// one is free again.
     ///
@@ -279,13 +302,23 @@ impl Accounts {
         }
         let mut written = self.home.write_items(&self.table, &writes).await?;
         if let (Written::Refused(failed), Some(name)) = (&written, &renamed)
-            && *failed == [1]
-            && let Some(stale) = self.taking_over(name, id.clone()).await?.filter(|stale| stale.owner != id)
-            && let Some(reservation) = writes.get_mut(1)
+            && !failed.contains(&0)
         {
-            *reservation = stale.reservation;
-            writes.push(stale.check);
-            written = self.home.write_items(&self.table, &writes).await?;
+            let is_reserved = failed.contains(&1);
+            if failed.contains(&2) {
+                // The old name is another's by now, whose reservation stays.
+                writes.truncate(2);
+            }
+            let taking_over = if is_reserved { self.taking_over(name, id.clone()).await? } else { None };
+            let stale = taking_over.filter(|stale| stale.owner != id);
+            let is_free = !is_reserved || stale.is_some();
+            if let (Some(stale), Some(reservation)) = (stale, writes.get_mut(1)) {
+                *reservation = stale.reservation;
+                writes.push(stale.check);
+            }
+            if is_free {
+                written = self.home.write_items(&self.table, &writes).await?;
+            }
         }
         match written {
             Written::Done => Ok(()),

@@ -8,6 +8,8 @@ use std::path::Path;
 use rustix::fs::fstat;
 
 use sftpctl_accounts::import::row::RowsError;
+use sftpctl_core::shell_word::shell_word;
+use sftpctl_core::shown::visible;
 
 use crate::notes::usage;
 
@@ -29,10 +31,14 @@ pub(crate) fn open_twice(path: &Path) -> io::Result<File> {
 ///
 /// # Errors
 /// The file's mode cannot be read.
-pub(crate) fn readable_by_all(file: &File, shown: &str) -> io::Result<Option<String>> {
+pub(crate) fn readable_by_all(file: &File, path: &Path) -> io::Result<Option<String>> {
     let mode = fstat(file)?.st_mode;
     let mode = mode & 0o7777;
-    let remark = || format!("everybody on this machine can read the hashes in {shown} (mode {mode:04o}): chmod 0600");
+    let remark = || {
+        let name = path.display().to_string();
+        let (shown, word) = (visible(&name), shell_word(&name));
+        format!("everybody on this machine can read the hashes in {shown} (mode {mode:04o}): chmod 600 {word}")
+    };
     Ok((mode & 0o004 != 0).then(remark))
 }
 

@@ -44,7 +44,7 @@ impl ProFtpd {
         let unreadable = |error| unreadable(&path, &error);
         let open = || open_twice(file).map_err(unreadable);
         let opened = open()?;
-        let remarks = readable_by_all(&opened, &path).map_err(unreadable)?.into_iter().collect();
+        let remarks = readable_by_all(&opened, file).map_err(unreadable)?.into_iter().collect();
         let (mut faults, mut expected) = (Faults::default(), 0);
         let mut lines = Lines::new(BufReader::new(opened));
         while let Some((number, line)) = lines.next().map_err(unreadable)? {

@@ -42,17 +42,23 @@ pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> 
     let period = Period { since: args.since, until: args.until };
     let found = list(&bucket, &selection, period).await.map_err(errors::of_list)?;
     let limit = args.limit.unwrap_or(u64::MAX);
-    let mut shown = 0;
+    let (mut shown, mut has_null) = (0, false);
     for version in found.versions {
         if shown == limit {
             break;
         }
         shown += 1;
         let version = version.map_err(|error| errors::of_list(ListError::Io(error)))?;
+        has_null |= version.version == "null";
         let owner = if args.owner { owner(&bucket, &version).await? } else { None };
         let time = values::shown(version.time());
         let view = VersionView::new(&version, selection.path_of(&version.key), time, owner);
         printer.emit("history-version/1", &view, || row(&view));
+    }
+    if has_null {
+        printer.note(|| {
+            "a version `null` is of a time at which the bucket kept no versions: those that it replaced are not in S3"
+        });
     }
     if found.count == 0 {
         printer.note(|| "there are no versions; the path of a folder ends with a slash");

@@ -108,7 +108,8 @@ pub(super) fn explain(error: &InstallError) -> CliError {
             Some(format!("write the keys into {path}, as docs/mounts.md says, and rerun the same command")),
         ),
         InstallError::ForeignCredentials(path) => (Exit::Refused, Some(format!("chown root: {}", shell_word(path)))),
-        InstallError::PointInUse(path) => (
+        InstallError::PointIsFile(path) => (Exit::Refused, Some(format!("move {path} away"))),
+        InstallError::PointInUse { path, .. } => (
             Exit::Refused,
             Some(format!(
                 "move away what is in {path}: it would be hidden below the mount, and the folder cannot be protected"

@@ -110,7 +110,7 @@ pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> 
                 check_constants(file, &environment, printer)?;
             }
             let secrets = Some((&*aws, &*environment.home_region));
-            let mut rows = source.open(secrets, mapping.as_ref(), printer).await?;
+            let mut rows = source.open((&environment.name, secrets), mapping.as_ref(), printer).await?;
             Some(rows_of(rows.as_mut(), &environment, TableKey::of(&environment)).await.map_err(failed)?)
         }
         None => None,

@@ -22,11 +22,11 @@ pub(super) struct Args {
     #[command(flatten)]
     common: CommonArgs,
     /// Write the differences to the table
-    #[arg(long)]
+    #[arg(long, conflicts_with = "inspect")]
     apply: bool,
     /// Also delete accounts that were imported and that the source does not have any more; without --apply, show what
     /// both would do
-    #[arg(long)]
+    #[arg(long, conflicts_with = "inspect")]
     delete: bool,
     /// Most accounts to delete: a number, or a share of those that were imported
     #[arg(long, value_name = "LIMIT", default_value = "1%", value_parser = Limit::parse)]

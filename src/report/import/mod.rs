@@ -53,11 +53,12 @@ impl ResumedView<'_> {
     }
 }
 
-/// The outcomes of a review, a line each, for people.
-pub fn outcomes(review: &Review) -> Text {
+/// The outcomes of a review, a line each, for people. `all` says where all rejected rows are.
+pub fn outcomes(review: &Review, all: &str) -> Text {
     let Counts { read, new, changed, same, renewed, newer, kept_out, rejected, .. } = review.counts;
     let Counts {
         removed,
+        stale_reservations,
         spared,
         nameless,
         removed_but_newer,
@@ -77,7 +78,7 @@ pub fn outcomes(review: &Review) -> Text {
     let rows = [
         (new, "new", sample("new")),
         (changed, "changed in the source", sample("changed")),
-        (same, "the same in the table", String::new()),
+        (same, "the same in the table", sample("same")),
         (
             renewed,
             either(
@@ -99,7 +100,7 @@ pub fn outcomes(review: &Review) -> Text {
         text.line(format!("              {row}"));
     }
     if !rejected_rows.is_empty() && rejected > rejected_rows.len() as u64 {
-        text.line("              and others: --report FILE has them all");
+        text.line(format!("              and others: {all}"));
     }
     for (count, noun, [one, many], samples) in [
         (
@@ -107,6 +108,15 @@ pub fn outcomes(review: &Review) -> Text {
             "account",
             ["was imported, and is not in the source any more", "were imported, and are not in the source any more"],
             "removed",
+        ),
+        (
+            stale_reservations,
+            "user name",
+            [
+                "is reserved for an account that is gone, and becomes free",
+                "are reserved for accounts that are gone, and become free",
+            ],
+            "stale-reservations",
         ),
         (
             spared,
@@ -232,11 +242,15 @@ pub fn pre_warming(of: &PreWarm) -> Text {
 /// The result of the writes, for people.
 pub fn written(result: &Written) -> Text {
     let Written { new, changed, renewed, deleted, throttled, folders_throttled, .. } = result;
-    let Written { repeated, folders_repeated, overtaken, failed, unchecked, missed, .. } = result;
+    let Written { freed, repeated, folders_repeated, overtaken, failed, unchecked, missed, .. } = result;
     let deleted = if *deleted > 0 { format!(", {} deleted", grouped(*deleted)) } else { String::new() };
     let mut text = Text::from(format!("{} added, {} changed{deleted}", counted(*new, "account"), grouped(*changed)));
     if *renewed > 0 {
         text.line(format!("{} got a new digest or the source's name", counted(*renewed, "account")));
+    }
+    if *freed > 0 {
+        let of = either(*freed, "of an account that is gone is free again", "of accounts that are gone are free again");
+        text.line(format!("{} {of}", counted(*freed, "user name")));
     }
     if *throttled > 0 {
         let were = either(*throttled, "was", "were");

@@ -98,7 +98,7 @@ pub fn write(path: &Path, form: Form, review: &mut Review) -> io::Result<()> {
         _ => format!(", {} with a user name that may be another's", counted(unchecked, "account")),
     };
     let title = format!("Import: {} rejected{not_written}{unchecked}", counted(review.counts.rejected, "row"));
-    report.finish(&title, &outcomes(review))
+    report.finish(&title, &outcomes(review, "they are all in the table below"))
 }
 
 #[cfg(test)]

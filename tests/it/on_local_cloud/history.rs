@@ -162,9 +162,13 @@ fn nothing_is_restored_in_a_bucket_that_keeps_no_versions() {
     let me = Customer::new();
     me.put("kept.csv", "one\n");
     let then = me.next_second();
+    let list = ["history", "list", "--env", "99", "--local", "--orgid", "17578"];
+    let is_gap_told = || shown(&me.site.run(&list)).contains("those that it replaced are not in S3");
+    assert!(!is_gap_told());
     let versioning = |status: &str| me.site.aws(&["versioning", BUCKET, status]);
     versioning("Suspended");
     me.put("kept.csv", "two\n");
+    assert!(is_gap_told());
     for more in [&["--dry-run"][..], &["--yes"], &["--yes", "--exact"]] {
         let restore = [&["kept.csv", "--at", &then][..], more].concat();
         let said = me.site.ends_with(3, &Customer::arguments("restore", &restore));

@@ -401,6 +401,14 @@ async fn a_folder_with_files_or_a_mount_in_it_is_never_emptied() {
         "{refused}"
     );
     std::fs::remove_file(&point).unwrap();
+    // What an application has written into the bare folder is named.
+    std::fs::create_dir(&point).unwrap();
+    (1..=7).for_each(|number| std::fs::write(point.join(format!("{number}.csv")), "an order").unwrap());
+    let refused = server.run(3, "install", &install).to_string();
+    let content = "sftp is not an empty folder: it has 1.csv, 2.csv, 3.csv, 4.csv, 5.csv and 2 more";
+    assert!(refused.contains(content) && refused.contains("move away what is in"), "{refused}");
+    assert_eq!(std::fs::read_dir(&point).unwrap().count(), 7);
+    std::fs::remove_dir_all(&point).unwrap();
     let cache = server.root.join("var/cache/sftpctl/sftp");
     std::fs::create_dir_all(&cache).unwrap();
     std::fs::write(cache.join("order.csv"), "an order").unwrap();

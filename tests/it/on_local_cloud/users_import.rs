@@ -135,6 +135,11 @@ fn import_and_its_repetitions() {
 
     // The same again writes nothing; a changed row changes its account.
     assert_eq!(imported(&site, "csv:a.csv", &[])["counts"]["same"], 2);
+    let same = site.ok(&import("csv:a.csv", &["--dry-run"]));
+    let same = same.lines().find(|line| line.contains("2  the same in the table")).unwrap();
+    for sample in ["jan (organisation 17578)", "Piet (organisation 17579)"] {
+        assert!(same.contains(sample), "{same}");
+    }
     Csv::new().row(17578, "jan", "New-Password-1").row(17579, "Piet", "Old-Password-2").save(&site, "b.csv");
     let changed = imported(&site, "csv:b.csv", &[]);
     assert_eq!((&changed["written"]["changed"], &changed["counts"]["same"]), (&1.into(), &1.into()));
@@ -146,6 +151,7 @@ fn import_and_its_repetitions() {
     assert_eq!(imported(&site, "csv:b.csv", &[])["counts"]["newer"], 1);
     let refused = site.ends_with(3, &import("csv:a.csv", &["--report", "report.json"]));
     assert!(refused.contains("1 of 2 rows is rejected; nothing was written"), "{refused}");
+    assert!(refused.contains("1  rejected  1 account that others have changed or brought"), "{refused}");
     let report = std::fs::read_to_string(site.dir.path().join("report.json")).unwrap();
     assert!(report.contains("differs in password") && !report.contains(&legacy("Old-Password-1")), "{report}");
     assert!(site.admits(port, &Login::new("jan", "Mine-Password-1")));
@@ -185,6 +191,20 @@ fn a_password_in_a_url_is_refused_before_one_is_asked_for() {
     let site = Site::new();
     let said = site.ends_with(2, &import("mysql://reader:Fake-Secret-1@127.0.0.1:1/shop", &["--inspect"]));
     assert!(said.contains("has a password") && !said.contains("Fake-Secret-1"), "{said}");
+}
+
+#[test]
+fn a_sync_that_inspects_its_source_writes_nothing() {
+    let site = Site::new();
+    Csv::many(2, 1000).save(&site, "a.csv");
+    let sync = ["users", "sync", "--env", "99", "--local", "--from", "csv:a.csv", "--inspect"];
+    // There is no table, and no need of one.
+    let mapping = site.ok(&sync);
+    assert!(mapping.contains("orgid: orgid") && mapping.contains("cluster: cluster"), "{mapping}");
+    for option in ["--apply", "--delete"] {
+        let refused = site.ends_with(2, &[&sync[..], &[option]].concat());
+        assert!(refused.contains("cannot be used with") && refused.contains(option), "{refused}");
+    }
 }
 
 #[test]
@@ -253,21 +273,25 @@ fn rejected_rows_stop_an_import_unless_allowed_and_are_reported_harmlessly() {
         .row(4, "root", "Fake-Password-1")
         .row(5, "=HYPERLINK(1)", "Fake-Password-1")
         .row(6, "ab", "Fake-Password-1")
+        .row(7, "cd", "Fake-Password-1")
         .save(&site, "a.csv");
     let refused = site.ends_with(3, &import("csv:a.csv", &["--report", "r.csv"]));
-    assert!(refused.contains("5 of 6 rows are rejected") && refused.contains("--reject-limit 5"), "{refused}");
+    assert!(refused.contains("6 of 7 rows are rejected") && refused.contains("--reject-limit 6"), "{refused}");
+    assert!(refused.contains("and others: r.csv has them all"), "{refused}");
     assert!(table(&site).0.is_empty(), "nothing was written");
     // A sample of each outcome without a report, too.
     let dry = site.ends_with(3, &import("csv:a.csv", &["--dry-run"]));
     for line in ["line 3: username `twice`: line 4 has the same user name", "line 5: username: `root` is on"] {
         assert!(dry.lines().any(|shown| shown.trim_start().starts_with(line)), "{line}: {dry}");
     }
-    let result = imported(&site, "csv:a.csv", &["--reject-limit", "5", "--report", "r.html"]);
-    assert_eq!((&result["written"]["new"], &result["counts"]["rejected"]), (&1.into(), &5.into()));
+    assert!(dry.contains("and others: --report FILE has them all"), "{dry}");
+    let result = imported(&site, "csv:a.csv", &["--reject-limit", "6", "--report", "r.html"]);
+    assert_eq!((&result["written"]["new"], &result["counts"]["rejected"]), (&1.into(), &6.into()));
     assert_whole(&site, [1].into_iter());
     let report = |name: &str| std::fs::read_to_string(site.dir.path().join(name)).unwrap();
     let (csv, html) = (report("r.csv"), report("r.html"));
-    for line in ["line 3", "line 4", "line 5", "line 6", "line 7"] {
+    assert!(html.contains("and others: they are all in the table below") && !html.contains("--report"), "{html}");
+    for line in ["line 3", "line 4", "line 5", "line 6", "line 7", "line 8"] {
         assert!(csv.contains(line) && html.contains(line), "{line}: {csv}");
     }
     assert!(!csv.contains(",=HYPER") && csv.contains("HYPERLINK"), "{csv}");
@@ -315,7 +339,7 @@ pub(super) fn batches(site: &Site) -> u64 {
 #[test]
 fn an_import_killed_at_any_point_is_completed_by_the_next() {
     let site = Site::deployed("");
-    Csv::many(1500, 1000).save(&site, "a.csv");
+    Csv::many(3000, 1000).save(&site, "a.csv");
     faults(&site, &[&["dynamodb.BatchExecuteStatement", "delay=20ms"]]);
     let mut progress = BTreeSet::new();
     for round in 0..10 {
@@ -329,8 +353,8 @@ fn an_import_killed_at_any_point_is_completed_by_the_next() {
     assert!(progress.len() > 5, "the kills met different stages: {progress:?}");
     faults(&site, &[]);
     imported(&site, "csv:a.csv", &["--lock-timeout", "60"]);
-    assert_whole(&site, 1000..2500);
-    assert_eq!(imported(&site, "csv:a.csv", &[])["counts"]["same"], 1500);
+    assert_whole(&site, 1000..4000);
+    assert_eq!(imported(&site, "csv:a.csv", &[])["counts"]["same"], 3000);
 }
 
 /// Changes attributes of items as nobody of ours does.

@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, HashMap};
 use std::io;
 
 use serde::{Deserialize, Serialize};
+use sftpctl_core::text::grouped;
 
 use super::absent::Absent;
-use super::moves::{self, Moves};
+use super::moves::{self, Moves, Owner};
 use super::rejected::{Reason, Rejected};
 use super::wanted::Claim;
 use crate::folders::{Folder, Manner, Shared};
@@ -23,10 +24,10 @@ pub(crate) fn compare_names(
     (mut moves, mut variants): (Option<&mut Moves>, impl FnMut(&[&str])),
 ) -> io::Result<()> {
     for part in 0..PARTS {
-        let mut owners: HashMap<String, Vec<i64>> = HashMap::new();
+        let mut owners: HashMap<String, Vec<Owner>> = HashMap::new();
         for claim in held.read(part)? {
-            let claim = claim?;
-            owners.entry(claim.name).or_default().extend(claim.org_id);
+            let Claim { name, org_id, key, .. } = claim?;
+            owners.entry(name).or_default().extend(org_id.map(|org_id| Owner { org_id, key }));
         }
         let mut names: BTreeMap<String, Vec<Claim>> = BTreeMap::new();
         for claim in claims.read(part)? {
@@ -128,7 +129,7 @@ pub(crate) fn compare_folders(
 }
 
 /// Why a claim of a name is refused.
-fn name_fault(claim: &Claim, claims: &[Claim], others: &[i64], moves: Option<&mut Moves>) -> Option<Rejected> {
+fn name_fault(claim: &Claim, claims: &[Claim], others: &[Owner], moves: Option<&mut Moves>) -> Option<Rejected> {
     let rivals: Vec<&str> =
         claims.iter().filter(|other| other.row != claim.row).map(|other| other.place.as_str()).take(3).collect();
     if !rivals.is_empty() {
@@ -138,14 +139,17 @@ fn name_fault(claim: &Claim, claims: &[Claim], others: &[i64], moves: Option<&mu
         return Some(Rejected { kind: Reason::DuplicateName, ..moves::name_taken(claim, reason) });
     }
     let own = claim.org_id?;
-    let owner = *others.iter().find(|owner| own != **owner)?;
-    let mut reason = format!("organisation {owner} has this user name in the table");
+    let owner = others.iter().find(|owner| own != owner.org_id)?;
+    let mut reason = format!("organisation {} has this user name in the table", owner.org_id);
     if let Some(moves) = moves.filter(|_| others.len() == 1) {
-        if moves.expect(claim, own, owner) {
+        if moves.expect(claim, owner) {
             return None;
         }
-        reason
-            .push_str(&format!("; at most {} names of a source can pass to other organisations at once", moves::MOST));
+        reason.push_str(&format!(
+            ", and at most {} names of a source can pass to other organisations in one run: pass --reject-limit, and \
+             rerun for the others",
+            grouped(moves::MOST as u64)
+        ));
     }
     Some(moves::name_taken(claim, reason))
 }

@@ -26,7 +26,7 @@ const PROVEN_AT_ONCE: usize = 256;
 /// Compares rows with items, by organisation.
 pub(super) async fn compare_accounts(
     mut wanted: Spill<Wanted>,
-    (mut held, mut removals): (Spill<Item>, Spill<Removal>),
+    (mut held, mut removals, mut reserved): (Spill<Item>, Spill<Removal>, Option<Spill<Item>>),
     mut rejected: Spill<Rejected>,
     (terms, key): (&Terms, TableKey),
     (absent, moves): (&mut Absent, &mut Moves),
@@ -43,6 +43,11 @@ pub(super) async fn compare_accounts(
             let item = item?;
             review.counts.of_former_name += u64::from(terms.has_former_name(&item));
             items.extend(key_of(key, &item).map(|key| (key, item)));
+        }
+        if let Some(reserved) = &mut reserved {
+            for account in reserved.read(part)? {
+                keep_stale(review, part, &account?, |account| key_of(key, account).and_then(|key| items.get(&key)))?;
+            }
         }
         let mut removed: HashMap<String, String> = HashMap::new();
         for removal in removals.read(part)? {
@@ -117,6 +122,22 @@ pub(super) async fn compare_accounts(
     Ok(())
 }
 
+/// Keeps the reservation of a name whose account is gone, or has another name.
+fn keep_stale<'a>(
+    review: &mut Review,
+    part: usize,
+    account: &Item,
+    found: impl Fn(&Item) -> Option<&'a Item>,
+) -> io::Result<()> {
+    if found(account).is_some_and(|item| item.get("username") == account.get("username")) {
+        return Ok(());
+    }
+    review.counts.stale_reservations += 1;
+    review.sample("stale-reservations", || label(account));
+    review.work.free();
+    review.reserved.push_to(part, account)
+}
+
 /// Leaves out a row whose account was removed from the table.
 fn keep_out(review: &mut Review, claim: &Wanted, row: &Item, time: &str) -> io::Result<()> {
     review.counts.kept_out += 1;
@@ -154,19 +175,15 @@ fn decide(
         is_newer: false,
     };
     match verdict {
-        Verdict::New if moves.concern(claim.org_id) => moves.add(claim.org_id, Step::New(claim)),
+        Verdict::New if moves.concern(&claim.key) => moves.add(claim.key.clone(), Step::New(claim)),
         Verdict::New => {
             count_new(review, row);
             review.new.push_to(part, &claim)?;
         }
-        Verdict::Same | Verdict::Unproven => {
-            review.counts.same += 1;
-            count_capitals(review, row);
-        }
+        Verdict::Same | Verdict::Unproven => count_same(review, row),
         Verdict::Renewed => {
-            review.counts.same += 1;
+            count_same(review, row);
             review.counts.renewed += 1;
-            count_capitals(review, row);
             let change = change(item, Vec::new());
             review.work.change(&change);
             review.changed.push_to(part, &change)?;
@@ -178,11 +195,11 @@ fn decide(
         }
         Verdict::Changed(attributes) => {
             let change = change(item, attributes);
-            write_change(review, part, change, (claim.org_id, moves))?;
+            write_change(review, part, change, (&claim.key, moves))?;
         }
         Verdict::Repaired { attributes, is_newer } => {
             let change = Change { is_newer, ..change(item, attributes) };
-            write_change(review, part, change, (claim.org_id, moves))?;
+            write_change(review, part, change, (&claim.key, moves))?;
         }
         Verdict::Malformed(reason) => {
             absent.spare(Some(claim.org_id), claim.name())?;
@@ -212,18 +229,20 @@ fn decide(
 }
 
 /// Keeps a change, or has it wait for a name that passes on.
-fn write_change(
-    review: &mut Review,
-    part: usize,
-    change: Change,
-    (org_id, moves): (i64, &mut Moves),
-) -> io::Result<()> {
-    if moves.concern(org_id) && change.is_renamed() {
-        moves.add(org_id, Step::Changed(change));
+fn write_change(review: &mut Review, part: usize, change: Change, (key, moves): (&str, &mut Moves)) -> io::Result<()> {
+    if moves.concern(key) && change.is_renamed() {
+        moves.add(key.to_owned(), Step::Changed(change));
         return Ok(());
     }
     count_change(review, &change);
     review.changed.push_to(part, &change)
+}
+
+/// Counts an account that the table has as the source has it.
+fn count_same(review: &mut Review, row: &Item) {
+    count_capitals(review, row);
+    review.counts.same += 1;
+    review.sample("same", || label(row));
 }
 
 /// Counts an account that is added.

@@ -55,8 +55,8 @@ impl Work {
         }
     }
 
-    /// An account that is changed. A new user name is written in a transaction, which counts
-    /// twice, with two reservations, and moves the account in the index.
+    /// An account that is changed. A new user name is written in a transaction, which counts twice, with two
+    /// reservations, and moves the account in the index.
     pub(super) fn change(&mut self, change: &Change) {
         let units = units(bytes(&change.row) + TIMES).max(units(bytes(&change.item)));
         let is_renamed = change.is_renamed();
@@ -70,6 +70,11 @@ impl Work {
         let units = units(bytes(item));
         self.deletions.table += units + RESERVATION;
         self.deletions.index += units;
+    }
+
+    /// A reservation that is deleted in a transaction, which counts twice, with the check of its account.
+    pub(super) fn free(&mut self) {
+        self.deletions.table += 2 * (RESERVATION + 1);
     }
 
     /// The estimate for an environment and a table that takes so many write units a second; `folders` and `deletes` as in
@@ -95,7 +100,7 @@ impl Work {
             regions: regions.len() as u64,
             usd,
             folders: counts.clone().map(|(_, count)| count).sum(),
-            folders_usd: counts.map(put).sum(),
+            folders_usd: counts.map(put).try_fold(0.0, |sum, usd| Some(sum + usd?)),
             seconds: table.max(index).div_ceil(rate),
             write_units_per_second: rate,
             prices_of: prices::OF,
@@ -175,6 +180,7 @@ mod tests {
         assert_eq!(work.estimate((&of_99, 500), true, false).seconds, 4);
         let without = work.estimate((&of_99, WRITE_UNITS_PER_SECOND), false, false);
         assert_eq!((without.folders, without.folders_usd), (0, Some(0.0)));
+        assert!(without.folders_usd.is_some_and(f64::is_sign_positive), "not -0.0");
         let mut elsewhere = environment();
         elsewhere.table.regions.push("mars-1".into());
         assert_eq!(work.estimate((&elsewhere, WRITE_UNITS_PER_SECOND), true, false).usd, None);

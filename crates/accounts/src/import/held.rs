@@ -3,8 +3,8 @@
 use std::io;
 
 use serde::{Deserialize, Serialize};
-use sftp_authorizer::Item;
 use sftp_authorizer::home::Home;
+use sftp_authorizer::{Attribute, Item};
 
 use super::compare::{self, HOME, text};
 use super::digest::DigestKey;
@@ -23,6 +23,8 @@ pub(super) struct Held {
     pub(super) claims: Spill<Claim>,
     pub(super) folders: Spill<Folder<Claim>>,
     pub(super) removals: Spill<Removal>,
+    /// The accounts (organisation and name) for which names are reserved, if the source has its accounts deleted.
+    pub(super) reserved: Option<Spill<Item>>,
     /// Accounts that were imported with another key.
     pub(super) other_key: u64,
 }
@@ -35,6 +37,7 @@ impl Held {
             claims: Spill::new()?,
             folders: Spill::new()?,
             removals: Spill::new()?,
+            reserved: None,
             other_key: 0,
         })
     }
@@ -49,9 +52,14 @@ pub(super) struct Removal {
 }
 
 /// Reads the customers' items of the table, several segments at once.
-pub(super) async fn held(accounts: &Accounts, digests: &DigestKey, watch: &dyn Watch) -> Result<Held, ReviewError> {
+pub(super) async fn held(
+    accounts: &Accounts,
+    digests: &DigestKey,
+    deletes: bool,
+    watch: &dyn Watch,
+) -> Result<Held, ReviewError> {
     let mut pages = Pages::of(accounts);
-    let mut held = Held::new()?;
+    let mut held = Held { reserved: deletes.then(Spill::new).transpose()?, ..Held::new()? };
     while let Some(items) = pages.next().await? {
         if watch.is_stopping() {
             return Err(ReviewError::Interrupted);
@@ -65,16 +73,21 @@ pub(super) async fn held(accounts: &Accounts, digests: &DigestKey, watch: &dyn W
     Ok(held)
 }
 
-/// Keeps an item and its claim of a name, and the marks of removed accounts; not the other reservations of names, nor
-/// the canaries of `verify`.
+/// Keeps an item and its claim of a name, the marks of removed accounts, and the other reservations of names if they
+/// are asked for; not the canaries of `verify`.
 pub(super) fn hold(held: &mut Held, item: &Item, key: TableKey) -> io::Result<()> {
     if is_reservation(item) {
-        let owner = number(item, RESERVED_BY);
-        let (Some(time), Some(name), Some(owner)) = (text(item, REMOVED), text(item, RESERVES), owner) else {
-            return Ok(());
+        let (Some(name), Some(owner)) = (text(item, RESERVES), number(item, RESERVED_BY)) else { return Ok(()) };
+        let of = key_text(key, owner, name);
+        return match (text(item, REMOVED), &mut held.reserved) {
+            (Some(time), _) => held.removals.push(of.as_bytes(), &Removal { key: of.clone(), time: time.to_owned() }),
+            (None, Some(reserved)) => {
+                let name = Attribute::Text(name.to_owned());
+                let org_id = Attribute::Number(owner.to_string());
+                reserved.push(of.as_bytes(), &Item::from([("orgid".into(), org_id), ("username".into(), name)]))
+            }
+            (None, None) => Ok(()),
         };
-        let removal = Removal { key: key_text(key, owner, name), time: time.to_owned() };
-        return held.removals.push(removal.key.as_bytes(), &removal);
     }
     match claim(item, key, (&mut held.claims, &mut held.folders))? {
         Some(key) => held.items.push(key.as_bytes(), item),

@@ -1,6 +1,7 @@
 //! User names that pass from one organisation to another within one source: `a` gets the name that `b` gives up. Each
 //! such account waits for the one before it, and two that exchange their names wait for each other; so they are put in
-//! chains, whose accounts are written together.
+//! chains, whose accounts are written together. Where an organisation may have several accounts, one with another name
+//! is another account: the name becomes free with the deletion of the old one.
 //!
 //! In memory, and therefore limited in number.
 
@@ -12,7 +13,8 @@ use super::absent::Absent;
 use super::decide::{count_change, count_new, reject_late};
 use super::rejected::{Reason, Rejected};
 use super::review::{Review, ReviewError};
-use super::wanted::{Change, Claim, Wanted};
+use super::wanted::{Change, Claim, Wanted, key_of};
+use crate::key::TableKey;
 
 /// Names of a source that pass from one organisation to another.
 pub(super) const MOST: usize = 2_000;
@@ -20,9 +22,9 @@ pub(super) const MOST: usize = 2_000;
 /// DynamoDB API reference, TransactWriteItems).
 pub(super) const AT_ONCE: usize = 49;
 
-/// Said of an organisation that keeps a name although the source does not have it any more.
+/// Said of an account that keeps a name although the source does not have it any more.
 const DEPARTING: &str =
-    ", and is not in the source any more: `sftpctl users sync --apply --delete` deletes its account first";
+    ", and that account is not in the source any more: `sftpctl users sync --apply --delete` deletes it first";
 
 /// Accounts of which each gets the name that the one before it gives up; in a circle, the first that of the last.
 #[derive(Debug)]
@@ -38,67 +40,82 @@ pub(super) enum Step {
     Changed(Change),
 }
 
-/// The moves of a source.
-#[derive(Debug, Default)]
+/// The account that has a name in the table.
+#[derive(Clone, Debug)]
+pub(crate) struct Owner {
+    pub(super) org_id: i64,
+    /// As of [`Claim`].
+    pub(super) key: String,
+}
+
+/// The moves of a source. Accounts are named by their keys, as of [`Claim`].
+#[derive(Debug)]
 pub(crate) struct Moves {
-    /// By the organisation that gets a name: its claim, and the organisation that has the name in the table.
-    wanted: BTreeMap<i64, (Claim, i64)>,
-    owners: BTreeSet<i64>,
-    /// Owners that the source does not have any more, and whose accounts an import brought.
-    departing: BTreeSet<i64>,
-    /// By organisation.
-    steps: BTreeMap<i64, Step>,
+    key: TableKey,
+    /// By the account that gets a name: its claim, and the account that has the name in the table.
+    wanted: BTreeMap<String, (Claim, Owner)>,
+    owners: BTreeSet<String>,
+    /// Owners that the source does not have any more, and that an import brought.
+    departing: BTreeSet<String>,
+    steps: BTreeMap<String, Step>,
 }
 
 impl Moves {
+    pub(super) fn new(key: TableKey) -> Self {
+        let (wanted, owners, departing, steps) = Default::default();
+        Self { key, wanted, owners, departing, steps }
+    }
+
     /// Keeps the claim of a name that the table has for `owner`; false if there are too many.
-    pub(super) fn expect(&mut self, claim: &Claim, org_id: i64, owner: i64) -> bool {
-        if self.wanted.len() >= MOST && !self.wanted.contains_key(&org_id) {
+    pub(super) fn expect(&mut self, claim: &Claim, owner: &Owner) -> bool {
+        if self.wanted.len() >= MOST && !self.wanted.contains_key(&claim.key) {
             return false;
         }
-        self.wanted.insert(org_id, (claim.clone(), owner));
-        self.owners.insert(owner);
+        self.wanted.insert(claim.key.clone(), (claim.clone(), owner.clone()));
+        self.owners.insert(owner.key.clone());
         true
     }
 
     /// Whether an account waits for another, or another for it.
-    pub(super) fn concern(&self, org_id: i64) -> bool {
-        self.wanted.contains_key(&org_id) || self.owners.contains(&org_id)
+    pub(super) fn concern(&self, key: &str) -> bool {
+        self.wanted.contains_key(key) || self.owners.contains(key)
     }
 
     /// Notes that the source does not have an account any more.
     pub(super) fn depart(&mut self, item: &Item) {
-        self.departing.extend(super::wanted::org_id(item).filter(|org_id| self.owners.contains(org_id)));
+        self.departing.extend(key_of(self.key, item).filter(|key| self.owners.contains(key)));
     }
 
     /// Adds an account that would be written with a new name.
-    pub(super) fn add(&mut self, org_id: i64, step: Step) {
-        self.steps.insert(org_id, step);
+    pub(super) fn add(&mut self, key: String, step: Step) {
+        self.steps.insert(key, step);
     }
 
     /// Gives the review the chains, and rejects the accounts whose names do not become free. With `deletes`, accounts
     /// that the source does not have any more give theirs up.
     pub(super) fn settle(mut self, review: &mut Review, absent: &mut Absent, deletes: bool) -> Result<(), ReviewError> {
-        // By the organisation that gives a name up: the one that gets it. Names that several rows claim are rejected.
-        let next: BTreeMap<i64, i64> = self
+        // By the account that gives a name up: the one that gets it. Names that several rows claim are rejected.
+        let next: BTreeMap<String, String> = self
             .wanted
             .iter()
-            .filter(|(org_id, _)| self.steps.contains_key(org_id))
-            .map(|(org_id, (_, owner))| (*owner, *org_id))
+            .filter(|(key, _)| self.steps.contains_key(*key))
+            .map(|(key, (_, owner))| (owner.key.clone(), key.clone()))
             .collect();
-        let free: Vec<i64> = self.steps.keys().filter(|org_id| !self.wanted.contains_key(org_id)).copied().collect();
+        let free: Vec<String> = self.steps.keys().filter(|key| !self.wanted.contains_key(*key)).cloned().collect();
         for first in free {
-            let chain = self.chain(first, &next);
-            keep(review, Chain { steps: chain, is_circle: false })?;
+            let steps = self.chain(first, &next).into_iter().map(|(_, step)| step).collect();
+            keep(review, Chain { steps, is_circle: false })?;
         }
         // What is left waits for a name that is not given up, or is in a circle.
-        let waiting = self.steps.keys().filter(|org_id| !self.has_step(self.owner_of(**org_id))).copied();
-        for first in waiting.collect::<Vec<i64>>() {
-            let mut owner = self.owner_of(first);
-            let name = self.wanted.get(&first).map(|(claim, _)| claim.name.clone()).unwrap_or_default();
-            let is_departing = self.departing.contains(&owner) && absent.is_gone(owner, &name)?;
+        let waits = |(claim, owner): &(Claim, Owner)| {
+            let is_waiting = self.steps.contains_key(&claim.key) && !self.steps.contains_key(&owner.key);
+            is_waiting.then(|| (claim.clone(), owner.clone()))
+        };
+        for (claim, owner) in self.wanted.values().filter_map(waits).collect::<Vec<_>>() {
+            let is_departing = self.departing.contains(&owner.key) && absent.is_gone(owner.org_id, &claim.name)?;
+            let chain = self.chain(claim.key, &next);
             if is_departing && deletes {
-                let steps = self.chain(first, &next);
+                let steps: Vec<Step> = chain.into_iter().map(|(_, step)| step).collect();
                 count(review, &steps);
                 review.after_deletions.push(Chain { steps, is_circle: false });
                 continue;
@@ -107,16 +124,17 @@ impl Moves {
             if is_departing {
                 reason.push_str(DEPARTING);
             }
-            for step in self.chain(first, &next) {
-                let org_id = step_org(&step);
-                self.reject(review, absent, org_id, format!("organisation {owner} {reason}"))?;
+            let mut owner = owner.org_id;
+            for (key, step) in chain {
+                self.reject(review, absent, &key, format!("organisation {owner} {reason}"))?;
                 reason = "has this user name in the table, and its own row, which gives it up, is rejected".to_owned();
-                owner = org_id;
+                owner = step_org(&step);
             }
         }
-        while let Some(first) = self.steps.keys().next().copied() {
+        while let Some(first) = self.steps.keys().next().cloned() {
             let steps = self.chain(first, &next);
             if steps.len() <= AT_ONCE {
+                let steps = steps.into_iter().map(|(_, step)| step).collect();
                 keep(review, Chain { steps, is_circle: true })?;
                 continue;
             }
@@ -125,33 +143,25 @@ impl Moves {
                  give one of them another name first",
                 steps.len()
             );
-            for step in steps {
-                self.reject(review, absent, step_org(&step), reason.clone())?;
+            for (key, _) in steps {
+                self.reject(review, absent, &key, reason.clone())?;
             }
         }
         Ok(())
     }
 
-    fn owner_of(&self, org_id: i64) -> i64 {
-        self.wanted.get(&org_id).map_or(0, |(_, owner)| *owner)
-    }
-
-    fn has_step(&self, org_id: i64) -> bool {
-        self.steps.contains_key(&org_id)
-    }
-
-    /// Takes the account of an organisation, and those that wait for it one after the other.
-    fn chain(&mut self, first: i64, next: &BTreeMap<i64, i64>) -> Vec<Step> {
-        let (mut chain, mut org_id) = (Vec::new(), Some(first));
-        while let Some(step) = org_id.and_then(|org_id| self.steps.remove(&org_id)) {
-            chain.push(step);
-            org_id = org_id.and_then(|org_id| next.get(&org_id)).copied();
+    /// Takes an account, and those that wait for it one after the other.
+    fn chain(&mut self, first: String, next: &BTreeMap<String, String>) -> Vec<(String, Step)> {
+        let (mut chain, mut at) = (Vec::new(), Some(first));
+        while let Some((key, step)) = at.and_then(|key| self.steps.remove_entry(&key)) {
+            at = next.get(&key).cloned();
+            chain.push((key, step));
         }
         chain
     }
 
-    fn reject(&self, review: &mut Review, absent: &mut Absent, org_id: i64, reason: String) -> Result<(), ReviewError> {
-        let Some((claim, _)) = self.wanted.get(&org_id) else { return Ok(()) };
+    fn reject(&self, review: &mut Review, absent: &mut Absent, key: &str, reason: String) -> Result<(), ReviewError> {
+        let Some((claim, _)) = self.wanted.get(key) else { return Ok(()) };
         absent.spare(claim.org_id, Some(&claim.name))?;
         Ok(reject_late(review, &name_taken(claim, reason))?)
     }

@@ -111,7 +111,9 @@ impl Reason {
             Self::DuplicateName => ["user name claimed by several rows", "user names claimed by several rows"],
             Self::DuplicateOrg => ["organisation claimed by several rows", "organisations claimed by several rows"],
             Self::NameTaken => ["user name of another organisation", "user names of other organisations"],
-            Self::Conflict => ["account changed in the table", "accounts changed in the table"],
+            Self::Conflict => {
+                ["account that others have changed or brought", "accounts that others have changed or brought"]
+            }
             Self::MalformedItem => ["malformed item in the table", "malformed items in the table"],
         };
         either(count, one, many)

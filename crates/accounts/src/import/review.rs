@@ -102,6 +102,8 @@ pub struct Counts {
     pub rejected: u64,
     /// Accounts of the table that were imported, and that the source does not have any more.
     pub removed: u64,
+    /// User names that are reserved for accounts that are gone; counted if the source has its accounts deleted.
+    pub stale_reservations: u64,
     /// Accounts of the table that were imported, and that only a rejected row may be about; they are not deleted.
     pub spared: u64,
     /// Rejected rows that do not say which account they are about: it may be any, and nothing is deleted.
@@ -127,7 +129,8 @@ pub struct Review {
     pub counts: Counts,
     /// Rejected rows by reason; a row with several is counted for each.
     pub reasons: BTreeMap<Reason, u64>,
-    /// Some accounts of each outcome: `new`, `changed`, `newer`, `kept-out`, `rejected`, `removed`, `spared`,
+    /// Some accounts of each outcome: `new`, `changed`, `same`, `newer`, `kept-out`, `rejected`, `removed`,
+    /// `stale-reservations`, `spared`,
     /// `removed-but-newer`, `of-other-sources`, `only-in-table`, `capitals`, `case-variants`.
     pub samples: BTreeMap<&'static str, Vec<String>>,
     /// What the operator should know about the source as a whole.
@@ -142,6 +145,8 @@ pub struct Review {
     /// Those that begin with the name of an account that is deleted.
     pub(super) after_deletions: Vec<Chain>,
     pub(super) removed: Spill<Item>,
+    /// Accounts that are gone, and whose names are still reserved.
+    pub(super) reserved: Spill<Item>,
     pub(super) rejected: Spill<Rejected>,
     pub(super) noted: Spill<Noted>,
     /// Accounts that were to be written, and were not.
@@ -229,7 +234,7 @@ pub async fn review(
     let terms = terms(rows, options);
     let held = async {
         match options.has_table {
-            true => held(accounts, &terms.key, watch).await,
+            true => held(accounts, &terms.key, options.deletes, watch).await,
             false => Ok(Held::new()?),
         }
     };
@@ -281,21 +286,20 @@ pub(super) async fn compared(
         after_deletions: Vec::new(),
         missed: Spill::new()?,
         removed: Spill::new()?,
+        reserved: Spill::new()?,
         rejected: Spill::new()?,
         noted,
     };
-    // Where a name is part of the key, an account with another name is another account.
-    let mut moves = Moves::default();
-    let takes_moves = (!key.has_name()).then_some(&mut moves);
+    let mut moves = Moves::new(key);
     let variants = |names: &[&str]| {
         review.counts.case_variants += names.len() as u64;
         review.sample("case-variants", || names.join(", "));
     };
-    compare_names(claims, held.claims, &mut rejected, &mut absent, (takes_moves, variants))?;
+    compare_names(claims, held.claims, &mut rejected, &mut absent, (Some(&mut moves), variants))?;
     note_shared(old_folders, &mut review)?;
     compare_folders([folders, held.folders], &mut rejected, &mut absent)?;
     let other_key = held.other_key;
-    let held = (held.items, held.removals);
+    let held = (held.items, held.removals, held.reserved);
     compare_accounts(wanted, held, rejected, (terms, key), (&mut absent, &mut moves), (&mut review, watch)).await?;
     moves.settle(&mut review, &mut absent, options.deletes)?;
     absent.settle(&mut review)?;

@@ -76,6 +76,7 @@ async fn review(rows: Vec<Row>, items: &[Item], options: &Options<'_>) -> Review
     let terms = review::terms(&rows, options);
     let read = reading::read(&mut rows, options, &terms, key, &Silent).await.unwrap();
     let mut held = Held::new().unwrap();
+    held.reserved = options.deletes.then(|| crate::spill::Spill::new().unwrap());
     for item in items {
         held::hold(&mut held, item, key).unwrap();
     }
@@ -330,7 +331,7 @@ async fn names_that_pass_from_one_to_another_are_written_in_their_order() {
 
 /// What to do about a name whose account the source does not have any more.
 const DEPARTED: &str =
-    ", and is not in the source any more: `sftpctl users sync --apply --delete` deletes its account first";
+    ", and that account is not in the source any more: `sftpctl users sync --apply --delete` deletes it first";
 
 #[tokio::test]
 async fn a_departed_customers_name_passes_on_if_its_account_is_deleted() {
@@ -351,6 +352,55 @@ async fn a_departed_customers_name_passes_on_if_its_account_is_deleted() {
     let doubtful = Row { cluster: Some("no".into()), ..row("1", "anna.new") };
     let spared = review(rows.into_iter().chain([doubtful]).collect(), &held, &deleting).await;
     assert_eq!((spared.counts.removed, spared.counts.changed, spared.counts.rejected), (0, 0, 3), "{spared:?}");
+}
+
+/// An account with another name is another account there: names pass on with the deletion of the old ones.
+#[tokio::test]
+async fn names_pass_on_by_deletions_where_an_organisation_has_several_accounts() {
+    let environment = environment("accounts: { per_organisation: many }");
+    let keeping = options(&environment);
+    let deleting = Options { deletes: true, ..keeping.clone() };
+    let held = imported(vec![row("1", "anna"), row("1", "bert"), row("2", "carl"), row("3", "dora")], &keeping).await;
+    // 1 and 2 exchange a name, and the new 4 gets that of 3.
+    let rows = vec![row("1", "anna"), row("1", "carl"), row("2", "bert"), row("4", "dora")];
+    let mut found = review(rows.clone(), &held, &deleting).await;
+    let counts = found.counts;
+    assert_eq!((counts.same, counts.new, counts.removed, counts.rejected), (1, 3, 3, 0), "{found:?}");
+    assert_eq!((found.after_deletions.len(), found.new.count()), (3, 0));
+    assert_eq!(found.samples["same"], ["anna (organisation 1)"]);
+    found = review(rows.clone(), &held, &keeping).await;
+    assert_eq!((found.counts.new, found.counts.rejected), (0, 3));
+    let mut reasons = Vec::new();
+    found.rejected(|fault| reasons.push(fault.reason.clone())).unwrap();
+    assert_eq!(reasons[0], format!("organisation 2 has this user name in the table{DEPARTED}"));
+    // An account that somebody has changed since its import keeps its name.
+    let mut newer = held.clone();
+    let dora = newer.iter_mut().find(|item| item["username"] == Attribute::Text("dora".into()));
+    dora.unwrap().insert("updatedAt".into(), Attribute::Text("t2".into()));
+    let kept = review(rows, &newer, &deleting).await.counts;
+    assert_eq!((kept.new, kept.removed, kept.removed_but_newer, kept.rejected), (2, 2, 1, 1), "{kept:?}");
+}
+
+#[tokio::test]
+async fn names_that_are_reserved_for_accounts_that_are_gone_are_found() {
+    for added in ["", "accounts: { per_organisation: many }"] {
+        let environment = environment(added);
+        let keeping = options(&environment);
+        let deleting = Options { deletes: true, ..keeping.clone() };
+        let mut held = imported(vec![row("1", "anna"), row("2", "bert")], &keeping).await;
+        let key = TableKey::of(&environment);
+        let of = |org_id: &str, name: &str| key.reservation(name, Attribute::Number(org_id.into()));
+        // Its own, of another name of its organisation, of an organisation without an account, and of a removed one.
+        held.extend([of("1", "anna"), of("1", "alice"), of("3", "carl"), of("4", "dora")]);
+        held[5].insert("removedAt".into(), Attribute::Text("t2".into()));
+        let rows = || vec![row("1", "anna"), row("2", "bert")];
+        let found = review(rows(), &held, &deleting).await;
+        let mut stale = found.samples["stale-reservations"].clone();
+        stale.sort();
+        assert_eq!(stale, ["alice (organisation 1)", "carl (organisation 3)"], "{added}");
+        assert_eq!((found.counts.stale_reservations, found.reserved.count()), (2, 2));
+        assert_eq!(review(rows(), &held, &keeping).await.counts.stale_reservations, 0);
+    }
 }
 
 #[tokio::test]
@@ -399,6 +449,25 @@ async fn only_so_many_accounts_exchange_their_names_at_once() {
         let found = review(chain.collect(), &held, &options).await;
         assert_eq!((found.counts.changed, found.counts.rejected, found.chains.len()), (size as u64, 0, 1));
     }
+}
+
+#[tokio::test]
+async fn only_so_many_names_pass_on_in_one_run() {
+    let environment = environment("");
+    let options = options(&environment);
+    let row = |at: usize, name: usize| row(&(at + 1).to_string(), &format!("name{name}"));
+    let most = moves::MOST;
+    let held = imported((0..=most).map(|at| row(at, at)).collect(), &options).await;
+    // The last name becomes free, and each of the others waits for the next.
+    let mut found = review((0..=most).map(|at| row(at, at + 1)).collect(), &held, &options).await;
+    assert_eq!((found.counts.changed, found.counts.rejected), (most as u64 + 1, 0));
+    let held = imported((0..=most + 1).map(|at| row(at, at)).collect(), &options).await;
+    found = review((0..=most + 1).map(|at| row(at, at + 1)).collect(), &held, &options).await;
+    let mut words = Vec::new();
+    found.rejected(|fault| words.push(fault.reason.clone())).unwrap();
+    let limit = ", and at most 2,000 names of a source can pass to other organisations in one run: pass \
+                 --reject-limit, and rerun for the others";
+    assert_eq!(words.iter().filter(|why| why.ends_with(limit)).count(), 1, "{words:?}");
 }
 
 /// Two organisations share a folder since an older import. The source gives one of them its own.

@@ -53,6 +53,8 @@ pub struct Written {
     /// Accounts that only got a digest with the present key.
     pub renewed: u64,
     pub deleted: u64,
+    /// User names that were reserved for accounts that are gone, and are not any more.
+    pub freed: u64,
     /// Writes, and reads of reservations, that the table throttled, and that were sent again.
     pub throttled: u64,
     /// Writes whose answers were lost, or that AWS could not carry out, and that were sent again.
@@ -102,6 +104,7 @@ struct Batch {
     changed: u64,
     renewed: u64,
     deleted: u64,
+    freed: u64,
     resent: Resent,
     /// Apart, since it says nothing about the table.
     folders_resent: Resent,
@@ -139,6 +142,7 @@ pub async fn write(
     let mut new = review.new.all();
     let mut changed = review.changed.all();
     let mut removed = review.removed.all();
+    let mut reserved = review.reserved.all();
     let mut later: Spill<Added> = Spill::new()?;
     let mut run = Run::new(writer, (of, watch), &mut review.missed);
     let mut is_marked = false;
@@ -208,6 +212,16 @@ pub async fn write(
         let next = if watch.is_stopping() || !run.writing.has_room() { None } else { after_deletions.next() };
         if let Some(chain) = next {
             run.write(|writer| async move { writer.exchange(chain).await });
+        } else if run.next().await?.is_none() {
+            break;
+        }
+    }
+    // All names have been given.
+    loop {
+        let is_next = choices.deletes && !watch.is_stopping() && run.writing.has_room();
+        let batch = if is_next { reserved.take(BATCH)? } else { Vec::new() };
+        if !batch.is_empty() {
+            run.write(|writer| async move { writer.free(batch).await });
         } else if run.next().await?.is_none() {
             break;
         }
@@ -315,6 +329,7 @@ impl Written {
         self.changed += ended.changed;
         self.renewed += ended.renewed;
         self.deleted += ended.deleted;
+        self.freed += ended.freed;
         self.throttled += ended.resent.throttled;
         self.repeated += ended.resent.repeated;
         self.folders_throttled += ended.folders_resent.throttled;

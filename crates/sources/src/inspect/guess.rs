@@ -105,6 +105,8 @@ pub(super) struct Content {
     /// Numbers that a spreadsheet has rounded, or turned into decimal ones.
     changed: u64,
     folders: u64,
+    /// Such as the shells of Unix users.
+    programs: u64,
     mails: u64,
     status: u64,
     keys: u64,
@@ -118,7 +120,8 @@ impl Content {
         count(|c| &mut c.values, true);
         count(|c| &mut c.digits, text.len() <= 20 && text.bytes().all(|byte| byte.is_ascii_digit()));
         count(|c| &mut c.changed, not_whole(text).is_some());
-        count(|c| &mut c.folders, text.starts_with('/') && text.len() > 1);
+        count(|c| &mut c.folders, text.starts_with('/') && text.len() > 1 && !is_program(text));
+        count(|c| &mut c.programs, is_program(text));
         count(|c| &mut c.mails, is_mail(text));
         count(|c| &mut c.status, STATUS.iter().any(|word| text.eq_ignore_ascii_case(word)));
         count(|c| &mut c.keys, text.starts_with("ssh-") || text.starts_with("ecdsa-sha2-"));
@@ -140,6 +143,11 @@ impl Content {
     fn is_mostly(&self, count: u64) -> bool {
         count > 0 && count * 10 >= self.values * 9
     }
+}
+
+fn is_program(text: &str) -> bool {
+    let places = ["/bin/", "/sbin/", "/usr/bin/", "/usr/sbin/", "/usr/local/bin/", "/usr/local/sbin/"];
+    places.iter().any(|place| text.starts_with(place))
 }
 
 fn is_mail(text: &str) -> bool {
@@ -214,7 +222,7 @@ fn is_secret(name: &str) -> bool {
 /// if their names say that they are something else.
 pub(super) fn may_show(name: &str, guess: Option<&str>, content: &Content) -> bool {
     let by_name = named(name);
-    let is_plain = [content.folders, content.mails, content.status, content.dates, content.addresses];
+    let is_plain = [content.folders, content.programs, content.mails, content.status, content.dates, content.addresses];
     let is_known =
         matches!(by_name, Some("orgid" | "username" | "home" | "cluster" | "status" | "expires" | "allowed"));
     !is_secret(name)
@@ -250,6 +258,8 @@ mod tests {
             ("login", &["jan", "acme"], Some("username")),
             ("customer_login", &["jan", "acme"], Some("username")),
             ("3", &["/home/1", "/home/2"], Some("home")),
+            ("shell", &["/bin/bash", "/usr/sbin/nologin", "/bin/false"], None),
+            ("6", &["/bin/sh"], None),
             ("2", &["jan@example.com", "a@b.org"], Some("username")),
             ("1", &["17578", "17579"], Some("orgid")),
             ("active", &["1", "0", "1"], Some("status")),
@@ -275,6 +285,7 @@ mod tests {
             ("user_password", &["a@b.org", "a@c.org"], false),
             ("password", &["1", "0"], false),
             ("3", &["/home/1"], true),
+            ("shell", &["/bin/bash"], true),
             ("created", &["2024-01-01 10:00:00", "2025-02-03"], true),
             ("note", &["the password is summer"], false),
         ] {

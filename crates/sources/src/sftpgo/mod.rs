@@ -67,7 +67,7 @@ impl SftpGo {
         let open = || open_twice(file).map_err(|error| unreadable(file, &error));
         let read = |opened| Dump::open(BufReader::new(opened)).map_err(|fault| faulty(file, &fault));
         let opened = open()?;
-        let remark = readable_by_all(&opened, &shown(file)).map_err(|error| unreadable(file, &error))?;
+        let remark = readable_by_all(&opened, file).map_err(|error| unreadable(file, &error))?;
         let mut remarks: Vec<String> = remark.into_iter().collect();
         let mut dump = read(opened)?;
         let first = First::read(&mut dump).map_err(|fault| faulty(file, &fault))?;

@@ -256,7 +256,7 @@ fn check_passwd(root: &Root, faults: &mut Faults, remarks: &mut Vec<String>) -> 
 /// Checks the lines and the mode of shadow.
 fn check_shadow(root: &Root, faults: &mut Faults, remarks: &mut Vec<String>) -> Result<(), RowsError> {
     let file = required(root, SHADOW)?;
-    let remark = readable_by_all(&file, &root.shown(SHADOW)).map_err(|error| unreadable(root, SHADOW, &error))?;
+    let remark = readable_by_all(&file, &root.path_of(SHADOW)).map_err(|error| unreadable(root, SHADOW, &error))?;
     remarks.extend(remark);
     let mut lines = Lines::new(BufReader::new(file));
     while let Some((number, line)) = lines.next().map_err(|error| unreadable(root, SHADOW, &error))? {

@@ -48,7 +48,12 @@ impl Root {
 
     /// The path of a file of the system as it is on this machine, for messages.
     pub(crate) fn shown(&self, path: &str) -> String {
-        visible(&self.path.join(self.below(path)).display().to_string()).into_owned()
+        visible(&self.path_of(path).display().to_string()).into_owned()
+    }
+
+    /// The path of a file of the system as it is on this machine.
+    pub(super) fn path_of(&self, path: &str) -> PathBuf {
+        self.path.join(self.below(path))
     }
 
     /// Where a file of the system is below the folder.

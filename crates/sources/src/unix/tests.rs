@@ -235,7 +235,10 @@ fn a_folder_of_single_files_is_read() {
     assert!(!remarks.contains("everybody on this machine"), "{remarks}");
     fs::set_permissions(dir.path().join("shadow"), fs::Permissions::from_mode(0o644)).unwrap();
     let remarks = open(dir.path(), Options::default()).remarks().join("\n");
-    assert!(remarks.contains("everybody on this machine can read the hashes in") && remarks.contains("mode 0644"));
+    let shadow = dir.path().join("shadow");
+    let warning =
+        format!("everybody on this machine can read the hashes in {0} (mode 0644): chmod 600 {0}", shadow.display());
+    assert!(remarks.contains(&warning), "{remarks}");
 }
 
 #[test]

@@ -77,24 +77,26 @@ enum Tls {
 }
 
 impl DatabaseArgs {
-    /// The options that were given.
-    pub(super) fn given(&self) -> impl Iterator<Item = &'static str> {
+    /// The options that were given, with their values.
+    pub(super) fn given(&self) -> impl Iterator<Item = (&'static str, Option<String>)> {
         let Self { table, query, key, filter, password_file, password_env, password_secret, .. } = self;
         let Self { no_password, tls, ca_file, server_name, .. } = self;
-        let all = [
-            (table.is_some(), "--table"),
-            (query.is_some(), "--query"),
-            (key.is_some(), "--key"),
-            (filter.is_some(), "--where"),
-            (password_file.is_some(), "--password-file"),
-            (password_env.is_some(), "--password-env"),
-            (password_secret.is_some(), "--password-secret"),
-            (*no_password, "--no-password"),
-            (tls.is_some(), "--tls"),
-            (ca_file.is_some(), "--ca-file"),
-            (server_name.is_some(), "--server-name"),
+        let path = |path: &Option<PathBuf>| path.as_ref().map(|path| path.display().to_string());
+        let tls = tls.and_then(|tls| Some(tls.to_possible_value()?.get_name().to_owned()));
+        let with_values = [
+            ("--table", table.clone()),
+            ("--query", query.clone()),
+            ("--key", key.clone()),
+            ("--where", filter.clone()),
+            ("--password-file", path(password_file)),
+            ("--password-env", password_env.clone()),
+            ("--password-secret", password_secret.clone()),
+            ("--tls", tls),
+            ("--ca-file", path(ca_file)),
+            ("--server-name", server_name.clone()),
         ];
-        all.into_iter().filter(|(is_given, _)| *is_given).map(|(_, name)| name)
+        let with_values = with_values.into_iter().filter(|(_, value)| value.is_some());
+        with_values.chain(no_password.then_some(("--no-password", None)))
     }
 
     /// The files that are read.

@@ -51,9 +51,6 @@ pub(super) struct Args {
 
 /// Imports accounts, under the lock of commands that write many accounts.
 pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> {
-    if args.common.source.inspects() {
-        return run::inspect(&args.common, printer).await;
-    }
     let manner = Manner {
         command: "users import",
         via_s3: args.via_s3,

@@ -114,12 +114,15 @@ impl Limit {
     }
 }
 
-/// Reviews the source, and writes what the manner allows.
+/// Inspects the source, or reviews it, and writes what the manner allows.
 pub(in crate::commands::users) async fn run(
     args: &CommonArgs,
     manner: Manner,
     printer: Printer,
 ) -> Result<Exit, CliError> {
+    if args.source.inspects() {
+        return inspect(args, printer).await;
+    }
     args.source.check_options()?;
     if manner.deletions.is_some() {
         args.source.check_name()?;
@@ -188,7 +191,7 @@ pub(in crate::commands::users) fn check_constants(
 }
 
 /// Shows what the source's columns hold. AWS is called only for the database's password.
-pub(super) async fn inspect(args: &CommonArgs, printer: Printer) -> Result<Exit, CliError> {
+async fn inspect(args: &CommonArgs, printer: Printer) -> Result<Exit, CliError> {
     args.source.check_options()?;
     if !args.source.needs_aws() {
         return args.source.inspect(None, printer).await;
@@ -254,7 +257,8 @@ impl Run<'_> {
         if let (Some(path), Some(form)) = (&self.args.report, self.form) {
             report_file::write(path, form, &mut review).map_err(|error| unwritable(path, &error))?;
         }
-        self.printer.text(|| outcomes(&review));
+        let all = self.args.report.as_ref().map(|path| format!("{} has them all", path.display()));
+        self.printer.text(|| outcomes(&review, all.as_deref().unwrap_or("--report FILE has them all")));
         if self.writes(&review) > 0 {
             if self.via_s3.is_some() {
                 self.printer.text(|| "without --via-s3:");
@@ -302,7 +306,7 @@ impl Run<'_> {
     async fn review(&self, shown: &Shown) -> Result<Review, CliError> {
         let mapping = self.mapping.as_ref();
         let secrets = Some((&**self.aws, &*self.environment.home_region));
-        let mut rows = self.args.source.open(secrets, mapping, self.printer).await?;
+        let mut rows = self.args.source.open((&self.environment.name, secrets), mapping, self.printer).await?;
         let own = DigestKey::random();
         // Without a key there is no digest to compare with, and a run that writes nothing keeps none.
         let key = match self.manner.writes {
@@ -347,9 +351,9 @@ impl Run<'_> {
         review.counts.new + review.counts.changed + deletions
     }
 
-    /// The number of accounts that would be written, with those that only get a digest.
+    /// The number of accounts that would be written, with those that only get a digest, and of names that are freed.
     fn writes(&self, review: &Review) -> u64 {
-        self.changes(review) + review.counts.renewed
+        self.changes(review) + review.counts.renewed + review.counts.stale_reservations
     }
 
     fn choices(&self) -> Choices {

@@ -12,6 +12,7 @@ use crate::report::Printer;
 use crate::report::import::grouped;
 use sftpctl_accounts::import::row::{Rows, RowsError};
 use sftpctl_aws::Aws;
+use sftpctl_core::shell_word::shell_word;
 use sftpctl_core::shown::Text;
 use sftpctl_core::text::counted;
 use sftpctl_sources::ahead::Ahead;
@@ -118,18 +119,18 @@ struct View<'a> {
 }
 
 impl ReadingArgs {
-    /// The options that were given, each with the kind of source that it is for.
-    fn given(&self) -> impl Iterator<Item = (&'static str, Kind)> {
-        let everyone = self.everyone.then_some(("--everyone", Kind::Shadow));
-        let drops = self.drop_restrictions.then_some(("--drop-restrictions", Kind::Sftpgo));
-        let database = self.database.given().map(|name| (name, Kind::Mysql));
+    /// The options that were given, each with the kind of source that it is for, and its value.
+    fn given(&self) -> impl Iterator<Item = (&'static str, Kind, Option<String>)> {
+        let everyone = self.everyone.then_some(("--everyone", Kind::Shadow, None));
+        let drops = self.drop_restrictions.then_some(("--drop-restrictions", Kind::Sftpgo, None));
+        let database = self.database.given().map(|(name, value)| (name, Kind::Mysql, value));
         everyone.into_iter().chain(drops).chain(database)
     }
 
     /// Refuses options of a source where there is none.
     pub(in crate::commands::users) fn check_none(&self) -> Result<(), CliError> {
         let mapping = self.mapping.as_ref().map(|_| "--mapping");
-        let Some(name) = mapping.or_else(|| self.given().map(|(name, _)| name).next()) else { return Ok(()) };
+        let Some(name) = mapping.or_else(|| self.given().map(|(name, ..)| name).next()) else { return Ok(()) };
         Err(CliError::new(Exit::Usage, format!("{name} is an option of a source, and there is none"))
             .hint(format!("pass --from SOURCE, or leave {name} out")))
     }
@@ -144,7 +145,7 @@ impl SourceArgs {
     /// Refuses options of another kind of source: without effect, they would be taken for what they say.
     pub(in crate::commands::users) fn check_options(&self) -> Result<(), CliError> {
         let mut given = self.reading.given();
-        let Some((name, kind)) = given.find(|(_, kind)| *kind != self.from.kind) else { return Ok(()) };
+        let Some((name, kind, _)) = given.find(|(_, kind, _)| *kind != self.from.kind) else { return Ok(()) };
         let (kind, from) = (kind.as_str(), self.from.kind.as_str());
         Err(CliError::new(Exit::Usage, format!("{name} is an option of {kind}: sources, and has no effect on {from}:"))
             .hint(format!("leave {name} out")))
@@ -206,10 +207,10 @@ impl SourceArgs {
         Ok(Exit::Ok)
     }
 
-    /// The rows of the source under its mapping. Where something is waited for, other tasks go on.
+    /// The rows of the source under its mapping, for an environment. Where something is waited for, other tasks go on.
     pub(in crate::commands::users) async fn open(
         &self,
-        secrets: Secrets<'_>,
+        (environment, secrets): (&str, Secrets<'_>),
         file: Option<&MappingFile>,
         printer: Printer,
     ) -> Result<Box<dyn Rows>, CliError> {
@@ -222,17 +223,21 @@ impl SourceArgs {
                 checked.map_err(|faults| CliError::from_faults(&faults, printer.has_color()))?;
                 file.mapping.clone()
             }
-            None => source.default_mapping().ok_or_else(|| self.unmapped(source.columns()))?,
+            None => source.default_mapping().ok_or_else(|| self.unmapped(source.columns(), environment))?,
         };
         Ok(Box::new(Ahead::of(Box::new(Mapped::new(source, &mapping).map_err(unreadable)?))))
     }
 
-    fn unmapped(&self, columns: &[String]) -> CliError {
-        let from = sftpctl_core::shell_word::shell_word(&format!("{}:{}", self.from.kind.as_str(), self.from.place));
+    fn unmapped(&self, columns: &[String], environment: &str) -> CliError {
+        let mut command = vec!["sftpctl users import --env".to_owned(), shell_word(environment), "--from".to_owned()];
+        command.push(shell_word(&format!("{}:{}", self.from.kind.as_str(), self.from.place)));
+        for (name, _, value) in self.reading.given() {
+            command.push(name.to_owned());
+            command.extend(value.map(|value| shell_word(&value)));
+        }
         let message = "the source's columns are not named after the attributes of an account";
-        let mut error = CliError::new(Exit::Usage, message).hint(format!(
-            "write a mapping file: sftpctl users import --env NAME --from {from} --inspect > mapping.yaml"
-        ));
+        let mut error = CliError::new(Exit::Usage, message)
+            .hint(format!("write a mapping file: {} --inspect > mapping.yaml", command.join(" ")));
         error.causes = vec![format!("its columns are {}", columns.join(", "))];
         error
     }
@@ -340,6 +345,25 @@ pub(in crate::commands::users) fn unreadable(error: RowsError) -> CliError {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[derive(clap::Parser)]
+    struct Command {
+        #[command(flatten)]
+        source: SourceArgs,
+    }
+
+    #[test]
+    fn a_hint_keeps_the_options_that_were_given() {
+        let from = "--from mysql://reader@db/shop --table customers";
+        let more = "--password-env DB --tls verify-full --ca-file ca.pem";
+        let given = format!("x {from} {more}");
+        let words = given.split(' ').chain(["--where", "active = 1"]);
+        let source = <Command as clap::Parser>::parse_from(words).source;
+        let hint = source.unmapped(&["a".into()], "99").hint.unwrap();
+        let command =
+            format!("sftpctl users import --env 99 {from} --where 'active = 1' {more} --inspect > mapping.yaml");
+        assert_eq!(hint, format!("write a mapping file: {command}"));
+    }
 
     #[test]
     fn a_source_has_a_kind_that_is_known() {

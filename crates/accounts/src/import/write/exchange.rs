@@ -117,10 +117,19 @@ impl Writer {
         let mut writes = self.passed_on(some, is_circle);
         let written = home.write_items(table, &writes).await?;
         match &written {
-            AllOrNone::Refused(failed) if self.take_over(some, failed, &mut writes).await? => {
-                home.write_items(table, &writes).await
+            AllOrNone::Refused(failed) => {
+                let (mut failed, freed) = (failed.clone(), 2 * some.len());
+                if failed.contains(&freed) {
+                    // The name that nobody of them gets is another's by now, whose reservation stays.
+                    failed.retain(|at| *at != freed);
+                    writes.truncate(freed);
+                }
+                match self.take_over(some, &failed, &mut writes).await? {
+                    true => home.write_items(table, &writes).await,
+                    false => Ok(AllOrNone::Refused(failed)),
+                }
             }
-            _ => Ok(written),
+            AllOrNone::Done => Ok(written),
         }
     }
 

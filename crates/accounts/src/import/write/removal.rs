@@ -38,6 +38,18 @@ impl Writer {
         result
     }
 
+    /// Frees names that are reserved for accounts that are gone, as a run that was killed leaves them.
+    pub(super) async fn free(&self, gone: Vec<Item>) -> Batch {
+        let mut result = Batch::default();
+        for item in gone {
+            match self.accounts.free(&item).await {
+                Ok(is_free) => result.freed += u64::from(is_free),
+                Err(error) => result.failed(&Of::item(&item), format!("its user name is still reserved: {error}")),
+            }
+        }
+        result
+    }
+
     /// Deletes accounts, at most a batch, that are still as they were read or written: whether each is gone, which it
     /// is not if another writer has changed it.
     pub(super) async fn delete(&self, items: &[Item], resent: &mut Resent) -> Vec<Result<bool, String>> {

@@ -11,6 +11,7 @@ use std::time::Duration;
 use rustix::fs::{IFlags, ioctl_getflags, ioctl_setflags};
 use rustix::io::Errno;
 use serde::Serialize;
+use sftpctl_core::shown::visible;
 use sftpctl_core::spec::mounts::MountKind;
 
 use super::super::launch::uses_disk;
@@ -71,8 +72,10 @@ pub enum InstallError {
     NoCredentials(String, #[source] io::Error),
     #[error("{0} is not a plain file of root")]
     ForeignCredentials(String),
-    #[error("{0} is not an empty folder")]
-    PointInUse(String),
+    #[error("{0} is not a folder")]
+    PointIsFile(String),
+    #[error("{path} is not an empty folder: it has {content}")]
+    PointInUse { path: String, content: String },
     #[error("the mount point {path} is a symbolic link to {target}")]
     PointIsLink { path: String, target: String },
     #[error("the path {0} has links in it")]
@@ -220,6 +223,18 @@ fn cache(path: &Path, name: &str, is_dry: bool) -> Result<Change, InstallError> 
     Ok(Change::new(path, what))
 }
 
+/// What is in a folder: `a, b, c and 12 more`; nothing if it is empty.
+fn content(path: &Path) -> Result<Option<String>, InstallError> {
+    const NAMED: usize = 5;
+    let names = at(path, fs::read_dir(path))?.map(|entry| Ok(entry?.file_name().display().to_string()));
+    let mut names = at(path, names.collect::<io::Result<Vec<String>>>())?;
+    names.sort();
+    let more = names.split_off(names.len().min(NAMED)).len();
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    let named: Vec<_> = names.iter().map(|name| visible(name)).collect();
+    Ok((!named.is_empty()).then(|| format!("{}{more}", named.join(", "))))
+}
+
 /// Makes the mount point, and protects it. While something is mounted there, it is left as it is.
 fn point(path: &Path, options: &Options) -> Result<Change, InstallError> {
     let table = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
@@ -238,8 +253,11 @@ fn point(path: &Path, options: &Options) -> Result<Change, InstallError> {
                 let target = at(path, fs::read_link(path))?.display().to_string();
                 return Err(InstallError::PointIsLink { path: shown(), target });
             }
-            if !facts.is_dir() || at(path, fs::read_dir(path))?.next().is_some() {
-                return Err(InstallError::PointInUse(shown()));
+            if !facts.is_dir() {
+                return Err(InstallError::PointIsFile(shown()));
+            }
+            if let Some(content) = content(path)? {
+                return Err(InstallError::PointInUse { path: shown(), content });
             }
             if is_immutable(path) { What::Unchanged } else { What::Changed }
         }
