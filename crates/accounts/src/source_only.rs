@@ -188,7 +188,7 @@ impl SourceRows {
     pub(crate) fn missing(mut self, mut table: InTable, mut found: impl FnMut(&SourceRow)) -> io::Result<()> {
         let (mut rejected, mut absent) = (Spill::new()?, Absent::new(table.key.has_name())?);
         compare_names(self.claims, table.claims, &mut rejected, &mut absent, (None, |_: &[&str]| {}))?;
-        compare_folders([self.folders, table.folders], &mut rejected, &mut absent)?;
+        compare_folders([self.folders, table.folders], &mut rejected, &mut absent, None)?;
         for part in 0..PARTS {
             let accounts = table.accounts.read(part)?.collect::<io::Result<HashSet<FoundBy>>>()?;
             let mut removed = table.removed.read(part)?.collect::<io::Result<HashMap<String, String>>>()?;

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use sftpctl_core::text::grouped;
 
 use super::absent::Absent;
+use super::homes::{self, Homes};
 use super::moves::{self, Moves, Owner};
 use super::rejected::{Reason, Rejected};
 use super::wanted::Claim;
@@ -56,6 +57,8 @@ struct Holder {
     claim: Claim,
     /// For a row: the table has this folder for its account already. For an item: its row has another folder.
     is_other_side: bool,
+    /// For a row: it gets the folder of accounts that leave it.
+    takes_over: bool,
 }
 
 /// The rows' folders and the table's, by bucket and first folder.
@@ -87,29 +90,74 @@ fn holders(mut rows: Spill<Folder<Claim>>, mut held: Spill<Folder<Claim>>) -> io
             (folder, is_left)
         });
         for (Folder { path, org_id, of }, is_other_side) in rows.chain(held) {
-            let folder = Folder { path, org_id, of: Holder { claim: of, is_other_side } };
+            let folder = Folder { path, org_id, of: Holder { claim: of, is_other_side, takes_over: false } };
             all.push(folder.group().as_bytes(), &folder)?;
         }
     }
     Ok(all)
 }
 
+/// The folders that the source moves accounts out of, if they are few.
+#[derive(Default)]
+struct Left(BTreeMap<String, Vec<Owner>>);
+
+impl Left {
+    fn of(holders: impl Iterator<Item = io::Result<Folder<Holder>>>) -> io::Result<Self> {
+        let mut left: BTreeMap<String, Vec<Owner>> = BTreeMap::new();
+        let mut count = 0;
+        for folder in holders {
+            let Folder { path, org_id, of } = folder?;
+            if of.claim.row == 0 && of.is_other_side {
+                count += 1;
+                left.entry(path).or_default().push(Owner { org_id, key: of.claim.key });
+            }
+            if count > homes::MOST {
+                return Ok(Self::default());
+            }
+        }
+        Ok(Self(left))
+    }
+
+    /// The accounts of other organisations that leave this folder; none if some leave one inside it or around it.
+    fn owners(&self, path: &str, org_id: i64) -> Vec<Owner> {
+        let is_others = |owner: &&Owner| owner.org_id != org_id;
+        let has_others = |owners: &Vec<Owner>| owners.iter().any(|owner| is_others(&owner));
+        let inside = format!("{path}/");
+        let mut below = self.0.range(inside.clone()..).take_while(|(path, _)| path.starts_with(&inside));
+        let is_around = |end: usize| path.get(..end).and_then(|path| self.0.get(path)).is_some_and(has_others);
+        if below.any(|(_, owners)| has_others(owners)) || path.match_indices('/').any(|(end, _)| is_around(end)) {
+            return Vec::new();
+        }
+        self.0.get(path).into_iter().flatten().filter(is_others).cloned().collect()
+    }
+}
+
 /// Finds the rows whose folder another organisation has, in the source or in the table, or whose folder meets it. A row
 /// that leaves its account where it is does not meet one that its own row moves away: the source mends what they shared.
+/// Nor does one that gets the folder of such accounts, with which `homes` has it written together, if there is one.
 pub(crate) fn compare_folders(
     [rows, held]: [Spill<Folder<Claim>>; 2],
     rejected: &mut Spill<Rejected>,
     absent: &mut Absent,
+    mut homes: Option<&mut Homes>,
 ) -> io::Result<()> {
     let mut holders = holders(rows, held)?;
     for part in 0..PARTS {
+        let left = if homes.is_some() { Left::of(holders.read(part)?)? } else { Left::default() };
         let mut shared = Shared::new();
         for folder in holders.read(part)? {
-            shared.add(folder?)?;
+            let mut folder = folder?;
+            let Folder { path, org_id, of } = &mut folder;
+            if let Some(homes) = homes.as_deref_mut().filter(|_| of.claim.row != 0 && !of.is_other_side) {
+                let owners = left.owners(path, *org_id);
+                of.takes_over = !owners.is_empty() && homes.expect(&of.claim, path, owners);
+            }
+            shared.add(folder)?;
         }
         let manner = |of: &Holder| {
             let is_row = of.claim.row != 0;
-            Manner { is_asked: is_row, ignores_left: is_row && of.is_other_side, is_left: !is_row && of.is_other_side }
+            let ignores_left = is_row && (of.is_other_side || of.takes_over);
+            Manner { is_asked: is_row, ignores_left, is_left: !is_row && of.is_other_side }
         };
         shared.find(manner, |folder, rival| {
             let claim = &folder.of.claim;

@@ -174,7 +174,22 @@ fn decide(
         attributes,
         is_newer: false,
     };
+    let is_set = |name: &str| match &verdict {
+        Verdict::New => true,
+        Verdict::Changed(attributes) | Verdict::Repaired { attributes, .. } => attributes.iter().any(|of| of == name),
+        _ => false,
+    };
+    let is_renamed = is_set("username") && moves.concern(&claim.key);
+    let is_moved = is_set(HOME) && moves.homes.concern(&claim.key);
+    if is_renamed && is_moved {
+        let reason = "its user name and its home folder both pass from or to another organisation: change one of them \
+                      first"
+            .to_owned();
+        absent.spare(Some(claim.org_id), claim.name())?;
+        return Ok(reject(review, part, &org_fault(&claim, Reason::SharedHome, reason), faulty)?);
+    }
     match verdict {
+        Verdict::New if is_moved => moves.homes.add(claim.key.clone(), Step::New(claim)),
         Verdict::New if moves.concern(&claim.key) => moves.add(claim.key.clone(), Step::New(claim)),
         Verdict::New => {
             count_new(review, row);
@@ -228,10 +243,14 @@ fn decide(
     Ok(())
 }
 
-/// Keeps a change, or has it wait for a name that passes on.
+/// Keeps a change, or has it wait for a name or a folder that passes on.
 fn write_change(review: &mut Review, part: usize, change: Change, (key, moves): (&str, &mut Moves)) -> io::Result<()> {
     if moves.concern(key) && change.is_renamed() {
         moves.add(key.to_owned(), Step::Changed(change));
+        return Ok(());
+    }
+    if moves.homes.concern(key) && change.is_moved() {
+        moves.homes.add(key.to_owned(), Step::Changed(change));
         return Ok(());
     }
     count_change(review, &change);

@@ -10,6 +10,7 @@ mod decide;
 pub mod digest;
 pub mod estimate;
 pub(crate) mod held;
+mod homes;
 mod malformed;
 mod moves;
 pub mod objects;

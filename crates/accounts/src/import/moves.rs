@@ -11,9 +11,10 @@ use sftp_authorizer::Item;
 
 use super::absent::Absent;
 use super::decide::{count_change, count_new, reject_late};
+use super::homes::Homes;
 use super::rejected::{Reason, Rejected};
 use super::review::{Review, ReviewError};
-use super::wanted::{Change, Claim, Wanted, key_of};
+use super::wanted::{Change, Claim, Wanted, key_of, label};
 use crate::key::TableKey;
 
 /// Names of a source that pass from one organisation to another.
@@ -26,11 +27,22 @@ pub(super) const AT_ONCE: usize = 49;
 const DEPARTING: &str =
     ", and that account is not in the source any more: `sftpctl users sync --apply --delete` deletes it first";
 
-/// Accounts of which each gets the name that the one before it gives up; in a circle, the first that of the last.
+/// How accounts that are written together depend on each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Form {
+    /// Each gets the name that the one before it gives up.
+    Line,
+    /// In a line, the first gets the name of the last, too.
+    Circle,
+    /// They get folders of each other, and none gets the name of another.
+    Folders,
+}
+
+/// Accounts that are written together.
 #[derive(Debug)]
 pub(super) struct Chain {
     pub(super) steps: Vec<Step>,
-    pub(super) is_circle: bool,
+    pub(super) form: Form,
 }
 
 /// An account of a chain.
@@ -40,7 +52,17 @@ pub(super) enum Step {
     Changed(Change),
 }
 
-/// The account that has a name in the table.
+impl Step {
+    /// The account, for people.
+    pub(super) fn label(&self) -> String {
+        match self {
+            Self::New(wanted) => wanted.item.as_ref().map(label).unwrap_or_default(),
+            Self::Changed(change) => label(&change.row),
+        }
+    }
+}
+
+/// The account that has a name or a folder in the table.
 #[derive(Clone, Debug)]
 pub(crate) struct Owner {
     pub(super) org_id: i64,
@@ -58,12 +80,13 @@ pub(crate) struct Moves {
     /// Owners that the source does not have any more, and that an import brought.
     departing: BTreeSet<String>,
     steps: BTreeMap<String, Step>,
+    pub(super) homes: Homes,
 }
 
 impl Moves {
     pub(super) fn new(key: TableKey) -> Self {
-        let (wanted, owners, departing, steps) = Default::default();
-        Self { key, wanted, owners, departing, steps }
+        let (wanted, owners, departing, steps, homes) = Default::default();
+        Self { key, wanted, owners, departing, steps, homes }
     }
 
     /// Keeps the claim of a name that the table has for `owner`; false if there are too many.
@@ -104,7 +127,7 @@ impl Moves {
         let free: Vec<String> = self.steps.keys().filter(|key| !self.wanted.contains_key(*key)).cloned().collect();
         for first in free {
             let steps = self.chain(first, &next).into_iter().map(|(_, step)| step).collect();
-            keep(review, Chain { steps, is_circle: false })?;
+            keep(review, Chain { steps, form: Form::Line })?;
         }
         // What is left waits for a name that is not given up, or is in a circle.
         let waits = |(claim, owner): &(Claim, Owner)| {
@@ -117,7 +140,7 @@ impl Moves {
             if is_departing && deletes {
                 let steps: Vec<Step> = chain.into_iter().map(|(_, step)| step).collect();
                 count(review, &steps);
-                review.after_deletions.push(Chain { steps, is_circle: false });
+                review.after_deletions.push(Chain { steps, form: Form::Line });
                 continue;
             }
             let mut reason = "has this user name in the table".to_owned();
@@ -135,7 +158,7 @@ impl Moves {
             let steps = self.chain(first, &next);
             if steps.len() <= AT_ONCE {
                 let steps = steps.into_iter().map(|(_, step)| step).collect();
-                keep(review, Chain { steps, is_circle: true })?;
+                keep(review, Chain { steps, form: Form::Circle })?;
                 continue;
             }
             let reason = format!(
@@ -147,7 +170,7 @@ impl Moves {
                 self.reject(review, absent, &key, reason.clone())?;
             }
         }
-        Ok(())
+        self.homes.settle(review, absent)
     }
 
     /// Takes an account, and those that wait for it one after the other.
@@ -187,7 +210,7 @@ fn step_org(step: &Step) -> i64 {
 }
 
 /// Counts the accounts of a chain.
-fn count(review: &mut Review, steps: &[Step]) {
+pub(super) fn count(review: &mut Review, steps: &[Step]) {
     for step in steps {
         match step {
             Step::New(wanted) => {
@@ -205,8 +228,8 @@ fn keep(review: &mut Review, chain: Chain) -> Result<(), ReviewError> {
     count(review, &chain.steps);
     match <[Step; 1]>::try_from(chain.steps) {
         Ok([Step::Changed(change)]) => review.changed.push_to(0, &change)?,
-        Ok([step @ Step::New(_)]) => review.chains.push(Chain { steps: vec![step], is_circle: false }),
-        Err(steps) => review.chains.push(Chain { steps, is_circle: chain.is_circle }),
+        Ok([step @ Step::New(_)]) => review.chains.push(Chain { steps: vec![step], form: Form::Line }),
+        Err(steps) => review.chains.push(Chain { steps, form: chain.form }),
     }
     Ok(())
 }

@@ -297,7 +297,7 @@ pub(super) async fn compared(
     };
     compare_names(claims, held.claims, &mut rejected, &mut absent, (Some(&mut moves), variants))?;
     note_shared(old_folders, &mut review)?;
-    compare_folders([folders, held.folders], &mut rejected, &mut absent)?;
+    compare_folders([folders, held.folders], &mut rejected, &mut absent, Some(&mut moves.homes))?;
     let other_key = held.other_key;
     let held = (held.items, held.removals, held.reserved);
     compare_accounts(wanted, held, rejected, (terms, key), (&mut absent, &mut moves), (&mut review, watch)).await?;

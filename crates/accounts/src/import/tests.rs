@@ -7,7 +7,8 @@ use sftpctl_core::spec::model::Environment;
 use super::check::Rules;
 use super::digest::DigestKey;
 use super::held::{self, Held};
-use super::moves::{self, Step};
+use super::homes;
+use super::moves::{self, Form, Step};
 use super::reading;
 use super::rejected::Reason;
 use super::review::{self, Options, Review};
@@ -297,15 +298,15 @@ async fn values_in_another_form_are_counted_by_reason_with_a_sample() {
     assert_eq!(found.remarks, [expected]);
 }
 
-/// The accounts of each chain, by organisation; and whether it is a circle.
-fn chains(review: &Review) -> Vec<(Vec<String>, bool)> {
+/// The accounts of each chain, by organisation; and its form.
+fn chains(review: &Review) -> Vec<(Vec<String>, Form)> {
     let name = |step: &Step| match step {
         Step::New(wanted) => format!("+{}", wanted.org_id),
         Step::Changed(change) => super::wanted::org_id(&change.row).unwrap_or_default().to_string(),
     };
     let mut chains: Vec<_> =
-        review.chains.iter().map(|chain| (chain.steps.iter().map(name).collect::<Vec<_>>(), chain.is_circle)).collect();
-    chains.sort();
+        review.chains.iter().map(|chain| (chain.steps.iter().map(name).collect::<Vec<_>>(), chain.form)).collect();
+    chains.sort_by(|one, other| one.0.cmp(&other.0));
     chains
 }
 
@@ -324,8 +325,8 @@ async fn names_that_pass_from_one_to_another_are_written_in_their_order() {
         [("1", "bert"), ("2", "carl"), ("3", "charles"), ("4", "emil"), ("5", "dora"), ("6", "fred"), ("7", "fritz")];
     let found = review(rows.map(|(id, name)| row(id, name)).to_vec(), &held, &options).await;
     assert_eq!((found.counts.new, found.counts.changed, found.counts.rejected), (1, 6, 0), "{found:?}");
-    let expected = [(&["3", "2", "1"][..], false), (&["4", "5"], true), (&["6", "+7"], false)];
-    assert_eq!(chains(&found), expected.map(|(names, is_circle)| (words(names), is_circle)));
+    let expected = [(&["3", "2", "1"][..], Form::Line), (&["4", "5"], Form::Circle), (&["6", "+7"], Form::Line)];
+    assert_eq!(chains(&found), expected.map(|(names, form)| (words(names), form)));
     assert_eq!(found.changed.count(), 0);
 }
 
@@ -489,6 +490,80 @@ async fn a_source_mends_a_shared_folder_in_one_run() {
     let rows = vec![home("1", "one", "shared"), home("2", "two", "own"), home("3", "three", "shared/in")];
     let found = review(rows, &held, &options).await;
     assert_eq!((found.counts.rejected, found.counts.changed), (2, 1), "{found:?}");
+}
+
+/// Two exchange their folders, and three pass theirs on; those who wait for one that is not left are rejected.
+#[tokio::test]
+async fn folders_that_pass_from_one_to_another_are_written_together() {
+    let environment = environment("");
+    let options = options(&environment);
+    let home = |org_id: u32, folder: &str| Row {
+        home: Some(format!("/pl-pt99-0-uploads/{folder}")),
+        ..row(&org_id.to_string(), &format!("name{org_id}"))
+    };
+    let held = imported((1..=6).map(|id| home(id, &format!("f{id}"))).collect(), &options).await;
+    // 3 gets that of 4, 4 that of 5, 5 another one; 7 is new, and gets that of 6, which gets another name, too.
+    let moves = [(1, "f2"), (2, "f1"), (3, "f4"), (4, "f5"), (5, "own"), (7, "f6")];
+    let renamed = Row { username: Some("six".into()), ..home(6, "six") };
+    let rows: Vec<Row> = moves.iter().map(|(id, folder)| home(*id, folder)).chain([renamed]).collect();
+    let found = review(rows.clone(), &held, &options).await;
+    assert_eq!((found.counts.changed, found.counts.new, found.counts.rejected), (6, 1, 0), "{found:?}");
+    let mut groups = chains(&found);
+    groups.iter_mut().for_each(|(names, _)| names.sort());
+    groups.sort_by(|one, other| one.0.cmp(&other.0));
+    let expected = [&["+7", "6"][..], &["1", "2"], &["3", "4", "5"]].map(|names| (words(names), Form::Folders));
+    assert_eq!(groups, expected);
+    let remarks = found.remarks.join("\n");
+    let words =
+        "5 accounts get a home folder that another organisation leaves, with the files in it: name1 (organisation 1); ";
+    assert!(remarks.contains(words), "{remarks}");
+
+    // The row of 5 is rejected, so that 4 cannot get its folder, nor 3 that of 4.
+    let doubtful = Row { status: Some("on".into()), ..home(5, "own") };
+    let mut found = review([&rows[..4], &[doubtful], &rows[5..]].concat(), &held, &options).await;
+    let mut reasons = Vec::new();
+    found.rejected(|fault| reasons.push((fault.row, fault.reason.clone()))).unwrap();
+    assert!(
+        reasons.contains(&(3, "organisation 4 has the folder, and its row does not leave it".into())),
+        "{reasons:?}"
+    );
+    assert!(
+        reasons.iter().any(|(row, why)| *row == 4 && why.starts_with("organisation 5 has the folder")),
+        "{reasons:?}"
+    );
+    assert_eq!((found.counts.changed, found.counts.new, found.counts.rejected), (3, 1, 3), "{reasons:?}");
+    // Who stays, who has one around it, and two who claim the same.
+    for (rows, changed, rejected) in [
+        (vec![home(1, "f2"), home(2, "f2")], 0, 2),
+        (vec![home(1, "f2/in"), home(2, "own")], 1, 1),
+        (vec![home(1, "f3"), home(2, "f3"), home(3, "own")], 1, 2),
+    ] {
+        let counts = review(rows, &held, &options).await.counts;
+        assert_eq!((counts.changed, counts.rejected), (changed, rejected), "{counts:?}");
+    }
+}
+
+/// In a circle of more than a transaction can write, and for an account whose name passes on, too.
+#[tokio::test]
+async fn folders_that_cannot_be_written_together_are_rejected() {
+    let environment = environment("");
+    let options = options(&environment);
+    let home = |at: usize, name: usize, folder: usize| Row {
+        home: Some(format!("/pl-pt99-0-uploads/f{folder}")),
+        ..row(&(at + 1).to_string(), &format!("name{name}"))
+    };
+    for (size, is_taken) in [(homes::AT_ONCE, true), (homes::AT_ONCE + 1, false)] {
+        let held = imported((0..size).map(|at| home(at, at, at)).collect(), &options).await;
+        let found = review((0..size).map(|at| home(at, at, (at + 1) % size)).collect(), &held, &options).await;
+        let taken = if is_taken { size as u64 } else { 0 };
+        assert_eq!((found.counts.changed, found.counts.rejected), (taken, size as u64 - taken));
+    }
+    let held = imported((0..2).map(|at| home(at, at, at)).collect(), &options).await;
+    let mut found = review(vec![home(0, 1, 1), home(1, 0, 0)], &held, &options).await;
+    let mut reasons = Vec::new();
+    found.rejected(|fault| reasons.push(fault.reason.clone())).unwrap();
+    assert_eq!((found.counts.changed, reasons.len()), (0, 2));
+    assert!(reasons[0].starts_with("its user name and its home folder both pass"), "{reasons:?}");
 }
 
 /// Accounts of imports before sources had names get the name of the source that has their row, once.

@@ -210,3 +210,32 @@ fn an_account_is_renamed_whose_old_name_is_anothers_by_now() {
     assert_eq!(counts, [3, 0, 0].map(Some), "{result}");
     assert_whole(&site, (1000..1003).chain([5000, 6000]));
 }
+
+/// In one transaction, so that no customer ever sees the files of two.
+#[test]
+fn two_organisations_exchange_their_folders_at_once() {
+    let site = Site::deployed("");
+    let save = |name: &str, homes: [(u32, &str); 2]| {
+        let mut csv = "orgid,username,password,home,status\n".to_owned();
+        for (id, folder) in homes {
+            let password = legacy("Fake-Password-1");
+            writeln!(csv, "{id},customer{id},{password},/pl-pt99-0-uploads/{folder},active").unwrap();
+        }
+        std::fs::write(site.dir.path().join(name), csv).unwrap();
+    };
+    save("a.csv", [(1000, "one"), (1001, "two")]);
+    imported(&site, "csv:a.csv", &[]);
+    save("b.csv", [(1000, "two"), (1001, "one")]);
+    let homes = || ["1000", "1001"].map(|id| table(&site).0[id]["HomeDirectory"].clone());
+    let of = |folders: [&str; 2]| folders.map(|folder| Attribute::Text(format!("/pl-pt99-0-uploads/{folder}")));
+    faults(&site, &[&["dynamodb.TransactWriteItems", "error=400:AccessDeniedException:no"]]);
+    let failed = site.ends_with(1, &import("csv:b.csv", &[]));
+    assert!(failed.contains("2 accounts get a home folder that another organisation leaves"), "{failed}");
+    assert_eq!(homes(), of(["one", "two"]), "neither by itself");
+    faults(&site, &[]);
+    let result = imported(&site, "csv:b.csv", &[]);
+    assert_eq!((&result["written"]["changed"], &result["counts"]["folderChanged"]), (&2.into(), &2.into()), "{result}");
+    assert_eq!(homes(), of(["two", "one"]));
+    assert_whole(&site, 1000..1002);
+    assert_eq!(imported(&site, "csv:b.csv", &[])["counts"]["same"], 2);
+}

@@ -1,10 +1,10 @@
-//! Accounts that are written together, since each gets the name that the one before it gives up.
+//! Accounts that are written together, since one gets the name or the folder that another gives up.
 
 use sftp_authorizer::{Attribute, Item};
 use sftpctl_aws::{AwsError, Write, Written as AllOrNone};
 
 use super::super::compare::text;
-use super::super::moves::{AT_ONCE, Chain, Step};
+use super::super::moves::{AT_ONCE, Chain, Form, Step};
 use super::super::wanted::{Change, label};
 use super::markers::{LAST_ATTEMPTS, no_marker};
 use super::{Added, Batch, NEW, Of, Writer};
@@ -62,14 +62,14 @@ impl Writer {
                 let why = "an account before it, which gives up the user name, was not written";
                 some.iter().for_each(|passing| result.overtaken(&passing.of(), why));
             } else {
-                is_stuck = !self.pass_on(some, chain.is_circle, &mut result).await;
+                is_stuck = !self.pass_on(some, chain.form, &mut result).await;
             }
         }
         result
     }
 
-    /// Writes accounts of which each gets the name that the one before it gives up; false if they were not written.
-    async fn pass_on(&self, some: &[Passing], is_circle: bool, result: &mut Batch) -> bool {
+    /// Writes accounts in one transaction; false if they were not written.
+    async fn pass_on(&self, some: &[Passing], form: Form, result: &mut Batch) -> bool {
         let folders = some.iter().filter_map(|passing| match passing {
             Passing::Added(added) => Some(added.clone()),
             // The folder may become another, too; to put a marker that is there again does no harm.
@@ -81,7 +81,7 @@ impl Writer {
             miss_all(some, result, (&no_marker(error), None, false));
             return false;
         }
-        let refused = match self.write_passed_on(some, is_circle).await {
+        let refused = match self.write_passed_on(some, form).await {
             Err(error) => {
                 miss_all(some, result, (&error.to_string(), None, false));
                 return false;
@@ -112,18 +112,20 @@ impl Writer {
 
     /// Writes accounts and names. Once more over reservations of others, if that is what refuses the names: their
     /// accounts may be gone.
-    async fn write_passed_on(&self, some: &[Passing], is_circle: bool) -> Result<AllOrNone, AwsError> {
+    async fn write_passed_on(&self, some: &[Passing], form: Form) -> Result<AllOrNone, AwsError> {
         let (home, table) = (self.accounts.home(), self.accounts.table());
-        let mut writes = self.passed_on(some, is_circle);
+        let mut writes = self.passed_on(some, form);
         let written = home.write_items(table, &writes).await?;
         match &written {
             AllOrNone::Refused(failed) => {
                 let (mut failed, freed) = (failed.clone(), 2 * some.len());
-                if failed.contains(&freed) {
-                    // The name that nobody of them gets is another's by now, whose reservation stays.
-                    failed.retain(|at| *at != freed);
-                    writes.truncate(freed);
-                }
+                // A name that nobody of them gets is another's by now, whose reservation stays.
+                let mut at = 0;
+                writes.retain(|_| {
+                    at += 1;
+                    at <= freed || !failed.contains(&(at - 1))
+                });
+                failed.retain(|at| *at < freed);
                 match self.take_over(some, &failed, &mut writes).await? {
                     true => home.write_items(table, &writes).await,
                     false => Ok(AllOrNone::Refused(failed)),
@@ -152,8 +154,8 @@ impl Writer {
         Ok(writes.len() <= WRITES)
     }
 
-    /// The writes of a transaction: each account, each new name, and the name that nobody gets.
-    fn passed_on(&self, some: &[Passing], is_circle: bool) -> Vec<Write> {
+    /// The writes of a transaction: each account, each name, and the names that nobody gets.
+    fn passed_on(&self, some: &[Passing], form: Form) -> Vec<Write> {
         let key = self.accounts.key();
         let accounts = some.iter().map(|passing| match passing {
             Passing::Added(added) => {
@@ -167,8 +169,8 @@ impl Writer {
         });
         let org_id = |passing: &Passing| org_id(passing.of().item);
         let before = some.iter().map(Some);
-        let first = if is_circle { some.last() } else { None };
-        let before = std::iter::once(first).chain(before);
+        let first = if form == Form::Circle { some.last() } else { None };
+        let before = std::iter::once(first).chain(before).map(|before| before.filter(|_| form != Form::Folders));
         let names = some.iter().zip(before).map(|(passing, before)| {
             let own = org_id(passing);
             // Free, its own, the mark of an account that was removed, or of the account that gives it up.
@@ -181,14 +183,22 @@ impl Writer {
             Write::Put { item: self.reservation_of(passing.of().item), condition: Some(condition), values }
         });
         let mut writes: Vec<Write> = accounts.chain(names).collect();
-        if let (Some(Passing::Changed(last)), false) = (some.last(), is_circle)
-            && let Some(name) = text(&last.item, "username")
-        {
-            writes.push(Write::Delete {
-                key: key.reservation_key(name),
-                condition: Some(format!("{NEW} OR {RESERVED_BY} = :org")),
-                values: vec![(":org".to_owned(), self::org_id(&last.item))],
-            });
+        let freed: &[Passing] = match form {
+            Form::Circle => &[],
+            Form::Line => some.last().map(std::slice::from_ref).unwrap_or_default(),
+            Form::Folders => some,
+        };
+        for freed in freed {
+            if let Passing::Changed(Change { item, .. }) = freed
+                && let (Some(name), own) = (text(item, "username"), self::org_id(item))
+                && text(freed.of().item, "username") != Some(name)
+            {
+                writes.push(Write::Delete {
+                    key: key.reservation_key(name),
+                    condition: Some(format!("{NEW} OR {RESERVED_BY} = :org")),
+                    values: vec![(":org".to_owned(), own)],
+                });
+            }
         }
         writes
     }
