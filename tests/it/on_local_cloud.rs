@@ -8,6 +8,7 @@ mod contract;
 mod cost;
 mod crash;
 mod customer_storage;
+mod dashboard;
 mod deploy;
 mod doctor;
 mod drift;

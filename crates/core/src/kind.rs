@@ -122,6 +122,8 @@ kinds! {
     Trigger = "trigger", "function" 5 min;
     /// A Route 53 record.
     Record = "record", "record" 5 min;
+    /// The CloudWatch dashboard of all regions.
+    Dashboard = "dashboard", "dashboard" 5 min;
     /// A log group that AWS services recreate after its removal.
     LogGroup = "log-group", "api" 5 min;
 }

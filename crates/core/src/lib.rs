@@ -7,6 +7,7 @@
 pub mod aliases;
 pub mod check;
 pub mod cost;
+pub mod dashboard;
 pub mod events;
 pub mod hex;
 pub mod kind;

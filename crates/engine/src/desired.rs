@@ -18,8 +18,8 @@ use crate::package;
 use crate::resources::resource::Resource;
 use crate::resources::witness::Witness;
 use crate::resources::{
-    ApiAccount, Bucket, Evidence, LatencyRecord, LogGroup, Package, Record, Replica, Server, ServerId, Stack, Table,
-    Trigger, UserPolicy, UserRole,
+    ApiAccount, Bucket, Dashboard, Evidence, LatencyRecord, LogGroup, Package, Record, Replica, Server, ServerId,
+    Stack, Table, Trigger, UserPolicy, UserRole,
 };
 
 /// Inputs of a deployment besides the environment file.
@@ -46,6 +46,7 @@ pub fn resources(environment: &Environment, inputs: &Inputs) -> Result<Vec<Arc<d
         all.extend(region_resources(environment, region, settings.server, inputs)?);
     }
     all.extend(records(environment, &inputs.servers));
+    all.extend(dashboard(environment));
     Ok(all)
 }
 
@@ -318,6 +319,17 @@ fn region_resources(
         }));
     }
     Ok(all)
+}
+
+fn dashboard(environment: &Environment) -> Option<Arc<dyn Resource>> {
+    environment.metrics.dashboard.then(|| -> Arc<dyn Resource> {
+        Arc::new(Dashboard {
+            id: NodeId::new("global", Kind::Dashboard),
+            name: names::dashboard(environment),
+            environment: Arc::new(environment.clone()),
+            tags: names::tags(environment),
+        })
+    })
 }
 
 fn records(environment: &Environment, known: &Arc<[String]>) -> Vec<Arc<dyn Resource>> {

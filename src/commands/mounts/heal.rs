@@ -8,7 +8,8 @@ use crate::error::CliError;
 use crate::exit::Exit;
 use crate::report::Printer;
 use crate::report::mounts::healed;
-use sftpctl_files::mounts::system::heal::{Healed, heal};
+use sftpctl_files::mounts::system::heal::{Healed, Patience, heal};
+use sftpctl_files::mounts::system::look::Seen;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  \
@@ -24,14 +25,23 @@ pub(super) struct Args {
     /// How long a mount may take to start
     #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=600))]
     wait: u64,
+    /// How much longer a mount that does not answer is waited for, after it was called hung and before it is aborted
+    #[arg(long, value_name = "SECONDS", default_value_t = 0, value_parser = clap::value_parser!(u64).range(0..=600))]
+    confirm: u64,
 }
 
 /// Heals the mounts.
 pub(super) async fn run(args: &Args, printer: Printer) -> Result<Exit, CliError> {
     let options = args.looking.options()?;
+    let patience = Patience { start: Duration::from_secs(args.wait), confirm: Duration::from_secs(args.confirm) };
     let mut all = Vec::new();
     for record in args.looking.mounts.here()? {
-        let result = heal(&record, &options, Duration::from_secs(args.wait)).await;
+        let hung = |seen: &Seen| {
+            let detail = seen.detail.clone().unwrap_or_default();
+            printer
+                .note(|| format!("{} hangs ({detail}); waiting {} s more before it is aborted", seen.at, args.confirm));
+        };
+        let result = heal(&record, &options, patience, hung).await;
         all.push(result.map_err(|error| {
             match error.kind() {
                 ErrorKind::WouldBlock => {

@@ -339,6 +339,26 @@ async fn an_s3_that_hangs_is_found_and_nobody_waits_for_ever() {
     application.goes_on(&server).await;
 }
 
+/// As the timers do: it is called hung, and aborted only if it goes on.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mount_that_answers_again_is_not_aborted() {
+    let server = Server::mounted("s3fs").await;
+    let before = server.daemon();
+    server.fault("hold-before");
+    let mut heal = server.site.command(&["mounts", "heal", "--deadline", "2", "--confirm", "50", "--root"]);
+    heal.arg(&server.root).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut heal = Running(heal.spawn().unwrap());
+    let mut said = String::new();
+    let mut lines = BufReader::new(heal.0.stderr.take().unwrap());
+    while !said.contains("waiting 50 s more before it is aborted") {
+        assert!(lines.read_line(&mut said).unwrap() > 0, "{said}");
+    }
+    server.repair();
+    assert!(heal.0.wait().unwrap().success(), "{said}");
+    assert_eq!(server.daemon(), before, "it was not restarted");
+    server.is_healthy();
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_disk_is_found_and_emptied() {
     let server = Server::new("s3fs").await;
@@ -352,6 +372,16 @@ async fn a_full_disk_is_found_and_emptied() {
     let application = Application::start(&server.at());
     application.says("ok");
     let before = server.daemon();
+    // s3fs writes nothing with less than is to stay free.
+    std::fs::write(cache.join("nearly"), vec![1; 154 << 20]).unwrap();
+    let found = server.check(&["--no-canary"]);
+    assert!(
+        found["state"] == "full" && found["detail"].as_str().unwrap().contains("10 MB are to stay free"),
+        "{found}"
+    );
+    server.run(0, "heal", &[]);
+    application.goes_on(&server).await;
+    let application = Application::start(&server.at());
     std::fs::write(cache.join("left"), vec![1; 200 << 20]).unwrap_err();
     application.says("error 28");
     let found = server.check(&[]);

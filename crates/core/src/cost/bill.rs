@@ -400,6 +400,9 @@ fn total(inventory: &Inventory, usage: &Usage, field: Field) -> Estimate {
 }
 
 fn global(inventory: &Inventory, usage: &Usage, writer: &mut Writer<'_>) {
+    if inventory.dashboard {
+        writer.line(GLOBAL, id::DASHBOARD, between(0, 1, Basis::Fixed), Some("the first three of an account are free"));
+    }
     let Some(dns) = inventory.dns.as_ref().filter(|dns| dns.records > 0) else { return };
     let note = format!("{}, which other records share", dns.zone);
     writer.line(GLOBAL, id::ZONE, fixed(1), Some(&note));

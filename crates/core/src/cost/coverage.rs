@@ -32,6 +32,7 @@ pub const fn of_kind(kind: Kind) -> Coverage {
         Kind::Server => Priced(&[id::SFTP_HOUR, id::SFTP_UPLOAD, id::SFTP_DOWNLOAD]),
         Kind::ServerId | Kind::Trigger => Free("a setting of the function, which is priced with the stack"),
         Kind::Record => Priced(&[id::QUERIES, id::LATENCY_QUERIES]),
+        Kind::Dashboard => Priced(&[id::DASHBOARD]),
         Kind::LogGroup => Free("only deleted, never created"),
     }
 }

@@ -22,6 +22,7 @@ pub struct Inventory {
     pub table: Option<Table>,
     /// `None` without DNS.
     pub dns: Option<Dns>,
+    pub dashboard: bool,
     pub regions: BTreeMap<String, Region>,
 }
 
@@ -105,6 +106,7 @@ impl Inventory {
                 latency: dns.latency,
                 records: (servers + if dns.latency { servers } else { 0 } + dns.aliases.len()) as u64,
             }),
+            dashboard: environment.metrics.dashboard,
             regions,
         })
     }
@@ -139,6 +141,7 @@ impl Inventory {
                     home.replica = false;
                 }
             }
+            (Kind::Dashboard, _) => self.dashboard = false,
             (Kind::Record, _) => {
                 if let Some(dns) = &mut self.dns {
                     dns.records = dns.records.saturating_sub(1);
@@ -168,6 +171,7 @@ impl Inventory {
                 self.regions.entry(place).or_default().stack = Some(stack);
             }
             Kind::Replica => self.regions.entry(place).or_default().replica = true,
+            Kind::Dashboard => self.dashboard = true,
             Kind::Record => {
                 if let Some(dns) = &mut self.dns {
                     dns.records += 1;

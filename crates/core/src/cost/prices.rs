@@ -35,6 +35,7 @@ pub mod id {
     pub const ALARM_HIGH_RESOLUTION: &str = "cloudwatch.alarm-high-resolution";
     pub const ALARM_COMPOSITE: &str = "cloudwatch.alarm-composite";
     pub const METRIC: &str = "cloudwatch.metric";
+    pub const DASHBOARD: &str = "cloudwatch.dashboard";
     pub const ZONE: &str = "route53.zone";
     pub const QUERIES: &str = "route53.queries";
     pub const LATENCY_QUERIES: &str = "route53.latency-queries";
@@ -46,7 +47,7 @@ pub mod id {
     pub const EVENTS: &str = "eventbridge.custom-events";
 
     /// All of the above.
-    pub const ALL: [&str; 30] = [
+    pub const ALL: [&str; 31] = [
         SFTP_HOUR,
         SFTP_UPLOAD,
         SFTP_DOWNLOAD,
@@ -68,6 +69,7 @@ pub mod id {
         ALARM_HIGH_RESOLUTION,
         ALARM_COMPOSITE,
         METRIC,
+        DASHBOARD,
         ZONE,
         QUERIES,
         LATENCY_QUERIES,

@@ -144,6 +144,11 @@ impl Arns<'_> {
         self.in_every_region("cloudwatch", "alarm:*")
     }
 
+    /// The dashboard, which belongs to no region.
+    pub(super) fn dashboard(&self) -> String {
+        format!("arn:aws:cloudwatch::{}:dashboard/{}", self.0.account, names::dashboard(self.0))
+    }
+
     /// The queues for events, and those of their dead letters.
     pub(super) fn queues(&self) -> String {
         self.in_every_region("sqs", &format!("{}*", names::events_queue(self.0, "*")))

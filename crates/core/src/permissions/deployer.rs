@@ -16,25 +16,14 @@ const API_LOG_POLICY: &str = "arn:aws:iam::aws:policy/service-role/AmazonAPIGate
 pub(super) fn statements(arns: &Arns<'_>, site: Site<'_>) -> Vec<Value> {
     let mut all = stacks(arns);
     all.extend(buckets(arns));
-    all.extend(table(arns));
+    // DynamoDB copies the items with the deployer's permissions when a replica is created (DynamoDB developer guide, "Using
+    // IAM with global tables"), and a canary logs in after a deployment.
+    all.push(items(arns));
     all.extend(roles(arns));
     all.extend([
         pass_roles(arns),
         service_linked_roles(arns, &["ops.apigateway.amazonaws.com", "replication.dynamodb.amazonaws.com"]),
-        // In one statement, to save characters: each action applies to one of the resources.
-        allow(
-            "ChangeFunctionsAndMore",
-            &[
-                "apigateway:PATCH",
-                "cloudformation:DeleteChangeSet",
-                "cloudformation:ExecuteChangeSet",
-                "lambda:AddPermission",
-                "lambda:RemovePermission",
-                "lambda:UpdateFunctionCode",
-                "lambda:UpdateFunctionConfiguration",
-            ],
-            [&reader::apis(&["/account"])[..], &[arns.stacks(), arns.functions()]].concat(),
-        ),
+        without_conditions(arns),
     ]);
     all.extend(servers(arns));
     all.extend(records(arns, site));
@@ -64,7 +53,7 @@ fn stacks(arns: &Arns<'_>) -> Vec<Value> {
     )]
 }
 
-fn buckets(arns: &Arns<'_>) -> [Value; 3] {
+fn buckets(arns: &Arns<'_>) -> [Value; 2] {
     [
         // The settings of a kept bucket, before its import into a stack.
         allow(
@@ -92,27 +81,59 @@ fn buckets(arns: &Arns<'_>) -> [Value; 3] {
             ],
             [arns.code_buckets()],
         ),
-        allow("ChangeCode", &["s3:DeleteObjectVersion", "s3:PutObject"], arns.code_objects()),
     ]
 }
 
-/// The items: DynamoDB copies them with the deployer's permissions when a replica is created (DynamoDB developer guide,
-/// "Using IAM with global tables"), and a canary logs in after a deployment.
-fn table(arns: &Arns<'_>) -> [Value; 2] {
-    [
-        allow(
-            "ChangeTable",
-            &[
-                "dynamodb:CreateTable",
-                "dynamodb:CreateTableReplica",
-                "dynamodb:TagResource",
-                "dynamodb:UpdateContinuousBackups",
-                "dynamodb:UpdateTable",
-            ],
-            [arns.table()],
-        ),
-        items(arns),
-    ]
+/// In one statement, to save characters: each action applies to one of the resources.
+fn without_conditions(arns: &Arns<'_>) -> Value {
+    let mut resources = reader::apis(&["/account"]);
+    resources.extend(arns.code_objects());
+    resources.extend([
+        arns.stacks(),
+        arns.dashboard(),
+        arns.functions(),
+        arns.table(),
+        arns.host_keys(),
+        arns.sftp_users(),
+    ]);
+    resources.extend([arns.user_role(), arns.api_log_role(), arns.user_policies()]);
+    allow(
+        "ChangeFunctionsAndMore",
+        &[
+            "apigateway:PATCH",
+            "cloudformation:DeleteChangeSet",
+            "cloudformation:ExecuteChangeSet",
+            "cloudwatch:DeleteDashboards",
+            "cloudwatch:PutDashboard",
+            "cloudwatch:TagResource",
+            "dynamodb:CreateTable",
+            "dynamodb:CreateTableReplica",
+            "dynamodb:TagResource",
+            "dynamodb:UpdateContinuousBackups",
+            "dynamodb:UpdateTable",
+            "iam:CreatePolicy",
+            "iam:CreatePolicyVersion",
+            "iam:DeletePolicy",
+            "iam:DeletePolicyVersion",
+            // Of a role without the boundary, too: one from before the file named it is torn down.
+            "iam:DetachRolePolicy",
+            "iam:ListPolicyVersions",
+            "iam:TagPolicy",
+            "iam:TagRole",
+            "lambda:AddPermission",
+            "lambda:RemovePermission",
+            "lambda:UpdateFunctionCode",
+            "lambda:UpdateFunctionConfiguration",
+            // The authorizer's package, and the stacks' templates.
+            "s3:DeleteObjectVersion",
+            "s3:PutObject",
+            // Host keys have no tag of the environment, and the IDs of the servers are not known before they are created.
+            "transfer:DeleteHostKey",
+            "transfer:TestIdentityProvider",
+            "transfer:UpdateHostKey",
+        ],
+        resources,
+    )
 }
 
 /// Reads and writes of accounts.
@@ -144,21 +165,6 @@ fn roles(arns: &Arns<'_>) -> Vec<Value> {
     vec![
         allow_if("CreateRoles", &create, roles.clone(), arns.is_bounded()),
         allow_if("AttachPolicies", &["iam:AttachRolePolicy"], roles.clone(), attach),
-        allow(
-            "TagRolesAndChangePolicies",
-            &[
-                "iam:CreatePolicy",
-                "iam:CreatePolicyVersion",
-                "iam:DeletePolicy",
-                "iam:DeletePolicyVersion",
-                // Of a role without the boundary, too: one from before the file named it is torn down.
-                "iam:DetachRolePolicy",
-                "iam:ListPolicyVersions",
-                "iam:TagPolicy",
-                "iam:TagRole",
-            ],
-            [&roles[..], &[arns.user_policies()]].concat(),
-        ),
     ]
 }
 
@@ -173,7 +179,7 @@ fn pass_roles(arns: &Arns<'_>) -> Value {
     allow_if("PassRoles", &["iam:PassRole"], roles, json!({ "StringEquals": { "iam:PassedToService": services } }))
 }
 
-fn servers(arns: &Arns<'_>) -> [Value; 5] {
+fn servers(arns: &Arns<'_>) -> [Value; 4] {
     let created = json!({
         "aws:RequestTag/sftpctl:environment": arns.0.name,
         "aws:RequestedRegion": arns.regions(),
@@ -202,12 +208,6 @@ fn servers(arns: &Arns<'_>) -> [Value; 5] {
             ],
             [arns.servers()],
             arns.is_tagged(),
-        ),
-        // Host keys have no tag of the environment, and the IDs of the servers are not known before they are created.
-        allow(
-            "ChangeHostKeysAndTestLogins",
-            &["transfer:DeleteHostKey", "transfer:TestIdentityProvider", "transfer:UpdateHostKey"],
-            [arns.host_keys(), arns.sftp_users()],
         ),
         // For structured logs (Transfer Family user guide, "Creating, updating and viewing logging for servers"). The
         // reads among them are in `reader`.

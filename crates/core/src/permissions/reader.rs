@@ -32,6 +32,13 @@ pub(super) const BUCKET: [&str; 20] = [
     // For HeadBucket. It also lists the names of customers' files, but not what is in them.
     "s3:ListBucket",
 ];
+const TABLE: [&str; 5] = [
+    "dynamodb:DescribeContinuousBackups",
+    "dynamodb:DescribeGlobalTable",
+    "dynamodb:DescribeTable",
+    "dynamodb:DescribeTimeToLive",
+    "dynamodb:ListTagsOfResource",
+];
 pub(super) const FUNCTION: [&str; 8] = [
     "lambda:GetFunction",
     "lambda:GetFunctionCodeSigningConfig",
@@ -71,17 +78,6 @@ pub(super) fn statements(arns: &Arns<'_>, site: Site<'_>) -> Vec<Value> {
     all.extend(stacks(arns));
     all.extend(buckets(arns));
     all.extend([
-        allow(
-            "ReadTable",
-            &[
-                "dynamodb:DescribeContinuousBackups",
-                "dynamodb:DescribeTable",
-                "dynamodb:DescribeTimeToLive",
-                "dynamodb:ListTagsOfResource",
-            ],
-            [arns.table()],
-        ),
-        allow("ReadGlobal", &["dynamodb:DescribeGlobalTable"], [arns.global_table()]),
         allow("ReadRoles", &ROLE, arns.roles()),
         // The caller's own role, service-linked roles, and the role that API Gateway already has for logs.
         allow("ReadAnyRole", &["iam:GetRole"], [arns.any_role()]),
@@ -103,11 +99,14 @@ pub(super) fn statements(arns: &Arns<'_>, site: Site<'_>) -> Vec<Value> {
 
 /// In one statement, to save characters: each action applies to one of the resources.
 fn functions_and_more(arns: &Arns<'_>) -> Value {
-    let mut actions = ["cloudwatch:DescribeAlarms", "cloudwatch:ListTagsForResource"].to_vec();
-    actions.extend(FUNCTION.into_iter().chain(QUEUE).chain(RULE));
+    let mut actions =
+        ["cloudwatch:DescribeAlarms", "cloudwatch:GetDashboard", "cloudwatch:ListTagsForResource"].to_vec();
+    actions.extend(TABLE.into_iter().chain(FUNCTION).chain(QUEUE).chain(RULE));
     // A server is found among all by its tag.
     actions.extend(["transfer:DescribeServer", "transfer:ListHostKeys"]);
-    let mut resources = vec![arns.any_alarm(), arns.functions(), arns.queues(), arns.rules(), arns.servers()];
+    let mut resources =
+        vec![arns.any_alarm(), arns.dashboard(), arns.functions(), arns.queues(), arns.rules(), arns.servers()];
+    resources.extend([arns.table(), arns.global_table()]);
     if !arns.0.s3_files.is_empty() {
         actions.extend(s3_files::READS);
         resources.push(arns.file_systems());

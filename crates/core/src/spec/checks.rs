@@ -16,6 +16,7 @@ use crate::check;
 use crate::kind::Kind;
 use crate::spec::sftp_address::SftpAddress;
 use crate::spec::state_place::StatePlace;
+use crate::template::PERIOD_MINUTES;
 use crate::text::counted;
 use crate::user_policies;
 use crate::yaml::{Checker, Fault};
@@ -410,6 +411,7 @@ fn settings(checker: &mut Checker<'_>, file: &File) {
         let pattern = format!("^arn:aws:sns:{}:[0-9]{{12}}:[A-Za-z0-9_-]{{1,256}}$", regex_lite::escape(region));
         checker.matches(topic, &pattern, message, &format!("arn:aws:sns:{region}:<account>:<name>"));
     }
+    asked_alarms(checker, file);
     if let Some(place) = &file.state.place
         && let Err(why) = place.value.parse::<StatePlace>()
     {
@@ -427,6 +429,26 @@ fn settings(checker: &mut Checker<'_>, file: &File) {
             checker.key_fault(kind, seconds, format!("unknown deadline `{kind}`")).hint =
                 Some(format!("the deadlines are: {}", known.join(", ")));
         }
+    }
+}
+
+fn asked_alarms(checker: &mut Checker<'_>, file: &File) {
+    let alarms = &file.alarms;
+    // CloudWatch evaluates a day at most of periods below an hour (API reference, PutMetricAlarm, `EvaluationPeriods`).
+    let is_whole = |minutes: u32| minutes.is_multiple_of(PERIOD_MINUTES) && (PERIOD_MINUTES..=1_440).contains(&minutes);
+    if let Some(minutes) = alarms.no_log_in_minutes.as_ref().filter(|minutes| !is_whole(minutes.value)) {
+        checker.fault(minutes, "minutes without a log-in must be a multiple of 5, from 5 to 1440");
+    }
+    if let Some(most) = alarms.replication_ms.as_ref().filter(|most| !(1..=3_600_000).contains(&most.value)) {
+        checker.fault(most, "a write must take 1 to 3600000 milliseconds to another region");
+    }
+    if let Some(asked) = alarms.dead_letters.as_ref().filter(|asked| asked.value && !file.files.events.unwrap_or(false))
+    {
+        checker.fault(asked, "there are no queues without `files: { events: true }`");
+    }
+    if let Some(runbook) = &alarms.runbook {
+        let message = format!("`{}` is not a URL of at most 500 characters", runbook.value);
+        checker.matches(runbook, "^https?://[!-~]{1,490}$", message, "https://wiki.example.com/sftp");
     }
 }
 

@@ -118,8 +118,16 @@ pub(super) fn fill(file: File) -> Environment {
             authorizer_throttles: file.alarms.authorizer_throttles.unwrap_or(1),
             authorizer_duration_ms: file.alarms.authorizer_duration_ms.unwrap_or(3000),
             api_5xx: file.alarms.api_5xx.unwrap_or(1),
+            no_log_in_minutes: file.alarms.no_log_in_minutes.map(|minutes| minutes.value),
+            replication_ms: file.alarms.replication_ms.map(|milliseconds| milliseconds.value),
+            dead_letters: file.alarms.dead_letters.is_some_and(|asked| asked.value),
+            runbook: file.alarms.runbook.map(|url| url.value),
         },
-        metrics: Metrics { refusal_reasons: file.metrics.refusal_reasons, api_methods: file.metrics.api_methods },
+        metrics: Metrics {
+            refusal_reasons: file.metrics.refusal_reasons,
+            api_methods: file.metrics.api_methods,
+            dashboard: file.metrics.dashboard,
+        },
         tags: file.tags.into_iter().map(|(key, value)| (key, value.value)).collect(),
         state: State {
             place: file.state.place.and_then(|place| place.value.parse().ok()),

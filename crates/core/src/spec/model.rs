@@ -283,13 +283,15 @@ pub struct Logs {
     pub retention_days: u32,
 }
 
-/// CloudWatch metrics that cost extra. Both default to false.
+/// What CloudWatch shows for a price. All default to false.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct Metrics {
     /// One metric for each reason of a refusal instead of one for all.
     pub refusal_reasons: bool,
     /// API Gateway's metrics for each method.
     pub api_methods: bool,
+    /// A dashboard of all regions.
+    pub dashboard: bool,
 }
 
 /// CloudWatch alarms of each region.
@@ -305,4 +307,12 @@ pub struct Alarms {
     pub authorizer_duration_ms: u32,
     /// 5xx responses of the API in five minutes. Default 1.
     pub api_5xx: u32,
+    /// Minutes without a log-in; `None` for no alarm.
+    pub no_log_in_minutes: Option<u32>,
+    /// Milliseconds that a write takes to another region; `None` for no alarm.
+    pub replication_ms: Option<u32>,
+    /// Whether messages in the queues of dead letters raise an alarm.
+    pub dead_letters: bool,
+    /// A URL in the text of every alarm.
+    pub runbook: Option<String>,
 }

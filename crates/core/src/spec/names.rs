@@ -54,6 +54,16 @@ pub fn upload_bucket(environment: &Environment, cluster: &str) -> String {
     parts::upload_bucket(&environment.names.bucket_prefix, cluster)
 }
 
+/// `99-upload-us-west-2`: the stem of the names of a region's alarms, log groups and metrics.
+pub fn resource_stem(environment: &Environment, region: &str) -> String {
+    format!("{}-upload-{region}", environment.name)
+}
+
+/// `99-upload`: the CloudWatch dashboard of all regions.
+pub fn dashboard(environment: &Environment) -> String {
+    format!("{}-upload", environment.name)
+}
+
 /// `99-upload-99-5-events`: the queue for the events of a cluster's files.
 pub fn events_queue(environment: &Environment, cluster: &str) -> String {
     parts::events_queue(&environment.name, cluster)

@@ -98,7 +98,7 @@ pub(super) struct File {
     /// Findings that `sftpctl doctor` does not mind.
     #[serde(default)]
     pub(super) doctor: Doctor,
-    /// Seconds to wait per kind: stack, server, table, replica, function, role, record, bucket, api; `unseen` is how long
+    /// Seconds to wait per kind: stack, server, table, replica, function, role, record, bucket, api, dashboard; `unseen` is how long
     /// to look for what an earlier run may have made.
     #[serde(default)]
     #[schemars(with = "BTreeMap<String, u64>")]
@@ -354,9 +354,24 @@ pub(super) struct Alarms {
     pub(super) authorizer_duration_ms: Option<u32>,
     /// 5xx answers of the API in five minutes. Default 1.
     pub(super) api_5xx: Option<u32>,
+    /// Minutes without a log-in in a region with a server: a multiple of 5, at most a day. Without it there is no such alarm,
+    /// which is billed in each region, as is its metric.
+    #[schemars(with = "Option<u32>")]
+    pub(super) no_log_in_minutes: Option<Spanned<u32>>,
+    /// Milliseconds that a write of the home region takes to another on average, for fifteen minutes. Without it there is no
+    /// such alarm, which is billed for each other region.
+    #[schemars(with = "Option<u32>")]
+    pub(super) replication_ms: Option<Spanned<u32>>,
+    /// Whether messages in the queues of dead letters raise an alarm, which is billed for each cluster; needs `files.events`.
+    /// Default false.
+    #[schemars(with = "Option<bool>")]
+    pub(super) dead_letters: Option<Spanned<bool>>,
+    /// URL of the page that says what to do, in the text of every alarm.
+    #[schemars(with = "Option<String>")]
+    pub(super) runbook: Option<Spanned<String>>,
 }
 
-/// Metrics that cost extra.
+/// What CloudWatch shows for a price.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Metrics {
@@ -366,4 +381,8 @@ pub(super) struct Metrics {
     /// API Gateway's detailed metrics, for each method. Default false: those of the stage, which the alarm uses, are free.
     #[serde(default)]
     pub(super) api_methods: bool,
+    /// A CloudWatch dashboard of all regions. Default false: the first three of an AWS account are free, each further one is
+    /// 3 USD a month.
+    #[serde(default)]
+    pub(super) dashboard: bool,
 }

@@ -3,6 +3,7 @@
 //! The source is the merged fragments of `templates/region/`. [`render`] applies the three changes that the head of
 //! `base.yaml` describes.
 
+mod alarms;
 mod events;
 mod s3_files;
 mod source;
@@ -16,6 +17,8 @@ use crate::hex;
 use crate::spec::model::Environment;
 use crate::spec::names;
 
+pub(crate) use alarms::PERIOD_MINUTES;
+pub use alarms::alarms;
 pub use s3_files::{access_point_output, file_system_output};
 pub use source::source;
 
@@ -105,13 +108,15 @@ pub fn render(environment: &Environment, region: &str, code: &Code) -> Result<Re
     let buckets = repeat_buckets(environment, region, resources)?;
     events::repeat(environment, region, resources)?;
     let file_systems = s3_files::repeat(environment, region, resources)?;
+    alarms::repeat(environment, region, resources)?;
     name_deployment(resources)?;
     tag(environment, resources);
     bound(environment, resources);
     if let Some(parameters) = template["Parameters"].as_object_mut() {
         parameters.remove("UploadBucketName");
         parameters.remove("EventsRegion");
-        s3_files::PARAMETERS.iter().for_each(|name| drop(parameters.remove(*name)));
+        let more = s3_files::PARAMETERS.iter().chain(&alarms::PARAMETERS);
+        more.for_each(|name| drop(parameters.remove(*name)));
     }
     s3_files::show(template["Outputs"].as_object_mut().ok_or(TemplateError::Lacks("Outputs"))?, file_systems);
     let digest = hex::encode(&Sha256::digest(template.to_string().as_bytes()));
@@ -266,7 +271,7 @@ fn parameters(environment: &Environment, region: &str, code: &Code) -> BTreeMap<
     let (authorizer, alarms) = (&environment.authorizer, &environment.alarms);
     let text = |value: u32| value.to_string();
     BTreeMap::from([
-        ("ResourceStem".to_owned(), format!("{}-upload-{region}", environment.name)),
+        ("ResourceStem".to_owned(), names::resource_stem(environment, region)),
         (
             "UserRoleArn".to_owned(),
             format!("arn:aws:iam::{}:role/{}", environment.account, environment.names.user_role),

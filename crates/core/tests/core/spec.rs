@@ -163,6 +163,25 @@ fn shipped_environments_are_valid() {
     "old versions must be kept for 1 to 36500 days",
     ""
 )]
+#[case::no_log_in(
+    "clusters:",
+    "alarms: { no_log_in_minutes: 62 }\nclusters:",
+    "must be a multiple of 5, from 5 to 1440",
+    ""
+)]
+#[case::replication("clusters:", "alarms: { replication_ms: 0 }\nclusters:", "1 to 3600000 milliseconds", "")]
+#[case::dead_letters(
+    "clusters:",
+    "alarms: { dead_letters: true }\nclusters:",
+    "no queues without `files: { events: true }`",
+    ""
+)]
+#[case::runbook(
+    "clusters:",
+    "alarms: { runbook: our wiki }\nclusters:",
+    "`our wiki` is not a URL",
+    "https://wiki.example.com/sftp"
+)]
 #[case::memory("clusters:", "authorizer: { memory_mb: 64 }\nclusters:", "AWS allows 128 to 10240", "")]
 #[case::timeout("clusters:", "authorizer: { timeout_seconds: 60 }\nclusters:", "AWS allows 1 to 29", "")]
 #[case::architecture(

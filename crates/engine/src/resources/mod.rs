@@ -5,6 +5,7 @@
 
 mod api_account;
 mod bucket;
+mod dashboard;
 mod log_group;
 mod orphan;
 pub(crate) mod package;
@@ -29,6 +30,7 @@ pub(crate) mod witness;
 
 pub use api_account::ApiAccount;
 pub use bucket::Bucket;
+pub use dashboard::Dashboard;
 pub use log_group::{Evidence, LogGroup};
 pub use package::Package;
 pub use record::{LatencyRecord, Record};

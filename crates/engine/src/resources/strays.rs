@@ -3,7 +3,7 @@
 use sftpctl_core::kind::Kind;
 
 use super::stray::Stray;
-use super::{bucket, log_group, record, replica, server, stack};
+use super::{bucket, dashboard, log_group, record, replica, server, stack};
 
 /// How orphans of this kind are found; `None` for kinds without a search.
 pub fn of(kind: Kind) -> Option<&'static dyn Stray> {
@@ -13,6 +13,7 @@ pub fn of(kind: Kind) -> Option<&'static dyn Stray> {
         Kind::Stack => Some(&stack::Strays),
         Kind::LogGroup => Some(&log_group::Strays),
         Kind::Bucket => Some(&bucket::Strays),
+        Kind::Dashboard => Some(&dashboard::Strays),
         Kind::Replica => Some(&replica::Strays),
         // There is one of each, with a name that depends only on the environment's name.
         Kind::Table | Kind::UserRole | Kind::UserPolicy => None,

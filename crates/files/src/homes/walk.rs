@@ -408,7 +408,7 @@ fn attributes(folder: BorrowedFd<'_>, name: &CStr) -> (bool, bool) {
     let mut path = format!("/proc/self/fd/{}/", folder.as_raw_fd()).into_bytes();
     path.extend_from_slice(name.to_bytes());
     let path = OsStr::from_bytes(&path);
-    let Ok(length @ 1..) = fs::llistxattr(path, &mut [0_u8; 0][..]) else { return (false, false) };
+    let Ok(length @ 1..) = fs::llistxattr_query(path) else { return (false, false) };
     let mut list = vec![0; length];
     let Ok(length) = fs::llistxattr(path, &mut list[..]) else { return (false, true) };
     let names = list.get(..length).unwrap_or_default().split(|byte| *byte == 0).filter(|name| !name.is_empty());

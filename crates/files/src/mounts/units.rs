@@ -27,11 +27,12 @@ const UNITS: &str = "/etc/systemd/system";
 
 /// How often a mount is checked, and what a check does. The canary writes, which makes versions and costs money, so it is
 /// rarer; what it alone finds (a full disk, S3 that refuses to write) also fails the next write of the application.
-const CHECKS: [(&str, &str, &str); 2] = [("check", "15s", " --no-canary"), ("canary", "10min", "")];
+const CHECKS: [(&str, &str, &str); 2] = [("check", "4s", " --no-canary"), ("canary", "10min", "")];
 
-/// Seconds without an answer after which the timers call a mount hung. More than by hand: restarting a mount that is only
-/// slow breaks the uploads in progress.
-const DEADLINE: u32 = 20;
+/// Seconds without an answer after which the timers call a mount hung, which they find 15 s after it began at the latest; and
+/// seconds more until they abort it: restarting a mount that is only slow breaks the uploads in progress.
+const DEADLINE: u32 = 10;
+const CONFIRM: u32 = 10;
 
 /// The name of the service.
 pub fn service(record: &Record) -> String {
@@ -132,7 +133,7 @@ Requisite={service}
 
 [Service]
 Type=oneshot
-ExecStart={sftpctl} mounts heal --at {at} --deadline {DEADLINE}{options}
+ExecStart={sftpctl} mounts heal --at {at} --deadline {DEADLINE} --confirm {CONFIRM}{options}
 # Another heal is at work.
 SuccessExitStatus=5
 TimeoutStartSec=180

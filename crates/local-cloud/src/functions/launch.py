@@ -9,8 +9,10 @@
 * The port through which a function of its own runtime gets its events answers only that function.
 * A function's environment has what Lambda gives it, and nothing of this process's.
 * Listings of versions are encoded if the caller asks for it.
+* Large templates are read at the addresses that AWS has for them.
 * A multipart upload may have a checksum of the whole object, which MiniStack takes for one of its parts' checksums.
 * Stacks may have file systems of Amazon S3 Files (`s3_files.py`).
+* Dashboards belong to no region, have tags, and are checked (`dashboards.py`).
 """
 
 import asyncio
@@ -32,6 +34,7 @@ import struct
 import subprocess
 import sys
 import threading
+import urllib.parse
 
 import hypercorn.asyncio.run
 import hypercorn.config
@@ -293,6 +296,29 @@ def with_encoded_versions(s3):
     s3._list_object_versions = listed
 
 
+def with_template_addresses(helpers, s3):
+    """A template over 51,200 bytes is read where AWS says it is, in its version: MiniStack knows paths only."""
+    plain = helpers._resolve_document
+    ours = re.compile(r"(.+)\.s3[.-][a-z0-9-]+\.amazonaws\.com")
+
+    def resolved(params, body_key, url_key, label):
+        url = urllib.parse.urlparse(helpers._p(params, url_key) or "")
+        bucket = ours.fullmatch(url.netloc)
+        if not bucket:
+            return plain(params, body_key, url_key, label)
+        version = urllib.parse.parse_qs(url.query).get("versionId", [None])[0]
+        data = s3._get_object_data(bucket[1], urllib.parse.unquote(url.path.lstrip("/")), version)
+        if data is None:
+            # As users of AWS have quoted it.
+            return None, helpers._error("ValidationError", "S3 error: The specified key does not exist.")
+        if len(data) > helpers.TEMPLATE_URL_MAX_BYTES:
+            message = f"Template may not exceed {helpers.TEMPLATE_URL_MAX_BYTES} bytes in size."
+            return None, helpers._error("ValidationError", message)
+        return data.decode(), None
+
+    helpers._resolve_document = resolved
+
+
 class Child(subprocess.Popen):
     """A process with the environment of a function instead of this process's."""
 
@@ -306,6 +332,9 @@ class Child(subprocess.Popen):
 
 
 # FILE SYSTEMS
+
+
+# DASHBOARDS
 
 
 def serve(app, log_level):
@@ -324,8 +353,9 @@ if __name__ == "__main__":
     # Before the services are imported, because they bind the function by name.
     lambda_runtime.execution_credentials = session
     import ministack.app
-    from ministack.services import eventbridge, iam, lambda_svc, s3, s3files
-    from ministack.services.cloudformation import drift, provisioners
+    from ministack.core import responses
+    from ministack.services import cloudwatch, eventbridge, iam, lambda_svc, s3, s3files
+    from ministack.services.cloudformation import drift, helpers, provisioners
 
     assert lambda_svc.execution_credentials is session
     assert lambda_svc.subprocess is subprocess
@@ -341,5 +371,7 @@ if __name__ == "__main__":
     shut(ministack.app)
     with_whole_checksums(s3)
     with_encoded_versions(s3)
+    with_template_addresses(helpers, s3)
     FileSystems(s3files, s3, iam, eventbridge).register(provisioners, drift)
+    Dashboards(cloudwatch, responses)
     serve(guarded(ministack.app.app), ministack.app.LOG_LEVEL)

@@ -13,14 +13,17 @@ use crate::function_key::Execution;
 
 /// The Python script that starts MiniStack: one file, since what else is in the local cloud's folder may have come with it.
 pub(crate) fn launcher() -> String {
-    include_str!("launch.py").replace("# FILE SYSTEMS\n", include_str!("s3_files.py"))
+    let launcher = include_str!("launch.py").replace("# FILE SYSTEMS\n", include_str!("s3_files.py"));
+    launcher.replace("# DASHBOARDS\n", include_str!("dashboards.py"))
 }
 
 #[cfg(test)]
 mod tests {
     #[test]
-    fn file_systems_are_in_the_launcher_once() {
-        assert_eq!(super::launcher().matches("class FileSystems").count(), 1);
+    fn each_file_is_in_the_launcher_once() {
+        for class in ["class FileSystems", "class Dashboards"] {
+            assert_eq!(super::launcher().matches(class).count(), 1, "{class}");
+        }
     }
 }
 

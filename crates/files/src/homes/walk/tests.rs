@@ -138,3 +138,31 @@ fn mount_points_below_a_folder() {
     found.sort();
     assert_eq!(found, [b"".to_vec(), b"a b".to_vec()]);
 }
+
+#[test]
+fn lists_of_access_and_extended_attributes_are_seen() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = |name: &str| dir.path().join(name);
+    for name in ["plain", "listed", "noted"] {
+        std::fs::write(at(name), "x").unwrap();
+    }
+    std::fs::create_dir(at("folder")).unwrap();
+    // The owner, user 1, the group, the mask, others: tag, rights and ID of each (linux/posix_acl_xattr.h).
+    let mut list = vec![2, 0, 0, 0];
+    for (tag, rights, id) in
+        [(1_u16, 6_u16, u32::MAX), (2, 4, 1), (4, 4, u32::MAX), (0x10, 4, u32::MAX), (0x20, 0, u32::MAX)]
+    {
+        list.extend(tag.to_le_bytes());
+        list.extend(rights.to_le_bytes());
+        list.extend(id.to_le_bytes());
+    }
+    let set = |name: &str, attribute: &str, value: &[u8]| {
+        fs::setxattr(at(name), attribute, value, fs::XattrFlags::empty()).unwrap();
+    };
+    set("listed", "system.posix_acl_access", &list);
+    set("folder", "system.posix_acl_default", &list);
+    set("noted", "user.note", b"v");
+    let all = walked(dir.path(), Charset::Utf8);
+    let seen = ["plain", "listed", "folder", "noted"].map(|name| (all[name].has_acl, all[name].has_attributes));
+    assert_eq!(seen, [(false, false), (true, false), (true, false), (false, true)]);
+}

@@ -66,13 +66,38 @@ const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 /// How long a program may take to end by itself, and to die.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Looks at a mount and brings it back if it is not healthy, within `wait` for its start. `record` is what was installed.
+/// How long is waited for a mount.
+#[derive(Clone, Copy, Debug)]
+pub struct Patience {
+    /// For its start.
+    pub start: Duration,
+    /// Once more for an answer, before it is aborted.
+    pub confirm: Duration,
+}
+
+/// Looks at a mount and brings it back if it is not healthy. `record` is what was installed. `hung` is told of a mount that
+/// does not answer before it is waited for once more.
 ///
 /// # Errors
 /// [`std::io::ErrorKind::WouldBlock`] if another heal is at work; others if the lock cannot be taken.
-pub async fn heal(record: &Record, options: &Options, wait: Duration) -> std::io::Result<Healed> {
+pub async fn heal(
+    record: &Record,
+    options: &Options,
+    patience: Patience,
+    hung: impl Fn(&Seen),
+) -> std::io::Result<Healed> {
     let _lock = Held::of(&options.root, record, "heal")?;
-    let before = look(record, options).await;
+    let mut before = look(record, options).await;
+    if before.state == State::Hung && !patience.confirm.is_zero() {
+        hung(&before);
+        let until = Instant::now() + patience.confirm;
+        while before.state == State::Hung && Instant::now() < until {
+            // At once if the helper of the check before still waits in the kernel.
+            pause().await;
+            let deadline = until.saturating_duration_since(Instant::now());
+            before = look(record, &Options { deadline, ..options.clone() }).await;
+        }
+    }
     let mut healed = Healed { users: Vec::new(), actions: Vec::new(), after: None, log: Vec::new(), before };
     let kind = record.mount.kind;
     let Some(actions) = cure(healed.before.state, kind).filter(|actions| !actions.is_empty()) else {
@@ -92,7 +117,7 @@ pub async fn heal(record: &Record, options: &Options, wait: Duration) -> std::io
             Action::Abort => abort(&ours).await,
             Action::Unmount => unmount_ours(record).await,
             Action::Empty => empty(record, options),
-            Action::Start => start(record, options, wait).await,
+            Action::Start => start(record, options, patience.start).await,
         };
         healed.actions.push(Done { action, error: done.err() });
     }

@@ -65,6 +65,14 @@ pub struct Seen {
 /// Less than this is a full disk.
 const FULL: u64 = 1 << 20;
 
+/// The bytes that the program of a mount leaves on the disk: s3fs writes nothing with less (`ensure_diskfree`).
+fn least(record: &Record) -> u64 {
+    match record.mount.kind {
+        MountKind::S3fs => u64::from(record.mount.keep_free_mb) << 20,
+        _ => FULL,
+    }
+}
+
 /// Looks at a mount; the record is that of the system below `root`.
 pub async fn look(record: &Record, options: &Options) -> Seen {
     let (at, kind) = (record.at(), record.mount.kind);
@@ -91,13 +99,21 @@ pub async fn look(record: &Record, options: &Options) -> Seen {
         None => None,
     };
     let is_stopped = daemons.iter().any(|daemon| daemon.is_stopped);
-    let state = state(place, &outcome, is_stopped, disk_free.is_some_and(|free| free < FULL));
+    let state = state(place, &outcome, is_stopped, disk_free.is_some_and(|free| free < least(record)));
     Seen {
         at: record.mount.at.clone(),
         bucket: record.bucket.clone(),
         kind,
         state,
-        detail: detail(&outcome, options.deadline),
+        detail: match (state, &outcome, disk_free) {
+            (State::Full, Outcome::Answered, Some(free)) => Some(format!(
+                "{}: {} MB are free, and {} MB are to stay free",
+                record.mount.cache,
+                free >> 20,
+                least(record) >> 20
+            )),
+            _ => detail(&outcome, options.deadline),
+        },
         waiting: waiting.and_then(|count| count.trim().parse().ok()),
         disk_free,
         daemons,

@@ -10,6 +10,7 @@
 mod apigateway;
 mod assume;
 mod cloudformation;
+mod cloudwatch;
 mod decide;
 pub(crate) mod dynamodb;
 mod iam;
@@ -101,10 +102,16 @@ pub(super) async fn check(front: &Front, call: &Call, parts: &Parts, body: Body)
     if call.service == "sts" && call.operation == "GetCallerIdentity" {
         return Ok(Allowed { is_granted: session.granted.is_some(), ..Allowed::entirely(body) });
     }
-    let is_json = matches!(call.protocol, Protocol::Json | Protocol::RestJson) && !bytes.is_empty();
     // What is not read here could be read by MiniStack.
-    let json = if is_json { serde_json::from_slice(&bytes) } else { Ok(Value::Null) };
-    let json = json.map_err(|error| denied(call, &format!("the local cloud cannot read the body: {error}")))?;
+    let json = match call.protocol {
+        Protocol::Json | Protocol::RestJson if !bytes.is_empty() => {
+            let json = serde_json::from_slice(&bytes);
+            json.map_err(|error| denied(call, &format!("the local cloud cannot read the body: {error}")))?
+        }
+        // Times, which JSON does not have, are only in calls whose permissions depend on no member.
+        Protocol::Cbor => minicbor_serde::from_slice(&bytes).unwrap_or_default(),
+        _ => Value::Null,
+    };
     let known = known(front, call, &form, &json).await;
     let asked = Asked {
         operation: &call.operation,

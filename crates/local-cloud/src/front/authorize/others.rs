@@ -7,12 +7,6 @@ use super::table::Row;
 pub(super) fn rows(service: &str) -> &'static [Row] {
     match service {
         "ec2" => &[("DescribeRegions", "ec2:DescribeRegions", "")],
-        "monitoring" => &[
-            ("DescribeAlarms", "cloudwatch:DescribeAlarms", "alarm"),
-            ("GetMetricData", "cloudwatch:GetMetricData", ""),
-            ("GetMetricStatistics", "cloudwatch:GetMetricStatistics", ""),
-            ("ListMetrics", "cloudwatch:ListMetrics", ""),
-        ],
         "secretsmanager" => &[
             ("DescribeSecret", "secretsmanager:DescribeSecret", "Secret"),
             ("GetSecretValue", "secretsmanager:GetSecretValue", "Secret"),
@@ -43,8 +37,6 @@ pub(super) fn rows(service: &str) -> &'static [Row] {
 /// The resource of a type.
 pub(super) fn resource(kind: &str, asked: &Asked<'_>) -> Result<String, String> {
     Ok(match kind {
-        // CloudWatch's requests are CBOR. A list is over all alarms, whatever it is limited to.
-        "alarm" => asked.arn("cloudwatch", "alarm:*"),
         "parameter" => asked.arn("ssm", &format!("parameter/{}", asked.member("Name")?.trim_start_matches('/'))),
         "Secret" => match (&asked.known.arn, asked.member("SecretId")?) {
             (Some(arn), _) => arn.clone(),
@@ -78,7 +70,5 @@ mod tests {
         let known = Known { arn: Some(secret.to_owned()), boundary: None };
         let needs = asked_with("secretsmanager", "GetSecretValue", post(r#"{"SecretId":"sftp-k"}"#), &known);
         assert_eq!(shown(&needs), [("secretsmanager:GetSecretValue", secret)]);
-        let alarms = "arn:aws:cloudwatch:us-west-2:111111111111:alarm:*";
-        assert_eq!(shown(&asked("monitoring", "DescribeAlarms", post(""))), [("cloudwatch:DescribeAlarms", alarms)]);
     }
 }

@@ -4,7 +4,7 @@
 //! The source is the service authorization reference. A test compares every row with its data.
 
 use super::need::{Asked, Need};
-use super::{apigateway, cloudformation, dynamodb, iam, lambda, logs, others, route53, s3, transfer};
+use super::{apigateway, cloudformation, cloudwatch, dynamodb, iam, lambda, logs, others, route53, s3, transfer};
 
 /// An operation, its action, and the type of its resource; the type is empty for an action without one.
 pub(super) type Row = (&'static str, &'static str, &'static str);
@@ -18,6 +18,7 @@ fn rows(service: &str) -> &'static [Row] {
         "iam" => iam::ROWS,
         "lambda" => lambda::ROWS,
         "logs" => logs::ROWS,
+        "monitoring" => cloudwatch::ROWS,
         "route53" => route53::ROWS,
         "s3" => s3::ROWS,
         "transfer" => transfer::ROWS,
@@ -38,6 +39,7 @@ pub(super) fn needs(service: &str, asked: &Asked<'_>) -> Result<Vec<Need>, Strin
         "iam" => iam::needs(action, kind, asked)?,
         "lambda" => lambda::needs(action, kind, asked)?,
         "logs" => logs::needs(action, kind, asked)?,
+        "monitoring" => cloudwatch::needs(action, kind, asked)?,
         "route53" => route53::needs(action, kind, asked)?,
         "s3" => s3::needs(action, kind, asked)?,
         "transfer" => transfer::needs(action, kind, asked)?,
