@@ -133,6 +133,11 @@ impl AwsArgs {
         self.local
     }
 
+    /// Whether AWS is another than AWS's own.
+    pub(crate) fn is_elsewhere(&self) -> bool {
+        self.local || self.endpoint_url.is_some()
+    }
+
     /// Loads the environment, and connects to AWS as its account, for a command with these permissions.
     pub(crate) async fn connect(
         &self,

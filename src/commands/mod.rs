@@ -179,8 +179,9 @@ pub async fn run(cli: Cli) -> Exit {
         Command::Completions(args) => Ok(completions::run(&args)),
         Command::Man(args) => man::run(&args),
     };
-    result.unwrap_or_else(|error| {
+    let exit = result.unwrap_or_else(|error| {
         printer.error(&error);
         error.exit
-    })
+    });
+    streams::end(exit)
 }

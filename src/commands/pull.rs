@@ -89,7 +89,13 @@ pub(super) struct Args {
     #[arg(long, conflicts_with = "dry_run")]
     watch: bool,
     /// With --watch: time from one listing to the next, which finds what no message told of
-    #[arg(long, value_name = "SECONDS", default_value_t = 86_400, requires = "watch")]
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        default_value_t = 86_400,
+        requires = "watch",
+        value_parser = clap::value_parser!(u64).range(10..=604_800)
+    )]
     list_every: u64,
     /// With --watch: how long a new object waits for the message that its upload is whole
     #[arg(long, value_name = "SECONDS", default_value_t = 120, requires = "watch")]

@@ -2,13 +2,36 @@
 //!
 //! A string is one line, and harmless whatever is in it. Several lines are a [`Text`].
 
-use std::io::Write as _;
+use std::io::{ErrorKind, Write as _};
+use std::sync::OnceLock;
 
 use sftpctl_core::shown::Text;
 
-/// Writes a line or a text to stdout.
+use crate::exit::Exit;
+
+/// Why a part of the output is not where it should be: the first error.
+static LOST: OnceLock<String> = OnceLock::new();
+
+fn note(result: std::io::Result<()>) {
+    if let Err(error) = result
+        && error.kind() != ErrorKind::BrokenPipe
+    {
+        let _ = LOST.set(error.to_string());
+    }
+}
+
+/// Writes a line or a text to stdout. What fails is said at the [`end`].
 pub fn data(text: impl Into<Text>) {
-    let _ = writeln!(std::io::stdout().lock(), "{}", text.into());
+    note(writeln!(std::io::stdout().lock(), "{}", text.into()));
+}
+
+/// The exit code of a command, once stdout is written: a full disk must not look like success.
+pub fn end(exit: Exit) -> Exit {
+    note(std::io::stdout().lock().flush());
+    let Some(why) = LOST.get() else { return exit };
+    progress(format!("error: standard output could not be written: {why}"));
+    progress("hint: what it was to get is not complete; everything else was done. Make room where it goes");
+    if exit == Exit::Ok { Exit::Failed } else { exit }
 }
 
 /// Writes the content of a file to stdout, as it is: to another program, never to a terminal.

@@ -4,7 +4,23 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Command, Stdio};
 
 use crate::on_local_cloud::terminal::Terminal;
-use crate::site::{shown, succeeded, text, tool};
+use crate::site::{Running, shown, succeeded, text, tool};
+
+/// A full disk is no success; a reader that has enough is no failure.
+#[test]
+fn output_that_cannot_be_written_fails() {
+    let full = || Stdio::from(std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap());
+    for arguments in [&["schema"][..], &["completions", "bash"], &["schema", "--output", "json"]] {
+        let mut command = Command::new(sftpctl_testkit::programs::sftpctl());
+        let output = command.args(arguments).stdout(full()).stderr(Stdio::piped()).output().unwrap();
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}: {}", shown(&output));
+        assert!(text(&output.stderr).contains("standard output could not be written: No space left"), "{arguments:?}");
+    }
+    let mut command = Command::new(sftpctl_testkit::programs::sftpctl());
+    let mut closed = Running(command.arg("schema").stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap());
+    drop(closed.0.stdout.take());
+    assert!(closed.0.wait().unwrap().success());
+}
 
 #[test]
 fn color_is_used_on_terminals_or_on_request() {

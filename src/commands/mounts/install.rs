@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::file_systems::file_system;
-use super::plan::chosen;
+use super::plan::{check_endpoint, chosen};
 use super::selection::{System, explain, is_whole};
 use crate::commands::args::AwsArgs;
 use crate::error::CliError;
@@ -48,6 +48,7 @@ pub(super) async fn run(args: &Args, printer: Printer) -> Result<Exit, CliError>
     let mounts = chosen(&environment, Some(&args.host))?;
     let mut records = Vec::new();
     for (host, mount) in mounts {
+        check_endpoint(&args.aws, mount)?;
         let tool = installed(mount.kind).map_err(|why| {
             CliError::new(Exit::Usage, format!("{} cannot be mounted: {why}", mount.at))
                 .hint("install it from the distribution's or AWS's packages, and rerun the same command")

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde::Serialize;
 use sftpctl_core::spec::model::Environment;
-use sftpctl_core::spec::mounts::Mount;
+use sftpctl_core::spec::mounts::{Mount, MountKind};
 
 use super::file_systems::file_system;
 use crate::commands::args::AwsArgs;
@@ -43,6 +43,7 @@ pub(super) async fn run(args: &Args, printer: Printer) -> Result<Exit, CliError>
     let environment = args.aws.load(None, printer)?;
     let mut mounts = Vec::new();
     for (host, mount) in chosen(&environment, args.host.as_deref())? {
+        check_endpoint(&args.aws, mount)?;
         let found = installed(mount.kind);
         let missing = found.as_ref().err().cloned();
         let newest = || Tool { program: tool::program(mount.kind).0.into(), version: tool::newest(mount.kind) };
@@ -56,6 +57,17 @@ pub(super) async fn run(args: &Args, printer: Printer) -> Result<Exit, CliError>
     let view = View { environment: &environment.name, mounts };
     printer.emit("mounts-plan/1", &view, || plan(&view.mounts));
     Ok(Exit::Ok)
+}
+
+/// Refuses mounts of AWS's S3 for an environment that is elsewhere.
+pub(super) fn check_endpoint(aws: &AwsArgs, mount: &Mount) -> Result<(), CliError> {
+    if !aws.is_elsewhere() || mount.endpoint.is_some() || mount.kind == MountKind::S3files {
+        return Ok(());
+    }
+    let message = format!("{} would be a mount of AWS's S3: the environment file names no other for it", mount.at);
+    Err(CliError::new(Exit::Usage, message).hint(
+        "add `endpoint: URL` to the mount in a copy of the file; `sftpctl local status` shows that of the local cloud",
+    ))
 }
 
 /// The mounts of a role, or of all.

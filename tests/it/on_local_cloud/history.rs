@@ -154,6 +154,10 @@ fn versions_are_listed_shown_and_restored() {
     assert_eq!(me.get("orders.csv").as_deref(), Some("one\n"));
     let again = me.history("restore", &[&restore[..], &["--yes"]].concat());
     assert_eq!((&again[0]["toCopy"], &again[0]["same"]), (&0.into(), &1.into()), "{again:?}");
+    // A name that was never there is no success.
+    let mistyped = ["oders.csv", "--at", "2026-01-01T00:00:00Z", "--yes"];
+    let nothing = me.site.ends_with(2, &Customer::arguments("restore", &mistyped));
+    assert!(nothing.contains("nothing has ever been stored") && nothing.contains("history list"), "{nothing}");
 }
 
 /// While versioning is suspended, a copy or a deletion replaces the version `null`.

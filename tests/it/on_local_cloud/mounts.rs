@@ -339,6 +339,20 @@ async fn an_s3_that_hangs_is_found_and_nobody_waits_for_ever() {
     application.goes_on(&server).await;
 }
 
+/// A rehearsal mounts nothing of AWS's.
+#[test]
+fn mounts_of_another_s3_need_its_endpoint() {
+    let site = Site::new();
+    site.edit(|file| format!("{file}\nmounts:\n  main: [{{ kind: s3fs, cluster: 99-5, at: /sftp }}]\n"));
+    for elsewhere in [&["--local"][..], &["--endpoint-url", "http://127.0.0.1:9"]] {
+        let refused = site.ends_with(2, &[&["mounts", "plan", "--env", "99"], elsewhere].concat());
+        assert!(refused.contains("/sftp would be a mount of AWS's S3"), "{refused}");
+        let refused = site.ends_with(2, &[&["mounts", "install", "--env", "99", "--host", "main"], elsewhere].concat());
+        assert!(refused.contains("add `endpoint: URL`"), "{refused}");
+    }
+    site.ok(&["mounts", "plan", "--env", "99"]);
+}
+
 /// As the timers do: it is called hung, and aborted only if it goes on.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_mount_that_answers_again_is_not_aborted() {

@@ -312,6 +312,7 @@ impl Repository {
             Err(TryLockError::WouldBlock) => return Err(GitError::Locked { dir: shown }),
             Err(TryLockError::Error(error)) => return Err(error.into()),
         }
+        remove_debris(&own)?;
         // Again after one that was killed, which changes nothing in a repository that is complete.
         let init = ["init", "--quiet", "--bare", "--template=", "--object-format=sha1", "--initial-branch=main"];
         if !own.join("HEAD").is_file() {
@@ -401,6 +402,38 @@ impl Commits {
         let mut field = || fields.next().unwrap_or_default();
         Ok(Some(Commit { id: field(), parents: field(), committer: field(), digest: field() }))
     }
+}
+
+/// Removes what a `fast-import` that was killed, or had no room, has left; the lock says that ours is not running. Other
+/// programs of git may be writing a pack, but not for a day.
+fn remove_debris(dir: &Path) -> io::Result<()> {
+    const DAY: std::time::Duration = std::time::Duration::from_secs(86_400);
+    let is_old = |entry: &std::fs::DirEntry| {
+        let modified = entry.metadata().and_then(|facts| facts.modified());
+        modified.is_ok_and(|modified| modified.elapsed().is_ok_and(|age| age > DAY))
+    };
+    for (folder, beginnings, at_once) in [
+        (dir.to_owned(), &["fast_import_crash_"][..], true),
+        (dir.join("objects/pack"), &["tmp_pack_", "tmp_idx_"], false),
+    ] {
+        let entries = match std::fs::read_dir(&folder) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            Err(error) => return Err(error),
+        };
+        for entry in entries {
+            let entry = entry?;
+            let name = entry.file_name();
+            let name = name.to_string_lossy();
+            if beginnings.iter().any(|beginning| name.starts_with(beginning)) && (at_once || is_old(&entry)) {
+                match std::fs::remove_file(entry.path()) {
+                    Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                    _ => {}
+                }
+            }
+        }
+    }
+    Ok(())
 }
 
 /// A running `git fast-import`. Without [`Import::finish`] it leaves nothing but what was there at its last checkpoint.

@@ -204,6 +204,23 @@ async fn run_that_failed_goes_on() {
 }
 
 /// As after a kill between git's checkpoint and the note of it.
+/// Git leaves a report of a `fast-import` that was killed, and its pack. A pack that is being written is not touched.
+#[tokio::test]
+async fn what_killed_imports_have_left_is_removed() {
+    let (source, dir) = (Memory::of(&history()), tempfile::tempdir().unwrap());
+    let repository = dir.path().join("r");
+    run(&source, &options(&repository, END), &Quiet).await.unwrap();
+    let [crash, old, new] = ["fast_import_crash_4711", "objects/pack/tmp_pack_old", "objects/pack/tmp_pack_new"]
+        .map(|name| repository.join(name));
+    for file in [&crash, &old, &new] {
+        std::fs::write(file, "x").unwrap();
+    }
+    let long_ago = std::time::SystemTime::now() - std::time::Duration::from_secs(2 * 86_400);
+    std::fs::File::options().write(true).open(&old).unwrap().set_modified(long_ago).unwrap();
+    run(&source, &options(&repository, END), &Quiet).await.unwrap();
+    assert_eq!([&crash, &old, &new].map(|file| file.exists()), [false, false, true]);
+}
+
 #[tokio::test]
 async fn commits_without_a_note_are_recognized() {
     let dir = tempfile::tempdir().unwrap();
