@@ -41,8 +41,7 @@ pub(super) fn repeat(
         let mut alarm = dead_letters.clone();
         let properties = &mut alarm["Properties"];
         properties["AlarmName"] = json!(name(environment, region, &format!("dead-letters-{cluster}")));
-        let queue = format!("EventsDeadQueue{}", logical_stem(cluster));
-        properties["Dimensions"][0]["Value"] = json!({ "Fn::GetAtt": [queue, "QueueName"] });
+        properties["Dimensions"][0]["Value"] = json!(names::events_dead_queue(environment, cluster));
         resources.insert(format!("DeadLettersAlarm{}", logical_stem(cluster)), alarm);
     }
     if let Some(runbook) = &environment.alarms.runbook {
@@ -168,10 +167,8 @@ mod tests {
             (&replication["Threshold"], &replication["Dimensions"][1]["Value"]),
             (&json!(30_000), &json!("us-east-1"))
         );
-        assert_eq!(
-            find("dead-letters-99-5")["Dimensions"][0]["Value"],
-            json!({ "Fn::GetAtt": ["EventsDeadQueue99x2d5", "QueueName"] })
-        );
+        let queue = find("dead-letters-99-5")["Dimensions"][0]["Value"].clone();
+        assert_eq!(queue, "99-upload-99-5-events-dead");
         let template = rendered(&environment(ASKED), "us-west-2");
         for name in PARAMETERS {
             assert!(template["Parameters"].get(name).is_none(), "{name}");
