@@ -67,6 +67,7 @@ fn of_command(path: &str) -> Option<&'static [Exit]> {
         | "policy provisioning"
         | "policy table-import"
         | "policy pre-warm"
+        | "policy logs"
         | "policy s3-files"
         | "policy state" => &[Ok, Usage],
         "plan" | "drift" => &[Ok, Failed, Usage, Refused, Changes],
@@ -74,7 +75,11 @@ fn of_command(path: &str) -> Option<&'static [Exit]> {
             &[Ok, Failed, Usage, Refused]
         }
         "users add" | "users passwd" | "users disable" | "users enable" | "users expire" | "users set"
-        | "users remove" | "users show" | "users list" => &[Ok, Failed, Usage, Refused],
+        | "users remove" | "users list" => &[Ok, Failed, Usage, Refused],
+        "users show" => &[Ok, Failed, Usage, Refused, Partly],
+        "users silent" => &[Ok, Failed, Usage, Refused, Partly],
+        "logs" => &[Ok, Failed, Usage, Refused, Partly, Interrupted],
+        "who" => &[Ok, Failed, Usage, Refused, Partly],
         "users audit" => &[Ok, Failed, Usage, Refused, Changes],
         "users sync" => &[Ok, Failed, Usage, Refused, Changes, Locked, Partly, Interrupted],
         "users import" => &[Ok, Failed, Usage, Refused, Locked, Partly, Interrupted],

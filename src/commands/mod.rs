@@ -18,6 +18,7 @@ mod input_file;
 mod local;
 mod lock;
 mod login_checks;
+mod logs;
 mod man;
 mod mounts;
 mod package;
@@ -34,9 +35,11 @@ mod state;
 mod status;
 mod teardown;
 mod test_login;
+mod times;
 mod users;
 mod validate;
 mod verify;
+mod who;
 
 use std::ffi::OsString;
 
@@ -105,6 +108,10 @@ enum Command {
     Homes(Box<homes::Args>),
     /// Mount upload buckets on application servers, watch the mounts, and bring them back
     Mounts(mounts::Args),
+    /// Show what customers did and why log-ins are refused, in all regions by time
+    Logs(logs::Args),
+    /// Show who was the last to write, delete or rename a file
+    Who(who::Args),
     /// Try a customer's log-in, and name the cause if it is refused
     TestLogin(test_login::Args),
     /// Show what a customer needs to connect
@@ -167,6 +174,8 @@ pub async fn run(cli: Cli) -> Exit {
         Command::Pull(args) => pull::run(*args, printer).await,
         Command::Homes(args) => homes::run(*args, printer).await,
         Command::Mounts(args) => mounts::run(args, printer).await,
+        Command::Logs(args) => logs::run(args, printer).await,
+        Command::Who(args) => who::run(args, printer).await,
         Command::TestLogin(args) => test_login::run(args, printer).await,
         Command::ConnectInfo(args) => connect_info::run(args, printer).await,
         Command::Lock(args) => lock::run(args, printer).await,

@@ -27,6 +27,10 @@ pub(crate) enum Permissions {
     FollowsHistory,
     /// Reads them, and makes some the current ones again.
     RestoresHistory,
+    /// Reads the logs of log-ins and sessions, and finds accounts.
+    ReadsLogs,
+    /// Reads all accounts, and the logs of log-ins.
+    FindsSilentUsers,
     /// Takes customers' files from S3.
     PullsFiles,
     /// Finds the file systems of mounts.
@@ -56,6 +60,8 @@ impl Permissions {
             Self::ReadsHistory => vec![Policy::History],
             Self::FollowsHistory => vec![Policy::History, Policy::Agent],
             Self::RestoresHistory => vec![Policy::History, Policy::Restore],
+            Self::ReadsLogs => vec![Policy::Logs],
+            Self::FindsSilentUsers => vec![Policy::Users, Policy::Logs],
             Self::PullsFiles => vec![Policy::Agent],
             Self::Mounts => vec![Policy::Mount],
             Self::ImportsTable => vec![Policy::Users, Policy::State, Policy::TableImport],

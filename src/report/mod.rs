@@ -22,6 +22,7 @@ mod hostile;
 pub mod import;
 pub mod json;
 pub mod login;
+pub mod logs;
 pub mod markdown;
 pub mod mounts;
 pub mod plan_view;

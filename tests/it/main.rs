@@ -1,6 +1,7 @@
 //! Tests of the whole program, in one binary, so that it is linked only once. Those that need an emulator of AWS are in
 //! `on_local_cloud`; `scripts/test quick` skips them by that name.
 
+mod activity;
 mod cost;
 mod documents;
 mod events;

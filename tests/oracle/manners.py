@@ -183,6 +183,20 @@ def zone(account):
     return change
 
 
+def log_pages(account):
+    logs, place = account.client("logs"), {"logGroupName": "group", "logStreamName": "stream"}
+    logs.create_log_group(logGroupName="group")
+    logs.create_log_stream(**place)
+    now, line = int(time.time() * 1000), lambda at: json.dumps({"kind": "rare" if at == 4400 else "usual"})
+    events = [{"timestamp": now - 4500 + at, "message": line(at)} for at in range(4500)]
+    logs.put_log_events(**place, logEvents=events)
+    pages = logs.get_paginator("filter_log_events").paginate(logGroupName="group", filterPattern='{ $.kind = "rare" }')
+    counts = [len(page["events"]) for page in pages]
+    assert counts == [0, 1], counts
+    refused("InvalidParameterException", "Invalid filter pattern", logs.filter_log_events, logGroupName="group",
+            filterPattern="{ $.kind = }")
+
+
 def lone_cnames(account):
     change = zone(account)
     change(("CREATE", "a.example.com", "A", ["192.0.2.1"]), ("CREATE", "c.example.com", "CNAME", ["example.net"]))

@@ -17,6 +17,26 @@ pub struct GroupFacts {
     pub arn: String,
     /// Days that lines are kept; `None` keeps them forever, as in a group that a late log line has created.
     pub retention: Option<i32>,
+    /// Milliseconds since 1970.
+    pub created: Option<i64>,
+}
+
+/// A line of a log.
+#[derive(Clone, Debug)]
+pub struct LogLine {
+    /// Unique in its group; empty if AWS does not say.
+    pub id: String,
+    /// Milliseconds since 1970.
+    pub time: i64,
+    pub message: String,
+}
+
+/// A page of lines in the order of their times. It may be empty although there are more.
+#[derive(Clone, Debug)]
+pub struct LogPage {
+    pub lines: Vec<LogLine>,
+    /// Where the next page begins.
+    pub next: Option<String>,
 }
 
 /// A metric filter, under the names that templates use.
@@ -69,6 +89,7 @@ impl Logs {
             // The older of the two ARNs ends in `:*`, which the calls for tags do not take.
             arn: group.log_group_arn().or(group.arn()).unwrap_or_default().trim_end_matches(":*").to_owned(),
             retention: group.retention_in_days(),
+            created: group.creation_time(),
         }))
     }
 
@@ -94,6 +115,35 @@ impl Logs {
         }
         found.truncate(most);
         Ok(found)
+    }
+
+    /// The lines of a period, in milliseconds since 1970 with both ends, that fit a filter pattern; all without one. `None`
+    /// without the group.
+    pub async fn page(
+        &self,
+        group: &str,
+        pattern: &str,
+        (from, until): (i64, i64),
+        next: Option<String>,
+    ) -> Result<Option<LogPage>, AwsError> {
+        let pattern = (!pattern.is_empty()).then(|| pattern.to_owned());
+        let call = self.0.filter_log_events().log_group_name(group).set_filter_pattern(pattern);
+        // AWS takes no time before 1970.
+        let call = call.start_time(from.max(0)).end_time(until.max(0)).set_next_token(next).send().await;
+        let page = call.call("logs:FilterLogEvents", group).or_missing(&["ResourceNotFound"])?;
+        Ok(page.map(|page| LogPage {
+            next: page.next_token().filter(|token| !token.is_empty()).map(str::to_owned),
+            lines: page
+                .events
+                .unwrap_or_default()
+                .into_iter()
+                .map(|event| LogLine {
+                    id: event.event_id.unwrap_or_default(),
+                    time: event.timestamp.unwrap_or_default(),
+                    message: event.message.unwrap_or_default(),
+                })
+                .collect(),
+        }))
     }
 
     /// Calls `take` with each message since a time, in milliseconds since 1970, that fits a filter pattern; none without the

@@ -1,25 +1,34 @@
-//! The servers' structured logs: log-ins and refusals, as JSON lines in the log group of `StructuredLogDestinations` (user
-//! guide, "Structured JSON logging for Transfer Family"). Other activities are not logged.
+//! The servers' structured logs: what customers do, as JSON lines in the log groups of `StructuredLogDestinations` (user
+//! guide, "CloudWatch log structure for Transfer Family" and "Example CloudWatch log entries"). As there, only the line of
+//! the log-in names the user and the address, and every other line of a session has its `session-id`; numbers are texts.
+//! The name of a file's new name, `new-path`, is not documented.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::Timestamp;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
 use crate::front::Upstream;
 use crate::place::{self, Place};
+use crate::transfer::Store;
 
 /// Lines that wait to be written.
 const WAITING: usize = 10_000;
+/// Lines in one call; AWS takes 10,000.
+const BATCH: usize = 1_000;
+/// The stream of what is no session: log-ins and handshakes that failed ("Example log entries for Key exchange algorithm
+/// failures").
+const ERRORS: &str = "ERRORS";
+
+/// A stream of a log group.
+type Stream = (Place, String, String);
 
 /// A line of a server's log.
 struct Line {
-    place: Place,
-    group: String,
-    stream: String,
+    stream: Stream,
     /// Milliseconds since 1970.
     time: i64,
     message: Value,
@@ -31,14 +40,78 @@ pub(crate) struct StructuredLogs {
     receiver: Mutex<Option<mpsc::Receiver<Line>>>,
 }
 
-/// Whose log-in it is.
-pub(crate) struct Of<'a> {
-    pub(crate) place: &'a Place,
-    pub(crate) server: &'a str,
-    /// The server's settings.
-    pub(crate) settings: &'a Map<String, Value>,
-    pub(crate) user: &'a str,
-    pub(crate) client: IpAddr,
+/// The log of one connection.
+#[derive(Clone)]
+pub(crate) struct ConnectionLog(Arc<Connection>);
+
+struct Connection {
+    logs: Arc<StructuredLogs>,
+    store: Arc<Store>,
+    place: Place,
+    server: String,
+    client: IpAddr,
+    session: String,
+}
+
+impl ConnectionLog {
+    pub(crate) fn new(
+        logs: Arc<StructuredLogs>,
+        store: Arc<Store>,
+        (place, server): (Place, String),
+        client: IpAddr,
+    ) -> Self {
+        let session = format!("{:016x}", fastrand::u64(..));
+        Self(Arc::new(Connection { logs, store, place, server, client, session }))
+    }
+
+    pub(crate) fn session(&self) -> &str {
+        &self.0.session
+    }
+
+    /// The server, and where it is.
+    pub(crate) fn server(&self) -> (Place, String) {
+        (self.0.place.clone(), self.0.server.clone())
+    }
+
+    pub(crate) fn client(&self) -> IpAddr {
+        self.0.client
+    }
+
+    /// Logs a connection, or a log-in, that failed.
+    pub(crate) fn failure(&self, activity: &str, more: &[(&str, &str)]) {
+        let client = self.0.client.to_string();
+        self.log(ERRORS, &[&[("activity-type", activity), ("source-ip", &client)], more].concat());
+    }
+
+    /// Logs that a user is logged in.
+    pub(crate) fn connected(&self, user: &str, more: &[(&str, &str)]) {
+        let client = self.0.client.to_string();
+        self.activity("CONNECTED", &[&[("user", user), ("source-ip", &client)], more].concat());
+    }
+
+    /// Logs what a logged-in user does.
+    pub(crate) fn activity(&self, activity: &str, more: &[(&str, &str)]) {
+        let own = [("activity-type", activity), ("session-id", &*self.0.session)];
+        self.log(&self.0.server, &[&own, more].concat());
+    }
+
+    fn log(&self, stream: &str, fields: &[(&str, &str)]) {
+        let Connection { logs, store, place, server, .. } = &*self.0;
+        let Ok(found) = store.get(place, server) else { return };
+        let destinations = found.settings.get("StructuredLogDestinations").and_then(Value::as_array);
+        let groups = destinations.into_iter().flatten().filter_map(Value::as_str);
+        for group in groups.filter_map(|arn| arn.split(':').nth(6)) {
+            let mut message = json!({ "resource-arn": place::arn(place, server) });
+            for (name, value) in fields {
+                message[*name] = json!(value);
+            }
+            let stream = (place.clone(), group.to_owned(), stream.to_owned());
+            let line = Line { stream, time: Timestamp::now().as_millisecond(), message };
+            if logs.sender.try_send(line).is_err() {
+                tracing::warn!("a line of a structured log is lost: too many wait");
+            }
+        }
+    }
 }
 
 impl StructuredLogs {
@@ -47,53 +120,40 @@ impl StructuredLogs {
         Self { upstream, sender, receiver: Mutex::new(Some(receiver)) }
     }
 
-    /// Logs an activity, `CONNECTED` or `AUTH_FAILURE`, with more fields.
-    pub(crate) fn log(&self, of: &Of<'_>, activity: &str, more: &[(&str, &str)]) {
-        let destinations = of.settings.get("StructuredLogDestinations").and_then(Value::as_array);
-        let groups = destinations.into_iter().flatten().filter_map(Value::as_str);
-        for group in groups.filter_map(|arn| arn.split(':').nth(6)) {
-            let mut message = json!({
-                "activity-type": activity,
-                "user": of.user,
-                "source-ip": of.client.to_string(),
-                "resource-arn": place::arn(of.place, of.server),
-            });
-            for (name, value) in more {
-                message[*name] = json!(value);
-            }
-            let line = Line {
-                place: of.place.clone(),
-                group: group.to_owned(),
-                stream: of.server.to_owned(),
-                time: Timestamp::now().as_millisecond(),
-                message,
-            };
-            if self.sender.try_send(line).is_err() {
-                tracing::warn!("a line of a structured log is lost: too many wait");
-            }
-        }
-    }
-
     /// Writes lines until this future is dropped.
     pub(crate) async fn deliver(&self) {
         let receiver = self.receiver.lock().unwrap_or_else(PoisonError::into_inner).take();
         let Some(mut lines) = receiver else { return std::future::pending().await };
-        let mut streams: HashSet<(Place, String, String)> = HashSet::new();
-        while let Some(line) = lines.recv().await {
-            let stream = (line.place.clone(), line.group.clone(), line.stream.clone());
-            let named = json!({ "logGroupName": line.group, "logStreamName": line.stream });
-            if !streams.contains(&stream) {
-                // It may exist already.
-                let created = self.ask(&line.place, "CreateLogStream", &named).await;
-                created.err().iter().for_each(|error| tracing::debug!(error, "the log stream is not created"));
-                streams.insert(stream.clone());
+        let mut known: HashSet<Stream> = HashSet::new();
+        let mut waiting = Vec::new();
+        while lines.recv_many(&mut waiting, BATCH).await > 0 {
+            let mut by_stream: BTreeMap<Stream, Vec<(i64, Value)>> = BTreeMap::new();
+            for Line { stream, time, message } in waiting.drain(..) {
+                by_stream.entry(stream).or_default().push((time, message));
             }
-            let mut put = named;
-            put["logEvents"] = json!([{ "timestamp": line.time, "message": line.message.to_string() }]);
-            if let Err(error) = self.ask(&line.place, "PutLogEvents", &put).await {
-                tracing::warn!(error, group = line.group, "a line of a structured log is lost");
-                streams.remove(&stream);
+            for (stream, lines) in by_stream {
+                self.write(&mut known, stream, lines).await;
             }
+        }
+    }
+
+    async fn write(&self, known: &mut HashSet<Stream>, stream: Stream, mut lines: Vec<(i64, Value)>) {
+        let (place, group, name) = &stream;
+        let named = json!({ "logGroupName": group, "logStreamName": name });
+        if !known.contains(&stream) {
+            // It may exist already.
+            let created = self.ask(place, "CreateLogStream", &named).await;
+            created.err().iter().for_each(|error| tracing::debug!(error, "the log stream is not created"));
+            known.insert(stream.clone());
+        }
+        // They are in the order of their times (CloudWatch Logs API reference, PutLogEvents).
+        lines.sort_by_key(|(time, _)| *time);
+        let events = lines.iter().map(|(time, line)| json!({ "timestamp": time, "message": line.to_string() }));
+        let mut put = named;
+        put["logEvents"] = events.collect();
+        if let Err(error) = self.ask(place, "PutLogEvents", &put).await {
+            tracing::warn!(error, group, lines = lines.len(), "lines of a structured log are lost");
+            known.remove(&stream);
         }
     }
 

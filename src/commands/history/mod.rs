@@ -6,7 +6,7 @@ mod list;
 mod restore;
 mod selection;
 mod show;
-mod values;
+pub(super) mod values;
 mod watch;
 
 use clap::Subcommand;

@@ -5,12 +5,12 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
 /// The last second of a date, or a time of RFC 3339. Seconds since 1970.
-pub(super) fn until(text: &str) -> Result<i64, String> {
+pub(in crate::commands) fn until(text: &str) -> Result<i64, String> {
     instant(text, time(23, 59, 59, 0))
 }
 
 /// The first second of a date, or a time of RFC 3339. Seconds since 1970.
-pub(super) fn since(text: &str) -> Result<i64, String> {
+pub(in crate::commands) fn since(text: &str) -> Result<i64, String> {
     instant(text, time(0, 0, 0, 0))
 }
 

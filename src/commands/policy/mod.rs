@@ -75,6 +75,9 @@ enum Verb {
     /// Print the policy for users import --pre-warm, in addition to those for users and the state
     #[command(after_help = "Example:\n  sftpctl policy pre-warm --env 99 > pre-warm.json")]
     PreWarm(print::Args),
+    /// Print the policy for logs, who and users silent
+    #[command(after_help = "Example:\n  sftpctl policy logs --env 99 > logs.json")]
+    Logs(print::Args),
     /// Print the policy for the state in a bucket, in addition to the others
     #[command(after_help = "Examples:\n  \
         sftpctl policy state --env 99 > state.json\n  \
@@ -120,6 +123,7 @@ pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> 
         Verb::Provisioning(args) => (Policy::Provisioning, args),
         Verb::TableImport(args) => (Policy::TableImport, args),
         Verb::PreWarm(args) => (Policy::PreWarm, args),
+        Verb::Logs(args) => (Policy::Logs, args),
         Verb::State(args) => (Policy::State, args),
         Verb::Boundary(args) => (Policy::Boundary, args),
     };

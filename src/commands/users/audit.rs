@@ -122,7 +122,7 @@ pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> 
     Ok(if sums.by_kind.is_empty() { Exit::Ok } else { Exit::Changes })
 }
 
-fn failed(error: AuditError) -> CliError {
+pub(super) fn failed(error: AuditError) -> CliError {
     match error {
         AuditError::Aws(error) => error.into(),
         AuditError::Source(error) => unreadable(error),

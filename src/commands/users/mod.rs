@@ -18,6 +18,7 @@ mod result;
 mod selection;
 mod set;
 mod show;
+mod silent;
 mod sync;
 
 use clap::Subcommand;
@@ -62,6 +63,8 @@ enum Verb {
     Harden(harden::Args),
     /// Write the accounts as JSON lines, CSV, or passwd and shadow
     Export(export::Args),
+    /// List accounts that have not logged in for some days, by the servers' logs
+    Silent(silent::Args),
     /// Show an account, without its password
     Show(show::Args),
     /// List accounts, page by page as they are read
@@ -82,6 +85,7 @@ pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> 
         Verb::Audit(args) => audit::run(args, printer).await,
         Verb::Harden(args) => harden::run(args, printer).await,
         Verb::Export(args) => export::run(args, printer).await,
+        Verb::Silent(args) => silent::run(args, printer).await,
         Verb::Show(args) => show::run(args, printer).await,
         Verb::List(args) => list::run(args, printer).await,
     }

@@ -132,6 +132,12 @@ impl Arns<'_> {
         [self.in_every_region("logs", &format!("log-group:{}:*", names::transfer_log_group(self.0, "*")))]
     }
 
+    /// The servers' structured logs, and those of the authorizers.
+    pub(super) fn activity_logs(&self) -> [String; 2] {
+        let [servers] = self.server_logs();
+        [servers, self.in_every_region("logs", &format!("log-group:{}:*", names::function_log_group(self.0, "*")))]
+    }
+
     pub(super) fn any_log_group(&self) -> String {
         self.in_every_region("logs", "log-group:*")
     }

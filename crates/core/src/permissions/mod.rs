@@ -12,6 +12,7 @@ mod boundary;
 mod deployer;
 mod history;
 mod homes;
+mod logs;
 mod mount;
 mod provisioning;
 mod reader;
@@ -67,6 +68,8 @@ pub enum Policy {
     TableImport,
     /// Raises what the account table takes at once; in addition to [`Self::Users`] and [`Self::State`].
     PreWarm,
+    /// Reads the logs of log-ins and sessions.
+    Logs,
     /// Keeps the state in a bucket; in addition to any of the others.
     State,
     /// The permissions boundary of the roles that a deployment creates.
@@ -91,6 +94,7 @@ impl std::fmt::Display for Policy {
             Self::Provisioning => "provisioning",
             Self::TableImport => "table-import",
             Self::PreWarm => "pre-warm",
+            Self::Logs => "logs",
             Self::State => "state",
             Self::Boundary => "boundary",
         })
@@ -98,7 +102,7 @@ impl std::fmt::Display for Policy {
 }
 
 impl Policy {
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::Deployer,
         Self::Stack,
         Self::S3Files,
@@ -114,6 +118,7 @@ impl Policy {
         Self::Provisioning,
         Self::TableImport,
         Self::PreWarm,
+        Self::Logs,
         Self::State,
         Self::Boundary,
     ];
@@ -148,6 +153,7 @@ pub fn document(policy: Policy, site: Site<'_>) -> Option<Value> {
         Policy::Provisioning => provisioning::statements(&arns),
         Policy::TableImport => table_import::statements(&arns, site.state?)?,
         Policy::PreWarm => users::pre_warming(&arns),
+        Policy::Logs => logs::statements(&arns),
         Policy::Boundary => boundary::statements(&arns),
         Policy::State => state::statements(&arns, site.state?, &["s3:GetObject", "s3:PutObject"])?,
     };

@@ -1,5 +1,5 @@
 //! A connection's stream that another task can end: the SSH library's task keeps running after its future is dropped.
-//! It also tells the [`Conversation`] of bytes in both directions.
+//! It also tells the [`Conversation`] of bytes in both directions, and [`Hello`] what the client says.
 
 use std::io;
 use std::pin::Pin;
@@ -9,12 +9,14 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::oneshot;
 
 use super::conversation::Conversation;
+use super::hello::Hello;
 
 /// A stream that fails as soon as its [`AbortOnDrop`] is dropped.
 pub(super) struct AbortableStream<S> {
     inner: S,
     end: End,
     conversation: Conversation,
+    hello: Hello,
 }
 
 /// Ends what has its [`End`] when dropped.
@@ -41,9 +43,9 @@ impl End {
 
 impl<S> AbortableStream<S> {
     /// Wraps a stream. Returns it with the guard that ends it.
-    pub(super) fn new(inner: S, conversation: Conversation) -> (Self, AbortOnDrop) {
+    pub(super) fn new(inner: S, conversation: Conversation, hello: Hello) -> (Self, AbortOnDrop) {
         let (end, guard) = End::new();
-        (Self { inner, end, conversation }, guard)
+        (Self { inner, end, conversation, hello }, guard)
     }
 
     fn check(&mut self, context: &mut Context<'_>) -> io::Result<()> {
@@ -62,6 +64,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for AbortableStream<S> {
         ready!(Pin::new(&mut self.inner).poll_read(context, buffer))?;
         if buffer.filled().len() > before {
             self.conversation.heard();
+            self.hello.hear(&buffer.filled()[before..]);
         }
         Poll::Ready(Ok(()))
     }
@@ -93,7 +96,7 @@ mod tests {
     #[tokio::test]
     async fn stream_breaks_when_its_guard_is_dropped() {
         let (mut client, server) = tokio::io::duplex(64);
-        let (mut stream, guard) = AbortableStream::new(server, Conversation::default());
+        let (mut stream, guard) = AbortableStream::new(server, Conversation::default(), Hello::default());
         client.write_all(b"ab").await.unwrap();
         assert_eq!(stream.read_u8().await.unwrap(), b'a');
         let reading = tokio::spawn(async move {

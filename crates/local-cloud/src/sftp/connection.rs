@@ -9,6 +9,7 @@ use russh::server::{Auth, Handler, Msg, PublicKeyOffer, Response, Session as Ssh
 use russh::{Channel, ChannelId, ChannelOpenFailure, MethodKind, MethodSet};
 
 use super::abortable_stream::{AbortOnDrop, End};
+use super::algorithms;
 use super::backlog::{Backlog, WINDOW};
 use super::buckets::{Buckets, S3Storage};
 use super::budget::Budget;
@@ -16,15 +17,16 @@ use super::clock::Clock;
 use super::conversation::Conversation;
 use super::endpoints::Shared;
 use super::guard::Guard;
+use super::hello::Hello;
 use super::places::Seat;
 use super::rights::Rights;
 use super::session::Session;
 use super::told::Teller;
 use super::user_key;
-use crate::login::{self, Admission, LoginAttempt, NotAdmitted};
+use crate::login::{self, Admission, LoginAttempt, NotAdmitted, View};
 use crate::place::Place;
-use crate::structured_logs::Of;
-use crate::transfer::is_user_name;
+use crate::structured_logs::ConnectionLog;
+use crate::transfer::{is_user_name, security_policy};
 
 /// Maximum number of SFTP sessions per connection, from the user guide's "Transferring files over a server endpoint
 /// using a client".
@@ -45,6 +47,10 @@ pub(super) struct Connection {
     /// The user who has proved possession of a key. A password for another user may follow.
     key_of: Option<String>,
     admitted: Option<(String, Admission)>,
+    /// The key that has admitted the user.
+    key: Option<PublicKey>,
+    log: ConnectionLog,
+    hello: Hello,
     seat: Option<Seat>,
     /// Channels without an SFTP session.
     channels: HashMap<ChannelId, Channel<Msg>>,
@@ -99,13 +105,13 @@ impl Methods {
 impl Connection {
     pub(super) fn new(
         shared: Arc<Shared>,
-        place: Place,
-        server: String,
         peer: SocketAddr,
         methods: Methods,
-        clock: Clock,
-        conversation: Conversation,
+        (clock, conversation): (Clock, Conversation),
+        log: ConnectionLog,
+        hello: Hello,
     ) -> Self {
+        let (place, server) = log.server();
         Self {
             shared,
             place,
@@ -115,6 +121,9 @@ impl Connection {
             offered: None,
             key_of: None,
             admitted: None,
+            key: None,
+            log,
+            hello,
             seat: None,
             channels: HashMap::new(),
             backlogs: HashMap::new(),
@@ -153,7 +162,6 @@ impl Connection {
         }
         self.clock.admit(user);
         self.conversation.admit();
-        self.log(user, "CONNECTED", &[("role", &admission.role)]);
         self.admitted = Some((user.to_owned(), admission));
         Auth::Accept
     }
@@ -183,7 +191,7 @@ impl Connection {
             _ => {
                 let result = self.ask(username, "").await;
                 if let Err(refusal) = &result {
-                    self.log_refusal(username, refusal);
+                    self.log_refusal(username, "publickey", refusal);
                 }
                 self.offered = Some((username.to_owned(), result.clone()));
                 result
@@ -202,27 +210,61 @@ impl Connection {
             None if !known => "the account does not have this key",
             None => return true,
         };
-        self.log_refusal(username, &NotAdmitted::Authentication(reason.to_owned()));
+        self.log_refusal(username, "publickey", &NotAdmitted::Authentication(reason.to_owned()));
         false
     }
 
-    fn log_refusal(&self, user: &str, refusal: &NotAdmitted) {
+    fn log_refusal(&self, user: &str, method: &str, refusal: &NotAdmitted) {
         let (activity, reason) = (refusal.activity(), refusal.to_string());
         tracing::info!(activity, server = self.server, user, reason, "refused");
-        self.log(user, activity, &[("message", &reason)]);
+        self.log.failure(activity, &[("user", user), ("method", method), ("message", &reason)]);
     }
 
-    /// A line in the server's structured log.
-    fn log(&self, user: &str, activity: &str, more: &[(&str, &str)]) {
+    /// The line of a log-in.
+    fn log_connected(&self) {
+        let Some((user, admission)) = &self.admitted else { return };
         let Ok(server) = self.shared.store.get(&self.place, &self.server) else { return };
-        let (place, client) = (&self.place, self.peer.ip());
-        let of = Of { place, server: &self.server, settings: &server.settings, user, client };
-        self.shared.logs.log(&of, activity, more);
+        let policy = security_policy(server.text("SecurityPolicyName"));
+        let spoken = policy.map(|policy| self.hello.spoken(&algorithms::preferred(&policy))).unwrap_or_default();
+        let home = match &admission.home {
+            View::Path(path) => path,
+            View::Logical(_) => "/",
+        };
+        let mut fields = vec![
+            ("role", &*admission.role),
+            ("home-dir", home),
+            ("client", &spoken.client),
+            ("kex", &spoken.kex),
+            ("ciphers", &spoken.ciphers),
+        ];
+        let (key, print);
+        if let Some(used) = &self.key {
+            let line = used.to_openssh().unwrap_or_default();
+            (key, print) = (line, used.fingerprint(russh::keys::HashAlg::Sha256).to_string());
+            let mut words = key.split(' ');
+            fields.extend(words.next().map(|kind| ("ssh-public-key-type", kind)));
+            fields.extend(words.next().map(|body| ("ssh-public-key", body)));
+            fields.push(("ssh-public-key-fingerprint", &print));
+        }
+        self.log.connected(user, &fields);
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        if self.admitted.is_some() {
+            self.log.activity("DISCONNECTED", &[]);
+        }
     }
 }
 
 impl Handler for Connection {
     type Error = russh::Error;
+
+    async fn auth_succeeded(&mut self, _session: &mut Ssh) -> Result<(), Self::Error> {
+        self.log_connected();
+        Ok(())
+    }
 
     /// Asks for the methods; not an attempt.
     async fn auth_none(&mut self, user: &str) -> Result<Auth, Self::Error> {
@@ -268,7 +310,7 @@ impl Handler for Connection {
                 Ok(self.admit(user, admission))
             }
             Err(refusal) => {
-                self.log_refusal(user, &refusal);
+                self.log_refusal(user, "password", &refusal);
                 Ok(self.refuse(user))
             }
         }
@@ -297,6 +339,7 @@ impl Handler for Connection {
             return Ok(Auth::Reject { proceed_with_methods: methods, partial_success: true });
         }
         tracing::info!(server = self.server, user, "logged in by key");
+        self.key = Some(key.public_key.clone());
         Ok(self.admit(user, admission))
     }
 
@@ -435,7 +478,7 @@ impl Connection {
             admission.policy.as_deref(),
         )?;
         let (buses, place, server) = (Arc::clone(&self.shared.buses), self.place.clone(), self.server.clone());
-        let teller = Teller::new(buses, place, server, user.to_owned(), self.peer.ip());
+        let teller = Teller::new(buses, (place, server), user.to_owned(), self.log.clone());
         Ok(Session::new(Arc::new(S3Storage(files)), Some(rights), Some(teller), view, quiet, emptied, budget))
     }
 }

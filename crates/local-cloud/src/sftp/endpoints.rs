@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use russh::Disconnect;
+use russh::{AlgorithmKind, Disconnect};
 use tokio::net::TcpListener;
 use tokio::sync::Mutex;
 use tokio::task::{AbortHandle, JoinSet};
@@ -18,6 +18,7 @@ use super::clock::Clock;
 use super::connection::{Connection, Methods};
 use super::conversation::{Conversation, Ending, MAX_ATTEMPTS};
 use super::emptied::Emptied;
+use super::hello::Hello;
 use super::places::Places;
 use super::storage::Memory;
 use super::waiting::Waiting;
@@ -28,7 +29,7 @@ use crate::files::{read_json, write_json};
 use crate::place::Place;
 use crate::settings::SftpLimits as Limits;
 use crate::socket_owner::has_our_client;
-use crate::structured_logs::StructuredLogs;
+use crate::structured_logs::{ConnectionLog, StructuredLogs};
 use crate::transfer::{KeyFolder, Server, State, Store, security_policy};
 
 /// Number of unanswered keep-alives after which a client counts as unresponsive.
@@ -210,8 +211,12 @@ async fn connection(shared: Arc<Shared>, place: Place, id: String, server: &Serv
         tracing::debug!(%error, "cannot set TCP_NODELAY");
     }
     let clock = Clock::new(shared.limits);
-    let handler = Connection::new(shared, place, id.clone(), peer, methods, clock.clone(), conversation.clone());
-    let (stream, _guard) = AbortableStream::new(stream, conversation.clone());
+    let (logs, store, hello) = (Arc::clone(&shared.logs), Arc::clone(&shared.store), Hello::default());
+    let log = ConnectionLog::new(logs, store, (place.clone(), id.clone()), peer.ip());
+    let (handler, (stream, _guard)) = (
+        Connection::new(shared, peer, methods, (clock.clone(), conversation.clone()), log.clone(), hello.clone()),
+        AbortableStream::new(stream, conversation.clone(), hello),
+    );
     let session = tokio::select! {
         session = russh::server::run_stream(config, stream, handler) => session,
         why = clock.over() => return tracing::info!(why, server = id, %peer, "ended"),
@@ -219,7 +224,10 @@ async fn connection(shared: Arc<Shared>, place: Place, id: String, server: &Serv
     };
     let mut session = match session {
         Ok(session) => session,
-        Err(error) => return tracing::debug!(%error, server = id, "handshake failed"),
+        Err(error) => {
+            log_mismatch(&log, &error);
+            return tracing::debug!(%error, server = id, "handshake failed");
+        }
     };
     let handle = session.handle();
     let ended = tokio::select! {
@@ -247,6 +255,9 @@ async fn connection(shared: Arc<Shared>, place: Place, id: String, server: &Serv
             tokio::time::timeout(FAREWELL, farewell).await.unwrap_or(Ok(()))
         }
     };
+    if let Err(error) = &ended {
+        log_mismatch(&log, error);
+    }
     match ended {
         Err(russh::Error::KeepaliveTimeout | russh::Error::InactivityTimeout) => {
             tracing::info!(why = "unresponsive", server = id, user = clock.user(), "ended");
@@ -262,6 +273,20 @@ async fn connection(shared: Arc<Shared>, place: Place, id: String, server: &Serv
         Err(error) => tracing::debug!(%error, server = id, "connection ended"),
         Ok(()) => {}
     }
+}
+
+/// Logs that the client has no algorithm of the server, as in the user guide's "Example log entries for Key exchange
+/// algorithm failures": `kex` is what the client offers, also for another kind of algorithm.
+fn log_mismatch(log: &ConnectionLog, error: &russh::Error) {
+    let russh::Error::NoCommonAlgo { kind, theirs, .. } = error else { return };
+    let kind = match kind {
+        AlgorithmKind::Kex => "key exchange method",
+        AlgorithmKind::Key => "host key type",
+        AlgorithmKind::Cipher => "cipher",
+        AlgorithmKind::Mac => "MAC",
+        AlgorithmKind::Compression => "compression",
+    };
+    log.failure("KEX_FAILURE", &[("message", &format!("no matching {kind} found")), ("kex", &theirs.join(","))]);
 }
 
 /// Whether the client just went away.
@@ -334,9 +359,12 @@ mod tests {
         let client = |user: &str| {
             let (clock, conversation) = (Clock::new(shared.limits), Conversation::default());
             let place = Place { account: "111111111111".to_owned(), region: "us-west-2".to_owned() };
-            let (id, peer) = ("s-1".to_owned(), ([127, 0, 0, 1], 1).into());
+            let peer: SocketAddr = ([127, 0, 0, 1], 1).into();
+            let (logs, store) = (Arc::clone(&shared.logs), Arc::clone(&shared.store));
+            let log = ConnectionLog::new(logs, store, (place, "s-1".to_owned()), peer.ip());
+            let both = (clock, conversation.clone());
             let mut connection =
-                Connection::new(Arc::clone(&shared), place, id, peer, Methods::Either, clock, conversation.clone());
+                Connection::new(Arc::clone(&shared), peer, Methods::Either, both, log, Hello::default());
             let home = View::Path("/".to_owned());
             let admission = Admission { role: String::new(), policy: None, home, public_keys: Vec::new() };
             let is_admitted = matches!(connection.admit(user, admission), russh::server::Auth::Accept);

@@ -17,6 +17,7 @@ mod conversation;
 mod emptied;
 mod endpoints;
 mod guard;
+mod hello;
 mod listing;
 mod paths;
 mod places;

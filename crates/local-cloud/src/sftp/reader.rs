@@ -13,6 +13,7 @@ use tokio::task::JoinHandle;
 
 use super::budget::{Budget, Share};
 use super::storage::{Source, Storage, StorageError, Version};
+use super::told::{Object, Teller};
 use sftpctl_aws::ObjectFacts;
 
 /// Bytes per chunk.
@@ -59,12 +60,21 @@ pub(super) struct Reader {
     next: Option<(u64, AbortOnDrop)>,
     /// The stream that `next` continues.
     stream: Option<Stream>,
+    /// Bytes that the client has read.
+    sent: u64,
 }
 
 impl Reader {
     pub(super) fn new(storage: Arc<dyn Storage>, bucket: &str, facts: ObjectFacts, budget: &Budget) -> Self {
         let object = Arc::new(OpenObject { bucket: bucket.to_owned(), facts });
-        Self { storage, object, budget: budget.clone(), chunks: VecDeque::new(), next: None, stream: None }
+        Self { storage, object, budget: budget.clone(), chunks: VecDeque::new(), next: None, stream: None, sent: 0 }
+    }
+
+    /// Tells that the download has ended; whole if the client has closed the file.
+    pub(super) fn tell(&self, teller: Option<&Teller>, is_whole: bool) {
+        let Some(teller) = teller else { return };
+        let object = Object { bucket: self.object.bucket.clone(), key: self.object.facts.key.clone() };
+        teller.download(&object, self.sent, is_whole);
     }
 
     /// The object as it was when it was opened.
@@ -77,6 +87,12 @@ impl Reader {
     /// # Errors
     /// A storage error, or the object has been deleted or replaced.
     pub(super) async fn read(&mut self, offset: u64, length: u32) -> Result<Bytes, StorageError> {
+        let bytes = self.bytes(offset, length).await?;
+        self.sent += bytes.len() as u64;
+        Ok(bytes)
+    }
+
+    async fn bytes(&mut self, offset: u64, length: u32) -> Result<Bytes, StorageError> {
         let end = offset.saturating_add(u64::from(length)).min(self.object.facts.size);
         if offset >= end {
             return Ok(Bytes::new());

@@ -50,24 +50,22 @@ impl Handler for Session {
         flags: OpenFlags,
         _attributes: FileAttributes,
     ) -> Result<Handle, StatusReply> {
-        if direction(flags)? == Direction::Write {
-            return self.open_write(id, &filename, flags).await;
-        }
-        let (bucket, key) = self.key(&filename)?;
-        match self.find(&bucket, &key).await? {
-            Found::File(facts) => {
-                let reader = Reader::new(Arc::clone(&self.storage), &bucket, facts, &self.budget);
-                self.keep(id, Open::Read(reader))
-            }
-            Found::Folder(_) => Err(StatusCode::Failure.with_message("that is a folder")),
-            Found::Nothing => Err(StatusCode::NoSuchFile.into()),
-        }
+        let opened = if direction(flags)? == Direction::Write {
+            self.open_write(id, &filename, flags).await
+        } else {
+            self.open_read(id, &filename).await
+        };
+        self.told("OPEN", &filename, opened)
     }
 
     async fn close(&mut self, id: u32, handle: String) -> Result<Status, StatusReply> {
         let file = match self.handles.remove(&handle).map(|held| held.open) {
             None => return Err(StatusCode::Failure.with_message("no such handle")),
-            Some(Open::Read(_) | Open::Folder(_)) => return Ok(ok(id)),
+            Some(Open::Read(reader)) => {
+                reader.tell(self.teller.as_ref(), true);
+                return Ok(ok(id));
+            }
+            Some(Open::Folder(_)) => return Ok(ok(id)),
             Some(Open::Write(file)) => file,
         };
         match file.closing() {
@@ -125,6 +123,9 @@ impl Handler for Session {
 
     async fn setstat(&mut self, id: u32, path: String, attributes: FileAttributes) -> Result<Status, StatusReply> {
         self.path(&path)?;
+        if let (Some(teller), Ok((bucket, key))) = (&self.teller, self.key(&path)) {
+            teller.attributes_set(&Object { bucket, key }.path());
+        }
         if let Some(length) = attributes.size {
             self.may_have_length(&path, length).await?;
         }
@@ -200,7 +201,80 @@ impl Handler for Session {
     }
 
     async fn remove(&mut self, id: u32, filename: String) -> Result<Status, StatusReply> {
-        let (bucket, key) = self.key(&filename)?;
+        let removed = self.remove_file(id, &filename).await;
+        self.told("DELETE", &filename, removed)
+    }
+
+    async fn mkdir(&mut self, id: u32, path: String, _attributes: FileAttributes) -> Result<Status, StatusReply> {
+        let made = self.make_folder(id, &path).await;
+        self.told("MKDIR", &path, made)
+    }
+
+    async fn rmdir(&mut self, id: u32, path: String) -> Result<Status, StatusReply> {
+        let removed = self.remove_folder(id, &path).await;
+        self.told("RMDIR", &path, removed)
+    }
+
+    async fn realpath(&mut self, id: u32, path: String) -> Result<Name, StatusReply> {
+        let path = self.path(&path)?;
+        Ok(Name { id, files: vec![File::new(path, FileAttributes::empty())] })
+    }
+
+    async fn rename(&mut self, id: u32, old: String, new: String) -> Result<Status, StatusReply> {
+        let moved = self.move_file(&old, &new, false).await;
+        self.told("RENAME", &old, moved).map(|()| ok(id))
+    }
+
+    async fn extended(&mut self, id: u32, request: String, data: Vec<u8>) -> Result<Packet, StatusReply> {
+        match request.as_str() {
+            "limits@openssh.com" => {
+                let limits = [u64::from(super::guard::MAX_PACKET), MAX_DATA, MAX_DATA, MAX_HANDLES as u64];
+                let data = limits.iter().flat_map(|limit| limit.to_be_bytes()).collect();
+                Ok(Packet::ExtendedReply(russh_sftp::protocol::ExtendedReply { id, data }))
+            }
+            "posix-rename@openssh.com" => {
+                let mut rest = data.as_slice();
+                let names = text(&mut rest).zip(text(&mut rest));
+                let (old, new) = names.ok_or(StatusReply::new(StatusCode::BadMessage))?;
+                let moved = self.move_file(&old, &new, true).await;
+                self.told("RENAME", &old, moved).map(|()| Packet::Status(ok(id)))
+            }
+            _ => Err(self.unimplemented()),
+        }
+    }
+}
+
+impl Session {
+    /// Logs the operation if it was refused or has failed, but not that a file is missing, which clients try.
+    fn told<T>(&self, operation: &str, path: &str, result: Result<T, StatusReply>) -> Result<T, StatusReply> {
+        if let (Some(teller), Err(reply)) = (&self.teller, &result)
+            && reply.status_code != StatusCode::NoSuchFile
+        {
+            let path = self.key(path).map_or_else(|_| path.to_owned(), |(bucket, key)| Object { bucket, key }.path());
+            let why = reply.error_message.clone().unwrap_or_else(|| reply.status_code.to_string());
+            teller.failed(operation, &path, &why);
+        }
+        result
+    }
+
+    async fn open_read(&mut self, id: u32, filename: &str) -> Result<Handle, StatusReply> {
+        let (bucket, key) = self.key(filename)?;
+        match self.find(&bucket, &key).await? {
+            Found::File(facts) => {
+                let reader = Reader::new(Arc::clone(&self.storage), &bucket, facts, &self.budget);
+                let handle = self.keep(id, Open::Read(reader))?;
+                if let Some(teller) = &self.teller {
+                    teller.opened(&Object { bucket, key }, "READ");
+                }
+                Ok(handle)
+            }
+            Found::Folder(_) => Err(StatusCode::Failure.with_message("that is a folder")),
+            Found::Nothing => Err(StatusCode::NoSuchFile.into()),
+        }
+    }
+
+    async fn remove_file(&mut self, id: u32, filename: &str) -> Result<Status, StatusReply> {
+        let (bucket, key) = self.key(filename)?;
         self.may("s3:DeleteObject", &bucket, &key).await?;
         match self.find(&bucket, &key).await? {
             Found::Nothing => return Err(StatusCode::NoSuchFile.into()),
@@ -213,8 +287,8 @@ impl Handler for Session {
         Ok(ok(id))
     }
 
-    async fn mkdir(&mut self, id: u32, path: String, _attributes: FileAttributes) -> Result<Status, StatusReply> {
-        let (bucket, key) = self.key(&path)?;
+    async fn make_folder(&mut self, id: u32, path: &str) -> Result<Status, StatusReply> {
+        let (bucket, key) = self.key(path)?;
         let marker = format!("{key}/");
         fits(&marker)?;
         self.may("s3:PutObject", &bucket, &marker).await?;
@@ -234,8 +308,8 @@ impl Handler for Session {
         }
     }
 
-    async fn rmdir(&mut self, id: u32, path: String) -> Result<Status, StatusReply> {
-        let (bucket, key) = self.key(&path)?;
+    async fn remove_folder(&mut self, id: u32, path: &str) -> Result<Status, StatusReply> {
+        let (bucket, key) = self.key(path)?;
         let marker = format!("{key}/");
         self.may("s3:DeleteObject", &bucket, &marker).await?;
         self.may_list(&bucket, &marker).await?;
@@ -257,34 +331,6 @@ impl Handler for Session {
             teller.folder_deleted(&Object { bucket, key: marker });
         }
         Ok(ok(id))
-    }
-
-    async fn realpath(&mut self, id: u32, path: String) -> Result<Name, StatusReply> {
-        let path = self.path(&path)?;
-        Ok(Name { id, files: vec![File::new(path, FileAttributes::empty())] })
-    }
-
-    async fn rename(&mut self, id: u32, old: String, new: String) -> Result<Status, StatusReply> {
-        self.move_file(&old, &new, false).await?;
-        Ok(ok(id))
-    }
-
-    async fn extended(&mut self, id: u32, request: String, data: Vec<u8>) -> Result<Packet, StatusReply> {
-        match request.as_str() {
-            "limits@openssh.com" => {
-                let limits = [u64::from(super::guard::MAX_PACKET), MAX_DATA, MAX_DATA, MAX_HANDLES as u64];
-                let data = limits.iter().flat_map(|limit| limit.to_be_bytes()).collect();
-                Ok(Packet::ExtendedReply(russh_sftp::protocol::ExtendedReply { id, data }))
-            }
-            "posix-rename@openssh.com" => {
-                let mut rest = data.as_slice();
-                let names = text(&mut rest).zip(text(&mut rest));
-                let (old, new) = names.ok_or(StatusReply::new(StatusCode::BadMessage))?;
-                self.move_file(&old, &new, true).await?;
-                Ok(Packet::Status(ok(id)))
-            }
-            _ => Err(self.unimplemented()),
-        }
     }
 }
 

@@ -293,11 +293,15 @@ impl Session {
             Found::File(facts) if !flags.contains(OpenFlags::TRUNCATE) => Some(facts),
             _ => None,
         };
-        let sink = self.storage.create(&bucket, &key, flags.contains(OpenFlags::EXCLUDE));
+        let object = Object { bucket, key };
+        if let Some(teller) = &self.teller {
+            teller.opened(&object, &mode(flags));
+        }
+        let sink = self.storage.create(&object.bucket, &object.key, flags.contains(OpenFlags::EXCLUDE));
         let writer = Writer::new(sink, &self.budget).map(Box::new);
         let many = || StatusCode::Failure.with_message("too many files are being written on this connection");
         let writer = writer.ok_or_else(many)?;
-        let (path, object, opened) = (self.path(path)?, Object { bucket, key }, Timestamp::now());
+        let (path, opened) = (self.path(path)?, Timestamp::now());
         self.keep(id, Open::Write(WriteHandle { writer, path, object, opened, over, length: None }))
     }
 
@@ -401,13 +405,28 @@ impl Drop for Session {
     fn drop(&mut self) {
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
         for (_, held) in self.handles.drain() {
-            if let Open::Write(file) = held.open
-                && !file.writer.untouched()
-            {
-                runtime.spawn(file.finish_early(self.teller.clone()));
+            match held.open {
+                Open::Write(file) if !file.writer.untouched() => {
+                    runtime.spawn(file.finish_early(self.teller.clone()));
+                }
+                Open::Read(reader) => reader.tell(self.teller.as_ref(), false),
+                Open::Write(_) | Open::Folder(_) => {}
             }
         }
     }
+}
+
+/// How a file is opened, as the log of a session names it.
+fn mode(flags: OpenFlags) -> String {
+    let names = [
+        (OpenFlags::CREATE, "CREATE"),
+        (OpenFlags::EXCLUDE, "EXCLUDE"),
+        (OpenFlags::TRUNCATE, "TRUNCATE"),
+        (OpenFlags::READ, "READ"),
+        (OpenFlags::WRITE, "WRITE"),
+    ];
+    let of = names.iter().filter(|(flag, _)| flags.contains(*flag)).map(|(_, name)| *name);
+    of.collect::<Vec<_>>().join("|")
 }
 
 pub(super) fn ok(id: u32) -> Status {

@@ -1,7 +1,6 @@
-//! What Transfer tells EventBridge of a customer's session (user guide, "Transfer Family events detail reference", "SFTP,
-//! FTPS, and FTP server events"). Downloads are not told here.
+//! What Transfer tells of a customer's session: EventBridge (user guide, "Transfer Family events detail reference", "SFTP,
+//! FTPS, and FTP server events"), but not of downloads, and the server's structured log.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -9,6 +8,7 @@ use serde_json::{Value, json};
 
 use crate::events::{Buses, Event};
 use crate::place::{self, Place};
+use crate::structured_logs::ConnectionLog;
 
 /// An object that a customer works on.
 #[derive(Clone, Debug)]
@@ -18,8 +18,8 @@ pub(super) struct Object {
 }
 
 impl Object {
-    /// As events name it.
-    fn path(&self) -> String {
+    /// As events and logs name it.
+    pub(super) fn path(&self) -> String {
         format!("/{}/{}", self.bucket, self.key)
     }
 }
@@ -52,17 +52,43 @@ pub(super) struct Teller {
     place: Place,
     server: String,
     user: String,
-    client: IpAddr,
-    session: String,
+    log: ConnectionLog,
 }
 
 impl Teller {
-    pub(super) fn new(buses: Arc<Buses>, place: Place, server: String, user: String, client: IpAddr) -> Self {
-        Self { buses, place, server, user, client, session: format!("{:016x}", fastrand::u64(..)) }
+    pub(super) fn new(buses: Arc<Buses>, (place, server): (Place, String), user: String, log: ConnectionLog) -> Self {
+        Self { buses, place, server, user, log }
+    }
+
+    /// A file that a client opens, in a mode such as `CREATE|TRUNCATE|WRITE`.
+    pub(super) fn opened(&self, object: &Object, mode: &str) {
+        self.log.activity("OPEN", &[("path", &object.path()), ("mode", mode)]);
+    }
+
+    /// A download that has ended, with what the client has read of it.
+    pub(super) fn download(&self, object: &Object, bytes: u64, is_whole: bool) {
+        let activity = if is_whole { "CLOSE" } else { "PARTIAL_CLOSE" };
+        self.log.activity(activity, &[("path", &object.path()), ("bytes-out", &bytes.to_string())]);
+    }
+
+    /// An operation on a path that is refused, or fails.
+    pub(super) fn failed(&self, operation: &str, path: &str, why: &str) {
+        self.log.activity("ERROR", &[("path", path), ("operation", operation), ("message", why)]);
+    }
+
+    /// Attributes that a client sets, which S3 does not keep.
+    pub(super) fn attributes_set(&self, path: &str) {
+        self.log.activity("SETSTAT", &[("path", path)]);
     }
 
     pub(super) fn upload(&self, upload: &Upload<'_>, ended: Ended<'_>) {
-        let mut detail = json!({ "file-path": upload.object.path(), "bytes": upload.bytes });
+        let (path, bytes) = (upload.object.path(), upload.bytes.to_string());
+        match ended {
+            Ended::Whole => self.log.activity("CLOSE", &[("path", &path), ("bytes-in", &bytes)]),
+            Ended::Partial => self.log.activity("PARTIAL_CLOSE", &[("path", &path), ("bytes-in", &bytes)]),
+            Ended::Failed(why) => self.failed("CLOSE", &path, why),
+        }
+        let mut detail = json!({ "file-path": path, "bytes": upload.bytes });
         if let Some(etag) = upload.etag {
             detail["etag"] = json!(etag.trim_matches('"'));
         }
@@ -79,21 +105,25 @@ impl Teller {
     }
 
     pub(super) fn renamed(&self, from: &Object, to: &Object) {
+        self.log.activity("RENAME", &[("path", &from.path()), ("new-path", &to.path())]);
         let detail = json!({ "original-file-path": from.path(), "renamed-file-path": to.path() });
         self.tell("File Rename", true, Timestamp::now(), detail);
     }
 
     pub(super) fn deleted(&self, object: &Object) {
+        self.log.activity("DELETE", &[("path", &object.path())]);
         self.tell("File Delete", true, Timestamp::now(), json!({ "file-path": object.path() }));
     }
 
     /// With the marker's key.
     pub(super) fn folder_created(&self, marker: &Object) {
+        self.log.activity("MKDIR", &[("path", &marker.path())]);
         self.tell("Directory Create", true, Timestamp::now(), json!({ "directory-path": marker.path() }));
     }
 
     /// With the marker's key.
     pub(super) fn folder_deleted(&self, marker: &Object) {
+        self.log.activity("RMDIR", &[("path", &marker.path())]);
         self.tell("Directory Delete", true, Timestamp::now(), json!({ "directory-path": marker.path() }));
     }
 
@@ -103,8 +133,8 @@ impl Teller {
             "protocol": "SFTP",
             "server-id": self.server,
             "username": self.user,
-            "client-ip": self.client.to_string(),
-            "session-id": self.session,
+            "client-ip": self.log.client().to_string(),
+            "session-id": self.log.session(),
             "start-timestamp": since.to_string(),
             "end-timestamp": Timestamp::now().to_string(),
         });

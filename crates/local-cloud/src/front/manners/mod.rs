@@ -13,6 +13,8 @@ mod failing_resource;
 mod fingerprint_padding;
 mod iam_delete_conflict;
 mod iam_propagation;
+mod log_pages;
+mod log_pattern;
 mod log_role;
 mod lone_cnames;
 mod null_templates;
@@ -227,6 +229,7 @@ impl Manners {
             Box::new(fingerprint_padding::FingerprintPadding),
             Box::<iam_delete_conflict::IamDeleteConflict>::default(),
             Box::<iam_propagation::IamPropagation>::default(),
+            Box::new(log_pages::LogPages),
             Box::<log_role::LogRole>::default(),
             // Before the conflicts, for which MiniStack is asked.
             Box::<record_batches::RecordBatches>::default(),

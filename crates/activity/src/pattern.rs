@@ -1,0 +1,68 @@
+//! Filter patterns (CloudWatch Logs user guide, "Filter pattern syntax for JSON"): they only leave out what is not needed,
+//! and every line is examined again. Pure.
+
+/// Characters of a value in a pattern, which has at most 1,024.
+const MOST: usize = 200;
+
+/// Log-ins.
+pub const LOG_INS: &str = r#"{ $.activity-type = "CONNECTED" }"#;
+
+/// What went wrong, and the log-ins, which say whose session it is.
+pub const FAILURES: &str = concat!(
+    r#"{ ($.activity-type = "CONNECTED") || ($.activity-type = "AUTH_FAILURE") || ($.activity-type = "ERROR") || "#,
+    r#"($.activity-type = "KEX_FAILURE") || ($.activity-type = "CONNECTION_REJECTED") || "#,
+    r#"($.activity-type = "PARTIAL_CLOSE") }"#,
+);
+
+/// A value in quotes that also fits what the pattern cannot say of it.
+fn quoted(value: &str) -> String {
+    let mut out = String::from('"');
+    for (count, letter) in value.chars().enumerate() {
+        if count == MOST {
+            out.push('*');
+            break;
+        }
+        match letter {
+            '"' | '\\' | '%' => out.push('*'),
+            letter if letter.is_ascii_graphic() || letter == ' ' => out.push(letter),
+            _ => out.push('*'),
+        }
+    }
+    out.push('"');
+    out
+}
+
+/// The lines of a session.
+pub fn session(id: &str) -> String {
+    format!("{{ $.session-id = {} }}", quoted(id))
+}
+
+/// A user's log-ins.
+pub fn log_ins_of(user: &str) -> String {
+    format!(r#"{{ $.activity-type = "CONNECTED" && $.user = {} }}"#, quoted(user))
+}
+
+/// What concerns a path, and all new names of files, whose member is not documented.
+pub fn path(path: &str) -> String {
+    format!(r#"{{ ($.path = {}) || ($.activity-type = "RENAME") }}"#, quoted(path))
+}
+
+/// Files that were closed below a folder, which ends with a slash.
+pub fn closed_below(folder: &str) -> String {
+    let folder = quoted(&format!("{folder}*"));
+    format!(r#"{{ $.activity-type = "CLOSE" && $.path = {folder} }}"#)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_cannot_change_a_pattern() {
+        assert_eq!(session(r#"a" || $.x = "b"#), r#"{ $.session-id = "a* || $.x = *b" }"#);
+        assert_eq!(path("/b/ä.csv"), r#"{ ($.path = "/b/*.csv") || ($.activity-type = "RENAME") }"#);
+        let long = closed_below(&"x".repeat(2000));
+        assert!(long.len() < 1024 && long.ends_with("x*\" }"), "{long}");
+        assert!(FAILURES.len() < 1024);
+    }
+}
