@@ -58,6 +58,7 @@ fn of_command(path: &str) -> Option<&'static [Exit]> {
         | "policy reader"
         | "policy teardown"
         | "policy users"
+        | "policy guard"
         | "policy aliases"
         | "policy history"
         | "policy restore"
@@ -83,6 +84,8 @@ fn of_command(path: &str) -> Option<&'static [Exit]> {
         "users audit" => &[Ok, Failed, Usage, Refused, Changes],
         "users sync" => &[Ok, Failed, Usage, Refused, Changes, Locked, Partly, Interrupted],
         "users import" => &[Ok, Failed, Usage, Refused, Locked, Partly, Interrupted],
+        "guard list" | "guard unban" => &[Ok, Failed, Usage, Refused],
+        "guard allow" | "guard ban" => &[Ok, Failed, Usage, Refused, Partly],
         "dns alias list" => &[Ok, Failed, Usage, Refused],
         "dns alias add" | "dns alias remove" => &[Ok, Failed, Usage, Refused, Partly, Interrupted],
         "dns alias move" => &[Ok, Failed, Usage, Refused, Locked, Partly, Interrupted],

@@ -10,6 +10,7 @@ mod doctor;
 mod drift;
 mod environment_file;
 mod events_queue;
+mod guard;
 mod help;
 mod history;
 mod homes;
@@ -98,6 +99,8 @@ enum Command {
     Verify(verify::Args),
     /// Manage the customers' accounts
     Users(Box<users::Args>),
+    /// Show, ban and unban addresses that try passwords
+    Guard(Box<guard::Args>),
     /// Manage DNS records beyond those of a deployment: customers' host names
     Dns(dns::Args),
     /// Show, restore or export the past of customers' files
@@ -169,6 +172,7 @@ pub async fn run(cli: Cli) -> Exit {
         Command::Teardown(args) => teardown::run(args, printer).await,
         Command::Verify(args) => verify::run(args, printer).await,
         Command::Users(args) => users::run(*args, printer).await,
+        Command::Guard(args) => guard::run(*args, printer).await,
         Command::Dns(args) => dns::run(args, printer).await,
         Command::History(args) => history::run(args, printer).await,
         Command::Pull(args) => pull::run(*args, printer).await,

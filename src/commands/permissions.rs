@@ -19,6 +19,8 @@ pub(crate) enum Permissions {
     ManagesUsers,
     /// Reads and writes customers' accounts under a lock that is kept with the state.
     ImportsUsers,
+    /// Reads and changes who is banned.
+    Guards,
     /// Reads and writes customers' host names.
     ManagesAliases,
     /// Reads the versions of customers' files.
@@ -56,6 +58,7 @@ impl Permissions {
             Self::TearsDown => with_companions(Policy::Teardown),
             Self::ManagesUsers => vec![Policy::Users],
             Self::ImportsUsers => vec![Policy::Users, Policy::State],
+            Self::Guards => vec![Policy::Guard],
             Self::ManagesAliases => vec![Policy::Aliases, Policy::State],
             Self::ReadsHistory => vec![Policy::History],
             Self::FollowsHistory => vec![Policy::History, Policy::Agent],

@@ -13,6 +13,7 @@ pub mod events;
 pub mod export;
 mod fold;
 pub mod format;
+pub mod guard;
 pub mod harden;
 pub mod hints;
 pub mod history;

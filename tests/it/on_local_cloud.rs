@@ -14,6 +14,7 @@ mod doctor;
 mod drift;
 mod failed_stack;
 mod faults;
+mod guard;
 mod harden;
 mod history;
 mod homes;

@@ -1,12 +1,13 @@
 //! The customers' accounts. [`rules`] checks the values of an account (pure), [`create`] and [`change`] write an
 //! account, [`store`] reads and writes the account table, whose key is [`key`]'s, and [`import`] moves the accounts of
-//! another system there.
+//! another system there. [`guard`] shows and changes who is banned.
 
 pub mod audit;
 pub mod bulk;
 pub mod change;
 pub mod create;
 mod folders;
+pub mod guard;
 pub mod harden;
 pub mod import;
 pub mod key;

@@ -36,6 +36,8 @@ pub enum Refusal {
     UnknownScheme,
     /// A log-in by key to an account without keys, or by password to an account that has keys only.
     NoSuchMethod,
+    /// The guard bans the address, whether the password is right or not.
+    Banned,
     /// DynamoDB did not answer, or answered with an error.
     TableUnreachable,
 }
@@ -56,7 +58,8 @@ impl Refusal {
             | Self::Source
             | Self::WrongPassword
             | Self::UnknownScheme
-            | Self::NoSuchMethod => 403,
+            | Self::NoSuchMethod
+            | Self::Banned => 403,
             Self::TableUnreachable => 500,
         }
     }
@@ -78,6 +81,7 @@ impl Refusal {
             Self::WrongPassword => "wrong-password",
             Self::UnknownScheme => "unknown-scheme",
             Self::NoSuchMethod => "no-such-method",
+            Self::Banned => "banned",
             Self::TableUnreachable => "table-unreachable",
         }
     }
@@ -95,7 +99,7 @@ impl Refusal {
         )
     }
 
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::MalformedEvent,
         Self::OtherServer,
         Self::OtherProtocol,
@@ -110,6 +114,7 @@ impl Refusal {
         Self::WrongPassword,
         Self::UnknownScheme,
         Self::NoSuchMethod,
+        Self::Banned,
         Self::TableUnreachable,
     ];
 }

@@ -1,9 +1,9 @@
 //! Decides which customers may log in, and into which folder. Pure: no AWS, clock, file system or randomness.
 //!
 //! [`config`] holds the Lambda's settings, [`question`] the request from API Gateway's mapping template, [`account`] an
-//! item of the account table. [`decision`] decides, and [`answer`] writes the response and the log line. The Lambda is
-//! `src/bin/sftp-authorizer`; `sftpctl users` writes the same accounts. Both convert items with `dynamodb`, which is
-//! behind a feature because it needs the SDK's types.
+//! item of the account table. [`decision`] decides, and [`answer`] writes the response and the log line. [`guard`] bans
+//! addresses that try passwords. The Lambda is `src/bin/sftp-authorizer`; `sftpctl users` writes the same accounts. Both
+//! convert items with `dynamodb`, which is behind a feature because it needs the SDK's types.
 
 pub mod account;
 pub mod answer;
@@ -13,6 +13,7 @@ pub mod decision;
 #[cfg(feature = "dynamodb")]
 pub mod dynamodb;
 pub mod expiry;
+pub mod guard;
 pub mod home;
 pub mod password;
 pub mod public_key;

@@ -43,6 +43,16 @@ struct Invocation {
 
 /// One invocation of a log-in with a password, which may take so long, with the table at this address.
 async fn invoke(table: &str, username: &'static str, most: Duration) -> Invocation {
+    invoke_with(table, username, most, &[]).await
+}
+
+/// The same with further variables.
+async fn invoke_with(
+    table: &str,
+    username: &'static str,
+    most: Duration,
+    more: &[(&'static str, &'static str)],
+) -> Invocation {
     let (sender, mut answers) = mpsc::unbounded_channel();
     let begun = std::sync::Arc::new(std::sync::OnceLock::new());
     let (events, waiting) = mpsc::channel(1);
@@ -98,6 +108,7 @@ async fn invoke(table: &str, username: &'static str, most: Duration) -> Invocati
             ("USER_ROLE_ARN", "arn:aws:iam::111111111111:role/sftp-transfer"),
             ("BLOCK_LIST", "root"),
         ])
+        .envs(more.iter().copied())
         .stdout(Stdio::piped())
         .spawn();
     let mut child = Running(child.unwrap());
@@ -156,4 +167,161 @@ async fn an_unknown_user_is_an_answer_and_no_error() {
     let Invocation { path, answer, log, .. } = invoke("http://127.0.0.1:1", "root", Duration::from_secs(10)).await;
     assert!(path.ends_with("/response") && answer["status"] == 401, "{path}: {answer}");
     assert!(log.contains("blocked-name"), "{log}");
+}
+
+/// The guard with a threshold of two for an address with a name.
+const GUARD: [(&str, &str); 2] = [
+    ("GUARD_TABLE", "g"),
+    (
+        "GUARD_RULES",
+        r#"{"window":60,"addressThreshold":4,"loginThreshold":2,"ban":60,"longestBan":3600,
+            "points":{"unknownUser":1,"wrongPassword":1,"blockedName":4},"lockUsers":false,"allow":[]}"#,
+    ),
+];
+
+/// What a fake DynamoDB answers to a call, by its name and body; `None` for never.
+type Answer = fn(&str, &Value) -> Option<(u16, Value)>;
+
+/// A fake DynamoDB: its address, and the calls that it gets.
+async fn dynamodb(answer: Answer) -> (String, mpsc::UnboundedReceiver<(String, Value)>) {
+    let (sender, calls) = mpsc::unbounded_channel();
+    let router = Router::new().fallback(move |request: Request<Body>| {
+        let sender = sender.clone();
+        async move {
+            let (parts, body) = request.into_parts();
+            let target = parts.headers["x-amz-target"].to_str().unwrap().to_owned();
+            let body: Value = serde_json::from_slice(&to_bytes(body, 1 << 20).await.unwrap()).unwrap();
+            let call = target.rsplit('.').next().unwrap().to_owned();
+            let answer = answer(&call, &body);
+            let _ = sender.send((call, body));
+            let Some((status, body)) = answer else { return std::future::pending().await };
+            Response::builder().status(status).body(Body::from(body.to_string())).unwrap()
+        }
+    });
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let address = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    (address, calls)
+}
+
+/// The account `my1sftp` with the password of every event, and no other.
+fn accounts(body: &Value) -> Option<(u16, Value)> {
+    let items = match body["ExpressionAttributeValues"][":name"]["S"].as_str() {
+        Some("my1sftp") => json!([{ "orgid": { "N": "7" }, "username": { "S": "my1sftp" },
+            "password": { "S": "lcf7ypKsUIOv2mKlZKPQFPw7cskUDjy5nqa/Eg==" }, "HomeDirectory": { "S": "/bucket/7" } }]),
+        _ => json!([]),
+    };
+    Some((200, json!({ "Items": items })))
+}
+
+/// The calls so far, by name and the key of an update.
+fn made(calls: &mut mpsc::UnboundedReceiver<(String, Value)>) -> Vec<(String, Value)> {
+    std::iter::from_fn(|| calls.try_recv().ok()).filter(|(call, _)| call != "Query").collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_banned_address_is_refused_with_the_right_password_too() {
+    let (address, mut calls) = dynamodb(|call, body| match call {
+        "Query" => accounts(body),
+        _ => Some((
+            200,
+            json!({ "Responses": { "g": [{ "subject": { "S": "login#192.0.2.1#my1sftp" },
+                "bannedUntil": { "N": "99999999999" } }] } }),
+        )),
+    })
+    .await;
+    let Invocation { path, answer, took, log } =
+        invoke_with(&address, "my1sftp", Duration::from_secs(10), &GUARD).await;
+    assert!(path.ends_with("/invocation/1/response"), "{path}: {answer}");
+    // To the customer it is what every refusal is, and not sooner.
+    assert_eq!(answer, json!({ "status": 403, "message": "Forbidden" }));
+    assert!(took >= Duration::from_millis(500), "{took:?}");
+    assert!(log.contains(r#""reason":"banned""#), "{log}");
+    let calls = made(&mut calls);
+    assert!(calls.len() == 1 && calls[0].0 == "BatchGetItem", "a refusal while banned is not counted: {calls:?}");
+    // Without the guard's variables nobody is banned.
+    let Invocation { answer, .. } = invoke(&address, "my1sftp", Duration::from_secs(10)).await;
+    assert!(answer["Role"].is_string(), "{answer}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_fault_of_the_guards_table_keeps_a_customer_out() {
+    fn error(code: &str) -> Option<(u16, Value)> {
+        Some((400, json!({ "__type": format!("com.amazonaws.dynamodb.v20120810#{code}"), "message": "no" })))
+    }
+    let faults: [(&str, Answer); 5] = [
+        ("is silent", |call, body| if call == "Query" { accounts(body) } else { None }),
+        ("throttles", |call, body| match call {
+            "Query" => accounts(body),
+            _ => error("ProvisionedThroughputExceededException"),
+        }),
+        ("is gone", |call, body| if call == "Query" { accounts(body) } else { error("ResourceNotFoundException") }),
+        ("is closed", |call, body| if call == "Query" { accounts(body) } else { error("AccessDeniedException") }),
+        ("is odd", |call, body| if call == "Query" { accounts(body) } else { Some((200, json!([1]))) }),
+    ];
+    for (what, answer_of) in faults {
+        let (address, mut calls) = dynamodb(answer_of).await;
+        let Invocation { answer, log, .. } = invoke_with(&address, "my1sftp", Duration::from_secs(10), &GUARD).await;
+        assert!(answer["Role"].is_string(), "the table {what}: {answer}");
+        assert!(log.contains("the guard's table did not answer"), "the table {what}: {log}");
+        let names: Vec<String> = made(&mut calls).into_iter().map(|(call, _)| call).collect();
+        assert_eq!(names, ["BatchGetItem"], "the table {what}: one call, no retry, no write");
+        // Nor does it change a refusal.
+        let Invocation { answer, log, .. } = invoke_with(&address, "nobody", Duration::from_secs(10), &GUARD).await;
+        assert_eq!(answer, json!({ "status": 403, "message": "Forbidden" }), "the table {what}");
+        assert!(log.contains("unknown-user") && log.contains("could not count"), "the table {what}: {log}");
+    }
+    // Rules of another version.
+    let odd = [("GUARD_TABLE", "g"), ("GUARD_RULES", r#"{"window":"soon"}"#)];
+    let (address, _calls) = dynamodb(|_, body| accounts(body)).await;
+    let Invocation { answer, log, .. } = invoke_with(&address, "my1sftp", Duration::from_secs(10), &odd).await;
+    assert!(answer["Role"].is_string() && log.contains("there is no guard"), "{answer}: {log}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn refusals_are_counted_and_log_ins_are_not() {
+    // The table has had one point of the address with the name: with the next there are two.
+    let (address, mut calls) = dynamodb(|call, body| match call {
+        "Query" => accounts(body),
+        "BatchGetItem" => Some((200, json!({ "Responses": {} }))),
+        _ => Some((
+            200,
+            json!({ "Attributes": { "points": { "N": "2" }, "bans": { "N": "3" }, "windowEnd": { "N": "1" } } }),
+        )),
+    })
+    .await;
+    let Invocation { answer, .. } = invoke_with(&address, "my1sftp", Duration::from_secs(10), &GUARD).await;
+    assert!(answer["Role"].is_string(), "{answer}");
+    let read = made(&mut calls);
+    let wanted = &read[0].1["RequestItems"]["g"]["Keys"];
+    let keys =
+        ["address#192.0.2.1", "login#192.0.2.1#my1sftp", "by-hand"].map(|key| json!({ "subject": { "S": key } }));
+    assert_eq!((read.len(), wanted), (1, &json!(keys)), "one read, and no write");
+
+    let Invocation { answer, log, .. } = invoke_with(&address, "nobody", Duration::from_secs(10), &GUARD).await;
+    assert_eq!(answer, json!({ "status": 403, "message": "Forbidden" }));
+    assert!(log.contains("the guard has begun a ban") && log.contains("address and user name"), "{log}");
+    let mut updates: Vec<(String, String)> = made(&mut calls)
+        .into_iter()
+        .filter(|(call, _)| call == "UpdateItem")
+        .map(|(_, body)| {
+            let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+            (text(&body["Key"]["subject"]["S"]), text(&body["UpdateExpression"]).split(' ').nth(1).unwrap().to_owned())
+        })
+        .collect();
+    updates.sort();
+    let update = |key: &str, first: &str| (key.to_owned(), first.to_owned());
+    assert_eq!(
+        updates,
+        [
+            update("address#192.0.2.1", "points"),
+            update("login#192.0.2.1#nobody", "bannedUntil"),
+            update("login#192.0.2.1#nobody", "points"),
+        ]
+    );
+    // A blocked name is counted for the address alone, without a look at any table.
+    let Invocation { answer, .. } = invoke_with(&address, "root", Duration::from_secs(10), &GUARD).await;
+    assert_eq!(answer["status"], 401);
+    let calls = made(&mut calls);
+    assert!(calls.len() == 1 && calls[0].1["Key"]["subject"]["S"] == "address#192.0.2.1", "{calls:?}");
 }

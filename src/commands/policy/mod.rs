@@ -42,6 +42,9 @@ enum Verb {
     /// Print the policy for users; with the reader's also for test-login
     #[command(after_help = "Example:\n  sftpctl policy users --env 99 > users.json")]
     Users(print::Args),
+    /// Print the policy for guard
+    #[command(after_help = "Example:\n  sftpctl policy guard --env 99 > guard.json")]
+    Guard(print::Args),
     /// Print the policy for dns alias
     #[command(after_help = "Example:\n  sftpctl policy aliases --env 99 > aliases.json")]
     Aliases(print::Args),
@@ -108,6 +111,7 @@ pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> 
         Verb::Reader(args) => (Policy::Reader, args),
         Verb::Teardown(args) => (Policy::Teardown, args),
         Verb::Users(args) => (Policy::Users, args),
+        Verb::Guard(args) => (Policy::Guard, args),
         Verb::Aliases(args) => (Policy::Aliases, args),
         Verb::History(args) => (Policy::History, args),
         Verb::Restore(args) => (Policy::Restore, args),

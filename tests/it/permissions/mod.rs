@@ -26,6 +26,7 @@ permissions_boundary: arn:aws:iam::111111111111:policy/sftp-boundary
 stack_role: arn:aws:iam::111111111111:role/sftp-cloudformation
 files: { events: true }
 s3_files: { 99-5: { subnets: [subnet-0123456789abcdef0], security_groups: [sg-0123456789abcdef0] } }
+guard: {}
 state: { place: "s3://company-sftpctl/state", kms_key: alias/sftpctl }
 server: { logging_role: transfer-logs, host_keys: ["secretsmanager:sftp/rsa", "ssm:/sftp/ed25519"] }
 "#;
@@ -262,7 +263,8 @@ fn run(arguments: &[&str]) -> Output {
 fn command_prints_the_documents_and_their_risks() {
     let expected = policies("");
     for name in [
-        "deployer", "stack", "s3-files", "reader", "teardown", "users", "history", "restore", "agent", "mount", "state",
+        "deployer", "stack", "s3-files", "reader", "teardown", "users", "guard", "history", "restore", "agent",
+        "mount", "state",
     ] {
         let output = run(&[name, "--zone-id", "Z0123456789ABCDEFGHIJ", "--state", "s3://company-sftpctl/state"]);
         let printed: Value = serde_json::from_str(&succeeded(name, &output)).unwrap();

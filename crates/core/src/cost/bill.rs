@@ -30,6 +30,10 @@ const WRITES: u64 = 2;
 const COMPRESSED_PERCENT: u64 = 15;
 /// Requests of an upload's events to a queue: sending, receiving and deleting, for the event of the server and that of S3.
 const QUEUE_REQUESTS: u64 = 6;
+/// Items that the guard reads for a log-in, each half a unit: the address, the address with the name, what was set by hand.
+const GUARD_READS: u64 = 3;
+/// Items that the guard writes for a refusal: the address, and the address with the name.
+const GUARD_WRITES: u64 = 2;
 /// Receives of a month by one program that waits for twenty seconds with each.
 const POLLS: u64 = HOURS * 180;
 
@@ -294,7 +298,18 @@ impl One<'_, '_> {
             let gb_seconds = seconds.map(|seconds| seconds.part(stack.memory_mb, 1024));
             self.line(if stack.is_arm { id::LAMBDA_ARM } else { id::LAMBDA_X86 }, gb_seconds, None);
             self.logs(stack, log_ins);
+            if stack.guards > 0 {
+                self.guard(log_ins);
+            }
         }
+    }
+
+    /// What the guard reads for each log-in, and writes for each refusal.
+    fn guard(&mut self, log_ins: Estimate) {
+        let reads = log_ins.map(|count| count.times(Quantity::whole(GUARD_READS)).part(1, 2));
+        let writes = self.used(Field::RefusedLogIns).map(|count| count.times(Quantity::whole(GUARD_WRITES)));
+        self.line(id::TABLE_READS, reads, Some("the guard's table"));
+        self.line(id::TABLE_WRITES, writes, Some("the guard's table, for refused log-ins"));
     }
 
     /// Percent of the files whose bucket is in another region; `None` if no bucket is.
@@ -323,7 +338,11 @@ impl One<'_, '_> {
         self.line(id::ALARM_HIGH_RESOLUTION, fixed(stack.fast_alarms), None);
         self.line(id::ALARM_COMPOSITE, fixed(stack.composite_alarms), None);
         if self.region.server {
-            let reasons = if stack.refusal_reasons { REFUSAL_REASONS.saturating_sub(1) } else { 0 };
+            let reasons = match stack.refusal_reasons {
+                // With a guard there is one more, `banned`.
+                true => (REFUSAL_REASONS + stack.guards.min(1)).saturating_sub(1),
+                false => 0,
+            };
             let of_methods = if stack.method_metrics { stack.methods * METHOD_METRICS } else { 0 };
             let low = stack.steady_metrics.min(stack.metrics) + of_methods;
             let metrics = between(low, stack.metrics + reasons + of_methods, self.used(Field::LogIns).basis);

@@ -48,6 +48,8 @@ pub fn of_type(resource_type: &str) -> Option<Coverage> {
         | "AWS::ApiGateway::Resource" => Free("a part of the API, which is billed by its requests"),
         "AWS::CloudWatch::Alarm" => Priced(&[id::ALARM, id::ALARM_HIGH_RESOLUTION]),
         "AWS::CloudWatch::CompositeAlarm" => Priced(&[id::ALARM_COMPOSITE]),
+        // What it stores is forgotten within days, and costs less than a cent.
+        "AWS::DynamoDB::Table" => Priced(&[id::TABLE_READS, id::TABLE_WRITES]),
         "AWS::Events::Rule" => Priced(&[id::EVENTS]),
         "AWS::IAM::Role" => Free("IAM has no charges"),
         "AWS::Lambda::Function" => Priced(&[id::LAMBDA_X86, id::LAMBDA_ARM, id::LAMBDA_REQUESTS]),

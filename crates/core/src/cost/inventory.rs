@@ -78,6 +78,8 @@ pub struct Stack {
     pub file_systems: u64,
     /// Rules that send events to another region.
     pub forwards: u64,
+    /// Tables of the guard.
+    pub guards: u64,
 }
 
 impl Inventory {
@@ -240,6 +242,7 @@ impl Stack {
             "AWS::S3Files::FileSystem" => &mut self.file_systems,
             // As the template calls the rules that send events to another region.
             "AWS::Events::Rule" if property.name.contains("Forward") => &mut self.forwards,
+            "AWS::DynamoDB::Table" => &mut self.guards,
             _ => return,
         };
         *count = if property.before.is_none() { count.saturating_sub(1) } else { *count + 1 };
@@ -285,5 +288,6 @@ fn stack(environment: &Environment, region: &str) -> Result<Stack, TemplateError
         queues: of_type("AWS::SQS::Queue"),
         file_systems: of_type("AWS::S3Files::FileSystem"),
         forwards: count(&sends_away),
+        guards: of_type("AWS::DynamoDB::Table"),
     })
 }

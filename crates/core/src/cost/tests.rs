@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::json;
 
-use super::bill::{Bill, GLOBAL};
+use super::bill::{Amount, Bill, GLOBAL};
 use super::change::CostChange;
 use super::coverage::{Coverage, of_kind, of_type};
 use super::inventory::Inventory;
@@ -330,6 +330,21 @@ fn what_has_no_known_price_is_said_once_there_is_more_of_it() {
     assert_eq!(change(&after, &one_more).unpriced, [says(2)]);
     let one_less = new_system(Some(json!("exists")), json!("removed"));
     assert_eq!(change(&after, &one_less).unpriced, Vec::<String>::new());
+}
+
+#[test]
+fn the_guard_costs_reads_of_log_ins_and_writes_of_refusals() {
+    let after = inventory(&format!("{TEST}\nguard: {{}}\n"));
+    let bill = Bill::of(&after, &Usage::default(), &prices());
+    let of_guard = bill.lines.iter().filter(|line| line.note.as_deref().is_some_and(|note| note.contains("guard")));
+    let sum = of_guard.fold(Amount::default(), |sum, line| sum.plus(line.exact));
+    // 10,000 to a million log-ins with three halves of a unit, 1,000 to 500,000 refusals with two.
+    assert_eq!((sum.low, sum.high), (usd("0.003125"), usd("0.8125")));
+    let without = Bill::of(&inventory(TEST), &Usage::default(), &prices());
+    assert!(without.lines.iter().all(|line| !line.note.as_deref().unwrap_or_default().contains("guard")));
+    let mut step = step("us-west-2", Kind::Stack, Action::Update);
+    step.change.properties = vec![PropertyChange::new("GuardTable (AWS::DynamoDB::Table)", None, Some(json!("new")))];
+    assert_eq!(change(&after, &plan(vec![step])).change.high, usd("0.4"), "of one of two servers, in two lines");
 }
 
 /// The plan of a first deployment: everything is created.

@@ -156,6 +156,8 @@ pub enum Spread {
 fields! {
     /// Log-ins in a month, admitted and refused.
     LogIns = log_ins, 10_000.0 to 1_000_000.0, "log-ins", Servers;
+    /// Log-ins in a month that are refused.
+    RefusedLogIns = refused_log_ins, 1_000.0 to 500_000.0, "log-ins", Servers;
     /// GB that customers upload in a month.
     UploadedGb = uploaded_gb, 10.0 to 1_000.0, "GB", Servers;
     /// GB that customers download in a month.

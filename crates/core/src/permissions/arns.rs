@@ -104,6 +104,11 @@ impl Arns<'_> {
         self.in_every_region("dynamodb", &format!("table/{}", self.0.table.name))
     }
 
+    /// The guard's tables.
+    pub(super) fn guard_table(&self) -> String {
+        self.in_every_region("dynamodb", &format!("table/{}", names::guard_table(self.0)))
+    }
+
     /// The table in the home region, where it is written.
     pub(super) fn home_table(&self) -> String {
         let Environment { home_region, account, table, .. } = self.0;

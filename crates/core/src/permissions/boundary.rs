@@ -49,6 +49,9 @@ pub(super) fn statements(arns: &Arns<'_>) -> Vec<Value> {
         ),
         allow_all("ListLogGroups", &["logs:DescribeLogGroups"]),
     ];
+    if arns.0.guard.is_some() {
+        all.push(allow("CountRefusals", &["dynamodb:BatchGetItem", "dynamodb:UpdateItem"], [arns.guard_table()]));
+    }
     if !arns.0.s3_files.is_empty() {
         all.extend(s3_files::synchronization(arns));
     }

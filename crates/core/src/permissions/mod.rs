@@ -10,6 +10,7 @@ mod aliases;
 mod arns;
 mod boundary;
 mod deployer;
+mod guard;
 mod history;
 mod homes;
 mod logs;
@@ -49,6 +50,8 @@ pub enum Policy {
     Teardown,
     /// Manages the customers' accounts.
     Users,
+    /// Shows and changes who is banned.
+    Guard,
     /// Manages customers' host names.
     Aliases,
     /// Reads the versions of customers' files.
@@ -85,6 +88,7 @@ impl std::fmt::Display for Policy {
             Self::Reader => "reader",
             Self::Teardown => "teardown",
             Self::Users => "users",
+            Self::Guard => "guard",
             Self::Aliases => "aliases",
             Self::History => "history",
             Self::Restore => "restore",
@@ -109,6 +113,7 @@ impl Policy {
         Self::Reader,
         Self::Teardown,
         Self::Users,
+        Self::Guard,
         Self::Aliases,
         Self::History,
         Self::Restore,
@@ -144,6 +149,7 @@ pub fn document(policy: Policy, site: Site<'_>) -> Option<Value> {
         Policy::Reader => reader::statements(&arns, site),
         Policy::Teardown => teardown::statements(&arns),
         Policy::Users => users::statements(&arns),
+        Policy::Guard => guard::statements(&arns),
         Policy::Aliases => aliases::statements(&arns, site)?,
         Policy::History => history::statements(&arns),
         Policy::Restore => history::restoring(&arns),

@@ -32,13 +32,6 @@ pub(super) const BUCKET: [&str; 20] = [
     // For HeadBucket. It also lists the names of customers' files, but not what is in them.
     "s3:ListBucket",
 ];
-const TABLE: [&str; 5] = [
-    "dynamodb:DescribeContinuousBackups",
-    "dynamodb:DescribeGlobalTable",
-    "dynamodb:DescribeTable",
-    "dynamodb:DescribeTimeToLive",
-    "dynamodb:ListTagsOfResource",
-];
 pub(super) const FUNCTION: [&str; 8] = [
     "lambda:GetFunction",
     "lambda:GetFunctionCodeSigningConfig",
@@ -57,6 +50,15 @@ pub(super) const LOG_GROUP: [&str; 3] =
 pub(super) const LOGS: [&str; 3] =
     ["logs:DescribeIndexPolicies", "logs:DescribeLogGroups", "logs:DescribeResourcePolicies"];
 
+pub(super) const TABLE: [&str; 7] = [
+    "dynamodb:DescribeContinuousBackups",
+    "dynamodb:DescribeContributorInsights",
+    "dynamodb:DescribeKinesisStreamingDestination",
+    "dynamodb:DescribeTable",
+    "dynamodb:DescribeTimeToLive",
+    "dynamodb:GetResourcePolicy",
+    "dynamodb:ListTagsOfResource",
+];
 pub(super) const QUEUE: [&str; 3] = ["sqs:GetQueueAttributes", "sqs:GetQueueUrl", "sqs:ListQueueTags"];
 pub(super) const RULE: [&str; 3] = ["events:DescribeRule", "events:ListTagsForResource", "events:ListTargetsByRule"];
 
@@ -81,16 +83,8 @@ pub(super) fn statements(arns: &Arns<'_>, site: Site<'_>) -> Vec<Value> {
         allow("ReadRoles", &ROLE, arns.roles()),
         // The caller's own role, service-linked roles, and the role that API Gateway already has for logs.
         allow("ReadAnyRole", &["iam:GetRole"], [arns.any_role()]),
-        // Log-ins that fail are diagnosed from every policy that is attached to the roles.
-        allow("ReadPolicies", &["iam:GetPolicy", "iam:GetPolicyVersion"], arns.any_policy()),
-        allow("ReadApis", &["apigateway:GET"], apis(&["/account", "/apis", "/restapis", "/restapis/*"])),
-        allow("ReadLogGroups", &LOG_GROUP, arns.log_groups()),
-        functions_and_more(arns),
+        functions_and_more(arns, site),
     ]);
-    if site.environment.dns.is_some() {
-        let reads = ["route53:GetHostedZone", "route53:GetHostedZoneLimit", "route53:ListResourceRecordSets"];
-        all.push(allow("ReadRecords", &reads, [arns.hosted_zone(site.zone_id)]));
-    }
     all.extend(host_keys(arns));
     let state = site.state.and_then(|place| state::statements(arns, place, &["s3:GetObject"]));
     all.extend(state.into_iter().flatten());
@@ -98,15 +92,25 @@ pub(super) fn statements(arns: &Arns<'_>, site: Site<'_>) -> Vec<Value> {
 }
 
 /// In one statement, to save characters: each action applies to one of the resources.
-fn functions_and_more(arns: &Arns<'_>) -> Value {
+fn functions_and_more(arns: &Arns<'_>, site: Site<'_>) -> Value {
     let mut actions =
         ["cloudwatch:DescribeAlarms", "cloudwatch:GetDashboard", "cloudwatch:ListTagsForResource"].to_vec();
-    actions.extend(TABLE.into_iter().chain(FUNCTION).chain(QUEUE).chain(RULE));
+    actions.extend(TABLE.into_iter().chain(FUNCTION).chain(LOG_GROUP).chain(QUEUE).chain(RULE));
+    actions.extend(["apigateway:GET", "dynamodb:DescribeGlobalTable"]);
+    // Log-ins that fail are diagnosed from every policy that is attached to the roles.
+    actions.extend(["iam:GetPolicy", "iam:GetPolicyVersion"]);
     // A server is found among all by its tag.
     actions.extend(["transfer:DescribeServer", "transfer:ListHostKeys"]);
     let mut resources =
         vec![arns.any_alarm(), arns.dashboard(), arns.functions(), arns.queues(), arns.rules(), arns.servers()];
-    resources.extend([arns.table(), arns.global_table()]);
+    resources.extend([arns.table(), arns.guard_table(), arns.global_table()]);
+    resources.extend(arns.log_groups());
+    resources.extend(arns.any_policy());
+    resources.extend(apis(&["/account", "/apis", "/restapis", "/restapis/*"]));
+    if site.environment.dns.is_some() {
+        actions.extend(["route53:GetHostedZone", "route53:GetHostedZoneLimit", "route53:ListResourceRecordSets"]);
+        resources.push(arns.hosted_zone(site.zone_id));
+    }
     if !arns.0.s3_files.is_empty() {
         actions.extend(s3_files::READS);
         resources.push(arns.file_systems());

@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 
 use super::arns::Arns;
-use super::reader::{BUCKET, FUNCTION, LOG_GROUP, LOGS, QUEUE, ROLE, RULE, apis};
+use super::reader::{BUCKET, FUNCTION, LOG_GROUP, LOGS, QUEUE, ROLE, RULE, TABLE, apis};
 use super::statement::{allow, allow_all, allow_if, service_linked_roles};
 
 pub(super) fn statements(arns: &Arns<'_>) -> Vec<Value> {
@@ -15,6 +15,7 @@ pub(super) fn statements(arns: &Arns<'_>) -> Vec<Value> {
     all.extend(api(arns));
     all.extend(logs(arns));
     all.extend(events(arns));
+    all.push(guard(arns));
     all
 }
 
@@ -150,4 +151,18 @@ fn events(arns: &Arns<'_>) -> [Value; 2] {
         "events:UntagResource",
     ]);
     [allow("Queues", &queues, [arns.queues()]), allow("Rules", &rules, [arns.rules()])]
+}
+
+/// Also without `guard`, for the same reason.
+fn guard(arns: &Arns<'_>) -> Value {
+    let mut actions = TABLE.to_vec();
+    actions.extend([
+        "dynamodb:CreateTable",
+        "dynamodb:DeleteTable",
+        "dynamodb:TagResource",
+        "dynamodb:UntagResource",
+        "dynamodb:UpdateTable",
+        "dynamodb:UpdateTimeToLive",
+    ]);
+    allow("GuardTables", &actions, [arns.guard_table()])
 }

@@ -10,7 +10,7 @@ use super::model::{Homes, HostKeySource};
 use super::names::parts;
 use super::raw::File;
 use super::regions;
-use super::{assume_role, mounts, s3_files};
+use super::{assume_role, guard, mounts, s3_files};
 use crate::aliases::name::Pattern;
 use crate::check;
 use crate::kind::Kind;
@@ -114,6 +114,7 @@ pub(super) fn check(file: &File, source: &str) -> Vec<Fault> {
     doctor(&mut checker, file);
     homes(&mut checker, file);
     mounts::check(&mut checker, &file.mounts, &file.clusters.value, &file.s3_files);
+    guard::check(&mut checker, file.guard.as_ref());
     s3_files::check(&mut checker, &file.s3_files, &file.clusters.value);
     dns(&mut checker, file);
     tags(&mut checker, file);
@@ -388,8 +389,10 @@ fn settings(checker: &mut Checker<'_>, file: &File) {
     }
     if let Some(list) = &file.authorizer.block_list {
         let size = list.iter().map(|name| name.value.len() + 1).sum::<usize>();
-        if let Some(name) = list.first().filter(|_| size > BLOCK_LIST) {
-            let message = format!("the block list has {size} characters; at most {BLOCK_LIST} fit");
+        let most = BLOCK_LIST - file.guard.as_ref().map_or(0, |guard| guard::characters(&guard.value).min(BLOCK_LIST));
+        if let Some(name) = list.first().filter(|_| size > most) {
+            let beside = if most < BLOCK_LIST { " beside the guard's rules" } else { "" };
+            let message = format!("the block list has {size} characters; at most {most} fit{beside}");
             checker.fault(name, message).hint =
                 Some("a Lambda function's environment variables may have 4,096 bytes in total".into());
         }

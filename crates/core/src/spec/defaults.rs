@@ -5,7 +5,7 @@ use super::model::{
     Server, State, Table,
 };
 use super::raw::{File, RegionSettings};
-use super::{mounts, names, s3_files};
+use super::{guard, mounts, names, s3_files};
 use crate::check::CheckIgnore;
 use crate::spec::ignore::Ignore;
 
@@ -111,6 +111,7 @@ pub(super) fn fill(file: File) -> Environment {
             architecture: value(file.authorizer.architecture, "x86_64"),
             home: value(file.authorizer.home, "path"),
         },
+        guard: file.guard.map(|setting| guard::fill(setting.value)),
         logs: Logs { retention_days: file.logs.retention_days.map_or(90, |days| days.value) },
         alarms: Alarms {
             topics: file.alarms.topics.into_iter().map(|(region, topic)| (region, topic.value)).collect(),

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use crate::check::CheckIgnore;
 use crate::spec::assume_role::AssumeRole;
+use crate::spec::guard::Guard;
 use crate::spec::ignore::Ignore;
 use crate::spec::mounts::Mount;
 use crate::spec::s3_files::FileSystem;
@@ -47,6 +48,8 @@ pub struct Environment {
     pub server: Server,
     /// Settings of the Lambda that decides on log-ins.
     pub authorizer: Authorizer,
+    /// Bans of addresses that try passwords; `None` bans nobody.
+    pub guard: Option<Guard>,
     pub logs: Logs,
     pub alarms: Alarms,
     /// CloudWatch metrics that cost extra.

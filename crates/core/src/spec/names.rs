@@ -74,6 +74,11 @@ pub fn events_dead_queue(environment: &Environment, cluster: &str) -> String {
     format!("{}-dead", events_queue(environment, cluster))
 }
 
+/// `dydb-99-guard`, in production `dydb-guard`: the guard's table of each region.
+pub fn guard_table(environment: &Environment) -> String {
+    if environment.production { "dydb-guard".to_owned() } else { format!("dydb-{}-guard", environment.name) }
+}
+
 /// `99-uploads-sftp-transfer`, in production `uploads-sftp-transfer`: the user role's managed policy.
 pub fn user_policy(environment: &Environment) -> String {
     format!("{}-sftp-transfer", stem(environment))

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_saphyr::Spanned;
 
 use super::assume_role::Setting as AssumeRole;
-use super::{mounts, s3_files};
+use super::{guard, mounts, s3_files};
 
 /// An environment of sftpctl: regions, clusters and settings of one SFTP service on AWS.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -68,6 +68,10 @@ pub(super) struct File {
     /// Settings of the Lambda that decides on log-ins.
     #[serde(default)]
     pub(super) authorizer: Authorizer,
+    /// Bans addresses that try passwords, in each region by itself. `guard: {}` takes the defaults. DynamoDB charges for a
+    /// read with each log-in, and two writes with each refusal. Default: nobody is banned.
+    #[schemars(with = "Option<guard::Setting>")]
+    pub(super) guard: Option<Spanned<guard::Setting>>,
     /// Log groups.
     #[serde(default)]
     pub(super) logs: Logs,

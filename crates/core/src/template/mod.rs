@@ -5,6 +5,7 @@
 
 mod alarms;
 mod events;
+mod guard;
 mod s3_files;
 mod source;
 
@@ -84,10 +85,11 @@ impl Rendered {
 }
 
 /// Resource types of the template that take tags as a list of `Key` and `Value`.
-const TAGGED: [&str; 11] = [
+const TAGGED: [&str; 12] = [
     "AWS::ApiGateway::RestApi",
     "AWS::ApiGateway::Stage",
     "AWS::CloudWatch::Alarm",
+    "AWS::DynamoDB::Table",
     "AWS::Events::Rule",
     "AWS::IAM::Role",
     "AWS::Lambda::Function",
@@ -109,6 +111,7 @@ pub fn render(environment: &Environment, region: &str, code: &Code) -> Result<Re
     events::repeat(environment, region, resources)?;
     let file_systems = s3_files::repeat(environment, region, resources)?;
     alarms::repeat(environment, region, resources)?;
+    guard::fit(environment, resources)?;
     name_deployment(resources)?;
     tag(environment, resources);
     bound(environment, resources);
@@ -287,6 +290,14 @@ fn parameters(environment: &Environment, region: &str, code: &Code) -> BTreeMap<
         ("MemoryMb".to_owned(), text(authorizer.memory_mb)),
         ("TimeoutSeconds".to_owned(), text(authorizer.timeout_seconds)),
         ("ReservedConcurrency".to_owned(), authorizer.reserved_concurrency.map_or("-1".to_owned(), text)),
+        (
+            "GuardTableName".to_owned(),
+            environment.guard.as_ref().map_or_else(String::new, |_| names::guard_table(environment)),
+        ),
+        (
+            "GuardRules".to_owned(),
+            environment.guard.as_ref().map_or_else(String::new, |guard| guard.rules().to_string()),
+        ),
         ("RetentionDays".to_owned(), text(environment.logs.retention_days)),
         ("RefusalReasons".to_owned(), environment.metrics.refusal_reasons.to_string()),
         ("ApiMethodMetrics".to_owned(), environment.metrics.api_methods.to_string()),

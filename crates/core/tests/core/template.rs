@@ -42,12 +42,12 @@ fn deployment(rendered: &Rendered) -> String {
 #[test]
 fn shipped_environments_render_the_known_templates() {
     let known = [
-        ("99", "us-east-1", "3ef69ab5bc889766c3073928b68b2d3391ed78a3c223da5636cd1f7d5a8acee0"),
-        ("99", "us-east-2", "3ef69ab5bc889766c3073928b68b2d3391ed78a3c223da5636cd1f7d5a8acee0"),
-        ("99", "us-west-2", "703b60b72791c46f40d6f29df8a9f0eb939afc96ddb4d8aeb5636fe954fd2c94"),
-        ("prod", "us-east-1", "bb2f51a6e04abd04557fe4f72cdc76f305469406e8dab6fc12a5a081b40530b7"),
-        ("prod", "us-east-2", "f537cf0062dc9af832bea071e9b2812ca399e8f12459ab504965417d186f9744"),
-        ("prod", "us-west-2", "e6e00076e798679c93abc2c32c43180e4c0f1dc70448f996e3a2cba81cf29730"),
+        ("99", "us-east-1", "7b133de770ccc5ec35b3b4fb14adda6d29b0bf736dce9689d4cd6ffbab974134"),
+        ("99", "us-east-2", "7b133de770ccc5ec35b3b4fb14adda6d29b0bf736dce9689d4cd6ffbab974134"),
+        ("99", "us-west-2", "c44ddbdf30bface78eb9d9bf09584164afda2d8ff6c1f8fb19f8469697712eef"),
+        ("prod", "us-east-1", "18b094556844fa3732b9ccb14fc29493e8dc6ea575e76ffa63b30318f7a6eb75"),
+        ("prod", "us-east-2", "4139fd4e0899ba1ff61d084c0d5baa7d0f7761e639910223c17de95e9e425156"),
+        ("prod", "us-west-2", "7ec3230908c727c3c5a0b11bda6525828c7324abad02984d7c8562fb2dbb81f7"),
     ];
     let rendered = known.map(|(name, region, _)| (name, region, rendered_in(&environment(name), region, "k").digest));
     assert_eq!(rendered, known.map(|(name, region, digest)| (name, region, digest.to_owned())));
@@ -176,6 +176,36 @@ fn each_cluster_has_a_queue_that_only_its_rules_send_to() {
     let target = &resources(&elsewhere)["ForwardUploadEvents99x2d5"]["Properties"]["Targets"][0];
     assert_eq!(target["Arn"], json!({ "Fn::Sub": "arn:aws:events:us-west-2:${AWS::AccountId}:event-bus/default" }));
     assert_eq!(target["RoleArn"], arn("ForwardEventsRole"));
+}
+
+#[test]
+fn the_guard_has_a_table_and_the_function_may_use_it() {
+    let mut environment = environment("99");
+    let parts = |environment: &Environment| {
+        let rendered = rendered(environment, "k");
+        let policies = resources(&rendered)["AuthorizerRole"]["Properties"]["Policies"].as_array().unwrap().len();
+        (of_type(&rendered, "AWS::DynamoDB::Table").len(), policies)
+    };
+    assert_eq!(parts(&environment), (0, 2));
+    let off = rendered(&environment, "k").variables();
+    assert_eq!((off["GUARD_TABLE"].as_str(), off["GUARD_RULES"].as_str()), ("", ""));
+
+    let source = include_str!("../../../../environments/99.yaml").to_owned() + "guard: { allow: [203.0.113.0/24] }\n";
+    environment.guard = sftpctl_core::spec::load(&source, "99.yaml").unwrap().guard;
+    assert_eq!(parts(&environment), (1, 3));
+    let rendered = rendered(&environment, "k");
+    let on = rendered.variables();
+    assert_eq!(on["GUARD_TABLE"], "dydb-99-guard");
+    let rules: Value = serde_json::from_str(&on["GUARD_RULES"]).unwrap();
+    assert_eq!((&rules["window"], &rules["allow"]), (&json!(1800), &json!(["203.0.113.0/24"])));
+    let table = &resources(&rendered)["GuardTable"];
+    assert_eq!(table["DeletionPolicy"], "Delete", "nothing of it is kept");
+    assert_eq!(table["Properties"]["TableName"], json!({ "Ref": "GuardTableName" }));
+    let policies = resources(&rendered)["AuthorizerRole"]["Properties"]["Policies"].as_array().unwrap();
+    let use_guard = policies.iter().find(|policy| policy["PolicyName"] == "use-guard").unwrap();
+    let statement = &use_guard["PolicyDocument"]["Statement"][0];
+    assert_eq!(statement["Action"], json!(["dynamodb:BatchGetItem", "dynamodb:UpdateItem"]));
+    assert!(statement["Resource"].to_string().ends_with(":table/${GuardTableName}\"}"), "{statement}");
 }
 
 #[test]

@@ -9,6 +9,7 @@ const REPLACING: &[(&str, &[&str])] = &[
     ("AWS::ApiGateway::Resource", &["ParentId", "PathPart", "RestApiId"]),
     ("AWS::ApiGateway::Stage", &["RestApiId", "StageName"]),
     ("AWS::CloudWatch::Alarm", &["AlarmName"]),
+    ("AWS::DynamoDB::Table", &["ImportSourceSpecification", "TableName"]),
     ("AWS::Events::Rule", &["Name"]),
     ("AWS::IAM::Role", &["Path", "RoleName"]),
     ("AWS::Lambda::Function", &["FunctionName", "PackageType", "TenancyConfig"]),

@@ -19,6 +19,7 @@ use serde_json::Value;
 use super::attempt::Attempt;
 use super::gateway::{self, api_id};
 use super::grants;
+use sftp_authorizer::guard::TEST_LOGINS;
 use sftp_authorizer::{Account, Circumstances, Question, Refusal, judge};
 use sftpctl_accounts::Accounts;
 use sftpctl_accounts::store::usernames;
@@ -94,10 +95,7 @@ async fn refused_by_authorizer(context: &Context<'_>, answer: &IdentityAnswer) -
         }),
         Some(_) => Ok(refused_again(context).await?.unwrap_or_else(|| Diagnosis {
             replicating: true,
-            ..Diagnosis::from((
-                "the authorizer refused, but would admit the user now: the account has just changed".to_owned(),
-                Some("try again in a moment".to_owned()),
-            ))
+            ..Diagnosis::from(refused_for_no_fault_of_the_account(context))
         })),
         // The body is not the authorizer's, or could not be read. Its own code may know the reason all the same.
         None => Ok(match refused_again(context).await {
@@ -108,6 +106,25 @@ async fn refused_by_authorizer(context: &Context<'_>, answer: &IdentityAnswer) -
             )),
         }),
     }
+}
+
+/// The finding where the account would be admitted.
+fn refused_for_no_fault_of_the_account(context: &Context<'_>) -> Finding {
+    let source = context.attempt.source_ip;
+    // `TEST_LOGINS` is never banned.
+    if context.environment.guard.is_some() && source != TEST_LOGINS.to_string() {
+        let finding = format!(
+            "the authorizer refused, but would admit the user now: the guard bans {source}, or the account has just changed"
+        );
+        return (
+            finding,
+            Some(format!("look for {source} in `sftpctl guard list --env {}`", context.environment.name)),
+        );
+    }
+    (
+        "the authorizer refused, but would admit the user now: the account has just changed".to_owned(),
+        Some("try again in a moment".to_owned()),
+    )
 }
 
 /// The cause of an answer that is neither the authorizer's nor a failure behind the API.

@@ -11,6 +11,7 @@
 * Listings of versions are encoded if the caller asks for it.
 * Large templates are read at the addresses that AWS has for them.
 * A multipart upload may have a checksum of the whole object, which MiniStack takes for one of its parts' checksums.
+* A stack's table has the expiry of its items that the template says.
 * Stacks may have file systems of Amazon S3 Files (`s3_files.py`).
 * Dashboards belong to no region, have tags, and are checked (`dashboards.py`).
 """
@@ -346,6 +347,25 @@ def serve(app, log_level):
     asyncio.run(hypercorn.asyncio.serve(app, config))
 
 
+def with_expiry(provisioners, dynamodb):
+    """Tables of stacks get their time to live, which MiniStack leaves out."""
+    handlers = provisioners._RESOURCE_HANDLERS["AWS::DynamoDB::Table"]
+    create, update = handlers["create"], handlers["update"]
+
+    def expire(answer, properties, before):
+        wanted = properties.get("TimeToLiveSpecification")
+        if wanted != before.get("TimeToLiveSpecification"):
+            dynamodb._update_ttl({
+                "TableName": answer[0],
+                "TimeToLiveSpecification": wanted or {**before["TimeToLiveSpecification"], "Enabled": False},
+            })
+        return answer
+
+    handlers["create"] = lambda logical, properties, *more: expire(create(logical, properties, *more), properties, {})
+    handlers["update"] = lambda physical, before, properties, *more, **named: expire(
+        update(physical, before, properties, *more, **named), properties, before)
+
+
 if __name__ == "__main__":
     # A MiniStack other than the pinned one must not start with functions that are allowed everything.
     assert callable(lambda_runtime.execution_credentials)
@@ -354,7 +374,7 @@ if __name__ == "__main__":
     lambda_runtime.execution_credentials = session
     import ministack.app
     from ministack.core import responses
-    from ministack.services import cloudwatch, eventbridge, iam, lambda_svc, s3, s3files
+    from ministack.services import cloudwatch, dynamodb, eventbridge, iam, lambda_svc, s3, s3files
     from ministack.services.cloudformation import drift, helpers, provisioners
 
     assert lambda_svc.execution_credentials is session
@@ -372,6 +392,7 @@ if __name__ == "__main__":
     with_whole_checksums(s3)
     with_encoded_versions(s3)
     with_template_addresses(helpers, s3)
+    with_expiry(provisioners, dynamodb)
     FileSystems(s3files, s3, iam, eventbridge).register(provisioners, drift)
     Dashboards(cloudwatch, responses)
     serve(guarded(ministack.app.app), ministack.app.LOG_LEVEL)

@@ -6,6 +6,7 @@
     reason = "only the library is pure; the program reads the clock and the environment"
 )]
 
+mod guard;
 mod quantum;
 mod table;
 
@@ -15,9 +16,11 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use lambda_runtime::{Diagnostic, Error, LambdaEvent, run, service_fn};
 use serde_json::Value;
+use sftp_authorizer::guard::{Asker, Settings};
 use sftp_authorizer::{Config, Grant, Question, Refusal, answer, judge, screen};
 use tokio::time::Instant;
 
+use self::guard::{Guard, Watch};
 use self::table::Table;
 
 /// The part of an invocation's time that is kept for the refusal and its log line.
@@ -30,17 +33,25 @@ const ANSWER: Duration = Duration::from_millis(100);
 async fn main() -> Result<(), Error> {
     let config = Config::read(|name| std::env::var(name).ok()).inspect_err(|error| log(&start_failure(error)))?;
     let table = Table::connect(&config).inspect_err(|error| log(&start_failure(error)))?;
-    let shared = Arc::new((config, table));
+    let settings = Settings::read(|name| std::env::var(name).ok()).unwrap_or_else(|error| {
+        log(&serde_json::json!({ "level": "WARN", "message": "there is no guard", "cause": error.to_string() }));
+        None
+    });
+    let guard = settings.map(|settings| Guard::new(settings, table.client()));
+    let shared = Arc::new((config, table, guard));
     run(service_fn(|event: LambdaEvent<Value>| {
         let shared = Arc::clone(&shared);
         async move {
-            let (config, table) = &*shared;
+            let (config, table, guard) = &*shared;
             let arrived = Instant::now();
             let left = event.context.deadline().duration_since(SystemTime::now()).unwrap_or_default();
             let question = Question::parse(&event.payload);
             let decision = match &question {
                 Err(_) => Err(Refusal::MalformedEvent),
-                Ok(question) => decide(config, table, question, arrived, left).await,
+                Ok(question) => {
+                    let watch = guard.as_ref().and_then(|guard| guard.watch(asker(config, question)?));
+                    decide(config, table, watch, question, (arrived, left)).await
+                }
             };
             log(&answer::log_line(question.as_ref().ok(), &decision));
             answer::body(config, &decision).map_err(|error| Diagnostic {
@@ -52,25 +63,55 @@ async fn main() -> Result<(), Error> {
     .await
 }
 
+/// Who asks; `None` if the source is not an address.
+fn asker(config: &Config, question: &Question) -> Option<Asker> {
+    let address = sftp_authorizer::guard::Address::parse(&question.source_ip)?;
+    Some(Asker { address, name: question.name_to_look_up(config.usernames).into_owned() })
+}
+
 /// Decides on a log-in whose event `arrived` with so much time `left`.
 async fn decide(
     config: &Config,
     table: &Table,
+    watch: Option<Watch<'_>>,
     question: &Question,
-    arrived: Instant,
-    left: Duration,
+    (arrived, left): (Instant, Duration),
 ) -> Result<Grant, Refusal> {
-    screen(config, question)?;
-    let found = table.accounts(&question.name_to_look_up(config.usernames), left.saturating_sub(MARGIN)).await;
+    let has_password = !question.password.is_empty();
+    let end = arrived + left.saturating_sub(ANSWER);
+    if let Err(refusal) = screen(config, question) {
+        if let Some(watch) = &watch {
+            watch.count(refusal, has_password, end).await;
+        }
+        return Err(refusal);
+    }
+    let name = question.name_to_look_up(config.usernames);
+    let accounts = table.accounts(&name, left.saturating_sub(MARGIN));
+    // At the same time, so that the guard adds nothing to a log-in while its table answers as fast as the other.
+    let (watch, found) = guard::beside(watch, accounts).await;
+    if watch.as_ref().is_some_and(Watch::is_banned) {
+        // Without a hash: a ban saves what is dear. The answer waits like that of any other refusal.
+        return held(Err(Refusal::Banned), has_password, arrived, end).await;
+    }
     let found = found.map_err(|error| {
         log(&serde_json::json!({ "level": "ERROR", "message": "the table did not answer", "cause": error }));
         Refusal::TableUnreachable
     })?;
     let decision = judge(question, &config.at(now()), &found);
-    if question.password.is_empty() {
-        return decision;
+    if let (Err(refusal), Some(watch)) = (&decision, &watch) {
+        watch.count(*refusal, has_password, end).await;
     }
-    quantum::hold(decision, arrived, arrived + left.saturating_sub(ANSWER)).await
+    held(decision, has_password, arrived, end).await
+}
+
+/// Answers a refusal of a password later.
+async fn held(
+    decision: Result<Grant, Refusal>,
+    has_password: bool,
+    arrived: Instant,
+    end: Instant,
+) -> Result<Grant, Refusal> {
+    if has_password { quantum::hold(decision, arrived, end).await } else { decision }
 }
 
 /// Seconds since 1970.

@@ -65,6 +65,11 @@ impl Table {
         Ok(Self { client, table: config.table.clone(), index: config.index.clone() })
     }
 
+    /// The client, for another table of the region.
+    pub(crate) fn client(&self) -> Client {
+        self.client.clone()
+    }
+
     /// The items with this user name, at most two, which is enough to detect a duplicate. If no answer arrives within
     /// `within`, the log-in is refused with a reason in the log, and the function does not time out.
     pub(crate) async fn accounts(&self, username: &str, within: Duration) -> Result<Vec<Item>, String> {
@@ -85,7 +90,7 @@ impl Table {
 }
 
 /// The cause without the answer itself, which may contain stored passwords.
-fn cause<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> String {
+pub(crate) fn cause<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> String {
     match error {
         SdkError::ServiceError(error) => match (error.err().code(), error.err().message()) {
             (None, None) => "the answer could not be read".to_owned(),

@@ -1,0 +1,35 @@
+//! `sftpctl guard list`.
+
+use super::selection::{Selection, explain};
+use crate::error::CliError;
+use crate::exit::Exit;
+use crate::report::Printer;
+use crate::report::guard::{GuardView, views};
+use sftpctl_core::text::counted;
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  \
+    sftpctl guard list --env 99\n  \
+    sftpctl guard list --env 99 --region us-west-2 --top 100 --output json")]
+pub(super) struct Args {
+    /// How many to list of those who are counted and not banned, in each region
+    #[arg(long, value_name = "NUMBER", default_value_t = 20)]
+    top: usize,
+    #[command(flatten)]
+    selection: Selection,
+}
+
+/// Lists bans, entries by hand, and the highest scores of each region.
+pub(super) async fn run(args: &Args, printer: Printer) -> Result<Exit, CliError> {
+    let open = args.selection.open(printer).await?;
+    let mut bans = 0_u64;
+    for region in &open.regions {
+        let listed = open.guards.list(region, open.now).await.map_err(|error| explain(region, &error))?;
+        for view in views(region, &listed, args.top, open.now) {
+            bans += u64::from(view.state == "banned");
+            printer.emit("guard/1", &view, || GuardView::row(&view));
+        }
+    }
+    printer.note(|| counted(bans, "ban"));
+    Ok(Exit::Ok)
+}
