@@ -9,7 +9,7 @@ use super::saved_plan_file;
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::report::format::Format;
-use crate::report::{Printer, cost, markdown, plan_view, streams};
+use crate::report::{Printer, cost, graph, markdown, plan_view, streams};
 use sftpctl_core::plan::model::Plan;
 use sftpctl_core::shown::Text;
 
@@ -19,6 +19,7 @@ use sftpctl_core::shown::Text;
     sftpctl plan --env 99 --exit-code --output json\n  \
     sftpctl plan --env 99 --out plan.json\n  \
     sftpctl plan --env 99 --output markdown >> \"$GITHUB_STEP_SUMMARY\"\n  \
+    sftpctl plan --env 99 --output dot | dot -T svg > plan.svg\n  \
     sftpctl plan --env 99 --usage usage.yaml --max-monthly-increase 50")]
 pub(super) struct Args {
     #[command(flatten)]
@@ -42,6 +43,8 @@ pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> 
     let change = counting.change(&run.environment, &plan)?;
     let view = cost::PlanView { plan: &plan, cost: &change };
     printer.emit("plan/1", &view, || match printer.format() {
+        Format::Dot => graph::dot(&plan),
+        Format::Mermaid => graph::mermaid(&plan),
         Format::Markdown => with_cost(markdown::render(&plan), &plan, || cost::change_markdown(&change)),
         _ => with_cost(plan_view::render(&plan, streams::width()), &plan, || cost::change(&change)),
     });

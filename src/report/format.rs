@@ -17,6 +17,10 @@ pub enum Format {
     Csv,
     /// Markdown for a pull request; only `plan` and `cost`.
     Markdown,
+    /// A graph for Graphviz; only `plan`.
+    Dot,
+    /// A graph for Mermaid, which GitHub and GitLab draw; only `plan`.
+    Mermaid,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]

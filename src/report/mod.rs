@@ -14,6 +14,7 @@ pub mod export;
 mod fold;
 pub mod format;
 pub mod guard;
+pub mod graph;
 pub mod harden;
 pub mod hints;
 pub mod history;

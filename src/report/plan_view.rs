@@ -7,7 +7,7 @@ use sftpctl_core::model::{Action, PropertyChange};
 use sftpctl_core::plan::model::Plan;
 use sftpctl_core::shown::Text;
 
-fn sign(action: Action) -> char {
+pub(super) fn sign(action: Action) -> char {
     match action {
         Action::Create => '+',
         Action::Update => '~',

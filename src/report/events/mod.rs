@@ -20,6 +20,8 @@ pub(super) fn reporter(format: Format) -> Arc<dyn Reporter> {
     match format {
         Format::Json => Arc::new(Json),
         Format::Human if std::io::stderr().is_terminal() => Arc::new(Live::new()),
-        Format::Human | Format::Plain | Format::Csv | Format::Markdown => Arc::new(Plain::default()),
+        Format::Human | Format::Plain | Format::Csv | Format::Markdown | Format::Dot | Format::Mermaid => {
+            Arc::new(Plain::default())
+        }
     }
 }

@@ -93,12 +93,13 @@ fn reports_do_not_depend_on_what_has_no_meaning() {
 }
 
 /// Every command that shows what AWS has, in every form, and a deployment.
-const SHOWING: [&[&str]; 15] = [
+const SHOWING: [&[&str]; 16] = [
     &["plan", "-vv"],
     &["plan", "--color", "always"],
     &["plan", "--output", "plain"],
     &["plan", "--output", "json"],
     &["plan", "--output", "markdown"],
+    &["plan", "--output", "mermaid"],
     &["drift"],
     &["status"],
     &["status", "--output", "json"],

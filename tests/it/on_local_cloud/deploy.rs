@@ -31,6 +31,17 @@ fn environment_is_deployed_repaired_and_torn_down() {
     assert_eq!(plan.iter().map(String::as_str).collect::<BTreeSet<_>>(), created);
     assert_eq!(site.aws(&["left"]), "[]", "a plan never writes");
     site.ends_with(4, &["plan", "--env", "99", "--local", "--exit-code"]);
+    // The graph has every step, and an arrow for each that waits for another.
+    let graph = |form: &str| site.ok(&["plan", "--env", "99", "--local", "--output", form]);
+    let plan = graph("json");
+    let plan = plan.lines().find(|line| line.contains("\"sftpctl/plan/1\"")).unwrap();
+    let plan: Value = serde_json::from_str(plan).unwrap();
+    let steps = plan["steps"].as_array().unwrap();
+    let needs: usize = steps.iter().map(|step| step["needs"].as_array().unwrap().len()).sum();
+    let (dot, mermaid) = (graph("dot"), graph("mermaid"));
+    assert!(dot.starts_with("digraph \"environment 99\" {") && mermaid.starts_with("flowchart LR"), "{dot} {mermaid}");
+    assert_eq!((dot.matches("\n    n").count(), dot.matches("\n  n").count() - 1), (steps.len(), needs), "{dot}");
+    assert_eq!((mermaid.matches(" style n").count(), mermaid.matches(" --> ").count()), (steps.len(), needs));
     site.deploy();
     site.aws(&["properties"]);
 
