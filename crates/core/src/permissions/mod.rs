@@ -106,7 +106,7 @@ impl std::fmt::Display for Policy {
 }
 
 impl Policy {
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::Deployer,
         Self::Stack,
         Self::S3Files,
