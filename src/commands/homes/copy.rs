@@ -15,7 +15,7 @@ use crate::commands::permissions::Permissions;
 use crate::commands::report_form::report_form;
 use crate::error::CliError;
 use crate::exit::Exit;
-use crate::report::homes::copied::{self, CopyView, NotStored, copied as text};
+use crate::report::homes::copied::{self, CopyView, MovedAlready, NotStored, copied as text};
 use crate::report::import::progress::Shown;
 use crate::report::report_file::ReportFile;
 use crate::report::{Printer, streams};
@@ -102,6 +102,7 @@ impl How {
             },
             single_copy: self.single_copy,
             pace: Arc::clone(pace),
+            compares: true,
         }
     }
 }
@@ -118,8 +119,16 @@ pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> 
     let (homes, machine) = args.selection.homes(&environment).await?;
     let stop = Stop::on_signals(|| streams::progress("stopping; the calls in flight are finished"), stop_now);
     let (mut exit, mut summary) = (Exit::Ok, Text::default());
-    let is_alone = homes.len() == 1;
+    let is_alone = homes.len() == 1 && !args.selection.is_of_all();
     for home in homes {
+        match home.check_not_moved() {
+            Ok(()) => {}
+            Err(error) if is_alone => return Err(error),
+            Err(error) => {
+                printer.emit("homes-copy/1", &MovedAlready::new(home.org_id), || error.message);
+                continue;
+            }
+        }
         let place = match args.selection.place(&environment, &aws, home.org_id).await {
             Ok(place) => place,
             // A home without an account does not keep the others waiting.
@@ -130,14 +139,23 @@ pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> 
             }
             Err(error) => return Err(error),
         };
+        let options = args.how.options(&place, &pace);
+        let (from, plan, chosen) = (machine.clone(), options.plan.clone(), home.clone());
+        let opened = match blocking(move || inventory::open(&from, &chosen, &plan, None)).await? {
+            Ok(opened) => opened,
+            Err(error) if machine.is_lost() || is_alone => return Err(error),
+            Err(error) => {
+                printer.error(&error);
+                exit = Exit::Partly;
+                continue;
+            }
+        };
         let path = args.selection.manifest(&environment, home.org_id);
         let journal = Arc::new(Mutex::new(Journal::open(&path, &home.line(&environment, &place))?));
         let shown = Arc::new(Shown::new(printer.format(), stop.clone()));
-        let options = args.how.options(&place, &pace);
         let watch: Arc<dyn Watch> = Arc::<Shown>::clone(&shown);
         let rights = journal.lock().unwrap_or_else(PoisonError::into_inner).manifest().rights_before_freeze();
-        let (from, plan) = (machine.clone(), options.plan.clone());
-        let (org_id, opened) = (home.org_id, blocking(move || inventory::open(&from, &home, &plan, rights)).await??);
+        let (org_id, opened) = (home.org_id, opened.with_rights(rights));
         let watch = report.as_ref().map_or_else(|| Arc::clone(&watch), |report| report.of(org_id, Arc::clone(&watch)));
         let result = one(&aws, opened, (&place, &options), &journal, watch).await;
         shown.finish();

@@ -83,6 +83,9 @@ pub(super) struct Args {
     /// Go on as long as no more homes than this have failed
     #[arg(long, value_name = "N", default_value_t = 0)]
     max_failures: usize,
+    /// Enable an account also if it was disabled before the cut-over, and not by a roll-back
+    #[arg(long)]
+    enable: bool,
     /// Cut over homes that belong to root and that nobody else may write to, or that sshd locks users into
     #[arg(long)]
     allow_chroot: bool,
@@ -118,7 +121,8 @@ struct Rehearsal {
 
 /// What came of a home.
 enum Ended {
-    Moved,
+    /// With what is worth knowing.
+    Moved(Vec<String>),
     /// It was cut over, but something that was written at the last moment is only in the old folder.
     Late(Vec<String>),
     Failed(Failure),
@@ -157,7 +161,8 @@ pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> 
         let options = args.how.options(&place, &pace);
         if args.dry_run {
             let Rehearsal { what, failure, notes } = run.rehearse(&home, (&place, &options)).await?;
-            let view = MovedView { org_id: home.org_id, what, failure: failure.as_deref(), notes: &notes };
+            let view =
+                MovedView { org_id: home.org_id, what, failure: failure.as_deref(), notes: &notes, returned: None };
             printer.emit("homes-cutover/1", &view, || view.text());
             match failure {
                 None => done += 1,
@@ -166,15 +171,18 @@ pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> 
             continue;
         }
         let ended = run.one(&home, (&place, &options)).await?;
-        let (failure, notes) = match &ended {
-            Ended::Moved => (None, &[][..]),
-            Ended::Late(notes) => (None, &notes[..]),
-            Ended::Failed(why) => (Some(why.as_str()), &[][..]),
+        let (what, failure, notes) = match &ended {
+            Ended::Moved(notes) | Ended::Late(notes) => ("cut over", None, &notes[..]),
+            Ended::Failed(why) => ("not cut over", Some(why.as_str()), &[][..]),
         };
-        let view = MovedView { org_id: home.org_id, what: "cut over", failure, notes };
+        let view = MovedView { org_id: home.org_id, what, failure, notes, returned: None };
         printer.emit("homes-cutover/1", &view, || view.text());
+        // A signal ends the user's commands, too.
+        if run.stop.requested() && !matches!(ended, Ended::Moved(_)) {
+            return Ok(Exit::Interrupted);
+        }
         match ended {
-            Ended::Moved => done += 1,
+            Ended::Moved(_) => done += 1,
             Ended::Late(_) => late += 1,
             Ended::Failed(_) => failed += 1,
         }
@@ -202,6 +210,11 @@ struct Home<'a> {
 impl Home<'_> {
     fn has(self, step: Step) -> bool {
         self.journal.lock().unwrap_or_else(PoisonError::into_inner).manifest().has(step)
+    }
+
+    /// Whether a roll-back has disabled the account.
+    fn is_disabled(self) -> bool {
+        self.journal.lock().unwrap_or_else(PoisonError::into_inner).manifest().is_disabled
     }
 
     fn note(self, step: Step, detail: String) -> Result<(), CliError> {
@@ -233,28 +246,51 @@ impl Run<'_> {
                     return Ok(Ended::Failed(self.thawed(home, failure).await));
                 }
             }
-            Err(error) => return Ok(Ended::Failed(error.to_string())),
+            Err(error) => return Ok(Ended::Failed(format!("{}: {error}", chosen.path.display()))),
         }
         // A run may have been killed between the exchange and its line.
         if !home.has(Step::Exchanged) {
             home.note(Step::Exchanged, target.display().to_string())?;
         }
         let late = if home.has(Step::Late) { Vec::new() } else { self.late(home).await? };
-        if !home.has(Step::Enabled) {
-            set_account(self.aws, self.environment, chosen.org_id, false).await?;
-            home.note(Step::Enabled, String::new())?;
+        let mut notes = late;
+        let is_late = !notes.is_empty();
+        if !home.has(Step::Enabled) || home.is_disabled() {
+            notes.extend(self.enable(home).await?);
         }
-        Ok(if late.is_empty() { Ended::Moved } else { Ended::Late(late) })
+        Ok(if is_late { Ended::Late(notes) } else { Ended::Moved(notes) })
+    }
+
+    /// Enables the account, unless somebody else has disabled it: then it says so.
+    async fn enable(&self, home: Home<'_>) -> Result<Option<String>, CliError> {
+        let org_id = home.chosen.org_id;
+        let is_ours = home.is_disabled();
+        match is_enabled(self.aws, self.environment, org_id).await? {
+            Some(false) if !(is_ours || self.args.enable) => {}
+            state => {
+                if state == Some(false) {
+                    set_account(self.aws, self.environment, org_id, false).await?;
+                }
+                home.note(Step::Enabled, String::new())?;
+                return Ok(None);
+            }
+        }
+        let words = self.args.selection.aws.words();
+        Ok(Some(format!(
+            "the account was disabled before, and stays so: sftpctl users enable {words} --orgid {org_id} enables it, or the \
+             same command with --enable"
+        )))
     }
 
     /// What a cut-over of a home would come to.
     async fn rehearse(&self, chosen: &Chosen, (place, options): (&Place, &Options)) -> Result<Rehearsal, CliError> {
         let target = self.args.swap.target(place);
         let mut rehearsal = Rehearsal { what: "would be cut over", failure: None, notes: Vec::new() };
+        let refused = "would be refused";
         match swap::in_place(&chosen.path, &target) {
             Ok(InPlace::Link) => return Ok(Rehearsal { what: "cut over already", ..rehearsal }),
             Ok(InPlace::Folder) => {}
-            Err(error) => return Ok(Rehearsal { failure: Some(error.to_string()), ..rehearsal }),
+            Err(error) => return Ok(Rehearsal { what: refused, failure: Some(error.to_string()), ..rehearsal }),
         }
         let path = self.args.selection.manifest(self.environment, chosen.org_id);
         let manifest = look_of(&path, &chosen.line(self.environment, place))?;
@@ -274,6 +310,9 @@ impl Run<'_> {
         let denial = self.args.freeze_sshd.then(|| sshd.denial(&chosen.path, chosen.org_id)).transpose();
         rehearsal.failure =
             checked.err().map(|error| error.to_string()).or_else(|| denial.err().map(|error| error.to_string()));
+        if rehearsal.failure.is_some() {
+            rehearsal.what = refused;
+        }
         Ok(rehearsal)
     }
 
@@ -368,12 +407,12 @@ impl Run<'_> {
     }
 
     /// A copy of the home, which is the folder at this path now.
-    async fn copy(&self, home: Home<'_>, folder: &Path) -> Result<Copied, CliError> {
+    async fn copy(&self, home: Home<'_>, folder: &Path, options: &Options) -> Result<Copied, CliError> {
         let shown = Arc::new(Shown::new(self.printer.format(), self.stop.clone()));
         let watch: Arc<dyn Watch> = Arc::<Shown>::clone(&shown);
         let rights = home.journal.lock().unwrap_or_else(PoisonError::into_inner).manifest().rights_before_freeze();
-        let opened = inventory::open_as((folder, &home.chosen.path), &home.options.plan)?.with_rights(rights);
-        let how = (home.place, home.options);
+        let opened = inventory::open_as((folder, &home.chosen.path), &options.plan)?.with_rights(rights);
+        let how = (home.place, options);
         let result = copy::one(self.aws, Source::Here(opened), how, home.journal, watch).await;
         shown.finish();
         let result = result?;
@@ -401,12 +440,18 @@ impl Run<'_> {
         if let Err(refusal) = swap::check_closed(path) {
             return Ok(Some(refusal.to_string()));
         }
-        let result = self.copy(home, path).await?;
+        let result = self.copy(home, path, home.options).await?;
+        if result.is_interrupted {
+            return Ok(Some("interrupted".to_owned()));
+        }
         if !result.is_complete() {
             return Ok(Some(left_and_gone(result.pass.left, result.pass.gone)));
         }
         home.note(Step::Copied, String::new())?;
         let result = self.verify(home, path).await?;
+        if result.is_interrupted {
+            return Ok(Some("interrupted".to_owned()));
+        }
         let Some(signed) = result.signed else {
             let changed = result.changed.unwrap_or_default();
             let why = match result.differences.is_empty() {
@@ -433,7 +478,9 @@ impl Run<'_> {
         let mut notes = Vec::new();
         for _ in 0..2 {
             let open = swap::check_closed(&folder);
-            let result = self.copy(home, &folder).await?;
+            // Customers go on in S3 already: what they delete there is not sent again.
+            let options = Options { compares: false, ..home.options.clone() };
+            let result = self.copy(home, &folder, &options).await?;
             notes.clear();
             if let Err(refusal) = open {
                 notes.push(format!("late writes are possible: {refusal}"));
@@ -490,6 +537,19 @@ pub(super) fn note(journal: &Mutex<Journal>, step: Step, detail: String) -> Resu
     let mut journal = journal.lock().unwrap_or_else(PoisonError::into_inner);
     journal.append(Line::Step { step, at, detail })?;
     Ok(journal.sync()?)
+}
+
+/// Whether the account of an organisation is enabled; `None` if it has none.
+pub(super) async fn is_enabled(
+    aws: &Arc<Aws>,
+    environment: &Environment,
+    org_id: i64,
+) -> Result<Option<bool>, CliError> {
+    match Accounts::new(Arc::clone(aws), environment).by_org(org_id).await {
+        Ok(account) => Ok(Some(!account.disabled)),
+        Err(AccountError::Missing(_)) => Ok(None),
+        Err(error) => Err(CliError::from_error(Exit::Partly, &error, None)),
+    }
 }
 
 /// Enables or disables the account of an organisation; one without an account is fine.

@@ -63,13 +63,30 @@ pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> 
     let shown = Arc::new(Shown::new(printer.format(), stop));
     let (rates, decisions) =
         (Rates { bytes_per_second: args.rate * 1e6, requests_per_second: args.requests }, args.decisions);
+    let is_alone = homes.len() == 1 && !args.selection.is_of_all();
+    let (moved, homes): (Vec<_>, Vec<_>) = homes.into_iter().partition(|home| home.check_not_moved().is_err());
+    for home in moved {
+        match home.check_not_moved() {
+            Err(error) if is_alone => return Err(error),
+            Err(error) => printer.note(|| error.message),
+            Ok(()) => {}
+        }
+    }
     let watch = Arc::clone(&shown);
     let read = tokio::task::spawn_blocking(move || {
-        let mut totals = Totals::default();
+        let (mut totals, mut exit) = (Totals::default(), Exit::Ok);
         for chosen in homes {
             let org_id = chosen.org_id;
             let options = decisions.options(format!("{org_id}/"));
-            let home = open(&machine, &chosen, &options, None)?;
+            let home = match open(&machine, &chosen, &options, None) {
+                Ok(home) => home,
+                Err(error) if machine.is_lost() || is_alone => return Err(error),
+                Err(error) => {
+                    watch.between(|| printer.error(&error));
+                    exit = Exit::Partly;
+                    continue;
+                }
+            };
             let read = inventory(&home, &options, &mut totals, &*watch, &mut |entry, planned| match &mut report {
                 Some(report) => inventory_file::add(report, org_id, entry, planned),
                 None => Ok(()),
@@ -79,17 +96,17 @@ pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> 
                 _ => CliError::new(Exit::Usage, format!("cannot read {}: {error}", chosen.address())),
             })?;
         }
-        Ok::<_, CliError>((totals, report))
+        Ok::<_, CliError>((totals, report, exit))
     });
     let read = read.await.map_err(|error| CliError::new(Exit::Usage, error.to_string()));
     shown.finish();
-    let (totals, report) = read??;
+    let (totals, report, exit) = read??;
     let text = found(&totals, rates);
     if let Some(report) = report {
         report.finish(&format!("Homes of environment {}", environment.name), &text).map_err(unwritten)?;
     }
     printer.emit("homes-inventory/1", &InventoryView::new(&environment.name, &totals, rates), || text);
-    Ok(Exit::Ok)
+    Ok(exit)
 }
 
 /// Opens a home on its machine, which is waited for. One that was frozen by its mode has the rights of before.

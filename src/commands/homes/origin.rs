@@ -10,6 +10,7 @@ use crate::exit::Exit;
 use sftpctl_core::spec::model::{Environment, Homes};
 use sftpctl_core::spec::sftp_address::SftpAddress;
 use sftpctl_files::homes::sftp::ssh::Connection;
+use sftpctl_files::homes::swap;
 
 /// Where the homes are.
 #[derive(Clone, Debug, clap::Args)]
@@ -143,8 +144,11 @@ impl Machine {
         let mut ids = Vec::new();
         for entry in std::fs::read_dir(root).map_err(unreadable)? {
             let entry = entry.map_err(unreadable)?;
-            let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
-            ids.extend(Some(entry.file_name()).filter(|_| is_folder).and_then(|name| org_of(name.as_bytes())));
+            // A home that was cut over is a link, and its folder is kept beside it.
+            let is_home = entry.file_type().is_ok_and(|kind| kind.is_dir() || kind.is_symlink());
+            let name = entry.file_name();
+            let name = swap::home_of_kept(name.as_bytes()).unwrap_or(name.as_bytes());
+            ids.extend(Some(name).filter(|_| is_home).and_then(org_of));
         }
         Ok(ids)
     }

@@ -15,7 +15,9 @@ use sftpctl_core::spec::model::Environment;
 use sftpctl_core::spec::names;
 use sftpctl_core::spec::sftp_address::SftpAddress;
 use sftpctl_core::spec::state_place::StatePlace;
+use sftpctl_files::homes::journal::home_of;
 use sftpctl_files::homes::record::{Line, VERSION};
+use sftpctl_files::homes::swap;
 
 #[derive(Clone, Debug, clap::Args)]
 pub(super) struct Selection {
@@ -73,34 +75,90 @@ impl Selection {
         self.aws.load(None, printer)
     }
 
-    /// The homes, by their organisations, and the machine that has them if it is another one.
+    /// The homes to be read, by their organisations, and the machine that has them if it is another one.
     ///
     /// # Errors
-    /// The list, the folder or the machine cannot be read.
+    /// The list, the folder or the machine cannot be read; or there is no home.
     pub(super) async fn homes(&self, environment: &Environment) -> Result<(Vec<Chosen>, Machine), CliError> {
-        let machine = self.origin.connect(environment).await?;
-        let root = machine.root(self.origin.root(environment));
-        let ids = match (&self.which.list, self.which.all) {
-            (Some(file), _) => listed(file)?,
-            (None, true) => machine.found(&root, &environment.homes).await?,
-            (None, false) => self.which.orgid.clone(),
-        };
-        Ok((chosen(ids, &root, environment, machine.address()), machine))
+        self.homes_of(environment, false).await
     }
 
-    /// The homes on this machine, whatever the environment file says: for what changes them.
+    /// As [`Self::homes`]; of all, also those that are not in the folder any more and have a manifest.
+    ///
+    /// # Errors
+    /// As [`Self::homes`].
+    pub(super) async fn known_homes(&self, environment: &Environment) -> Result<(Vec<Chosen>, Machine), CliError> {
+        self.homes_of(environment, true).await
+    }
+
+    async fn homes_of(&self, environment: &Environment, known: bool) -> Result<(Vec<Chosen>, Machine), CliError> {
+        let machine = self.origin.connect(environment).await?;
+        let root = machine.root(self.origin.root(environment));
+        let chosen = self.chosen(environment, &machine, &root, known).await?;
+        Ok((chosen, machine))
+    }
+
+    /// The homes on this machine, whatever the environment file says: for what changes them. Of all, also those that are not
+    /// in the folder any more and have a manifest.
     ///
     /// # Errors
     /// As [`Self::homes`]; or `--from` names another machine.
     pub(super) async fn homes_here(&self, environment: &Environment) -> Result<Vec<Chosen>, CliError> {
         self.origin.refuse_other()?;
         let root = Machine::Here.root(self.origin.root(environment));
-        let ids = match (&self.which.list, self.which.all) {
-            (Some(file), _) => listed(file)?,
-            (None, true) => Machine::Here.found(&root, &environment.homes).await?,
-            (None, false) => self.which.orgid.clone(),
+        self.chosen(environment, &Machine::Here, &root, true).await
+    }
+
+    /// Whether every home in the folder is meant, and not certain ones.
+    pub(super) fn is_of_all(&self) -> bool {
+        self.which.all
+    }
+
+    async fn chosen(
+        &self,
+        environment: &Environment,
+        machine: &Machine,
+        root: &Path,
+        known: bool,
+    ) -> Result<Vec<Chosen>, CliError> {
+        let address = machine.address();
+        match (&self.which.list, self.which.all) {
+            (Some(file), _) => match listed(file)? {
+                ids if ids.is_empty() => {
+                    let message = format!("{} names no organisation", file.display());
+                    Err(CliError::new(Exit::Usage, message).hint("write an ID to a line"))
+                }
+                ids => Ok(chosen(ids, root, environment, address)),
+            },
+            (None, true) => {
+                let mut ids = machine.found(root, &environment.homes).await?;
+                if known {
+                    ids.extend(self.with_manifests(environment, root, address));
+                }
+                if ids.is_empty() {
+                    let machine = address.map(ToString::to_string).unwrap_or_default();
+                    let message = format!("there is no home in {machine}{}", root.display());
+                    let hint = "`homes` in the environment file, or --root, says where the homes are";
+                    return Err(CliError::new(Exit::Usage, message).hint(hint));
+                }
+                Ok(chosen(ids, root, environment, address))
+            }
+            (None, false) => Ok(chosen(self.which.orgid.clone(), root, environment, address)),
+        }
+    }
+
+    /// The organisations of this folder that have a manifest.
+    fn with_manifests(&self, environment: &Environment, root: &Path, from: Option<&SftpAddress>) -> Vec<i64> {
+        let folder = self.manifests(environment);
+        let ids = std::fs::read_dir(folder).into_iter().flatten().flatten().filter_map(|entry| {
+            entry.file_name().to_str()?.strip_suffix(".jsonl")?.parse().ok().filter(|id: &i64| *id >= 0)
+        });
+        let is_here = |chosen: &Chosen| {
+            let home = home_of(&self.manifest(environment, chosen.org_id));
+            let address = chosen.address();
+            home.is_some_and(|home| home == address || SftpAddress::path_of(&home).as_ref() == Some(&address))
         };
-        Ok(chosen(ids, &root, environment, None))
+        chosen(ids.collect(), root, environment, from).into_iter().filter(is_here).map(|home| home.org_id).collect()
     }
 
     /// Where the home of an organisation goes.
@@ -145,15 +203,19 @@ impl Selection {
         Ok(Place { bucket, region: cluster.region.clone(), prefix: format!("{org_id}/") })
     }
 
-    /// The file of a home's manifest.
-    pub(super) fn manifest(&self, environment: &Environment, org_id: i64) -> PathBuf {
-        let folder = match (&self.manifest, self.aws.state_place(None, environment)) {
+    /// The folder of the manifests.
+    fn manifests(&self, environment: &Environment) -> PathBuf {
+        match (&self.manifest, self.aws.state_place(None, environment)) {
             (Some(folder), _) => folder.clone(),
             (None, StatePlace::Folder(path)) => path.join("homes").join(&environment.name),
             // The manifest belongs to the machine with the homes.
             (None, StatePlace::Bucket { .. }) => Path::new(".sftpctl/state/homes").join(&environment.name),
-        };
-        folder.join(format!("{org_id}.jsonl"))
+        }
+    }
+
+    /// The file of a home's manifest.
+    pub(super) fn manifest(&self, environment: &Environment, org_id: i64) -> PathBuf {
+        self.manifests(environment).join(format!("{org_id}.jsonl"))
     }
 }
 
@@ -162,6 +224,19 @@ impl Chosen {
     pub(super) fn address(&self) -> String {
         let from = self.from.as_ref().map(ToString::to_string).unwrap_or_default();
         format!("{from}{}", self.path.display())
+    }
+
+    /// Refuses a home on this machine that was cut over: its folder is read no more.
+    ///
+    /// # Errors
+    /// It was cut over.
+    pub(super) fn check_not_moved(&self) -> Result<(), CliError> {
+        if self.from.is_some() || !swap::is_moved(&self.path) {
+            return Ok(());
+        }
+        let message = format!("home {} was cut over: its files are in S3, and a link is in its place", self.org_id);
+        Err(CliError::new(Exit::Refused, message)
+            .hint("`homes status` and `homes verify` show it, `homes rollback` puts the folder back"))
     }
 
     /// The first line of the manifest of a home that goes there.

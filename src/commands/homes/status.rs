@@ -51,13 +51,14 @@ struct HomeView {
 struct Step {
     step: &'static str,
     at: String,
+    meaning: &'static str,
 }
 
 /// Shows the homes.
 pub(super) async fn run(args: &Args, printer: Printer) -> Result<Exit, CliError> {
     let environment = args.selection.load(printer)?;
     let mut homes = Vec::new();
-    for home in args.selection.homes(&environment).await?.0 {
+    for home in args.selection.known_homes(&environment).await?.0 {
         let found = look(&args.selection.manifest(&environment, home.org_id))?;
         let (first, manifest) = found.unzip();
         homes.push(HomeView::new(home.org_id, first, &manifest.unwrap_or_default()));
@@ -73,7 +74,8 @@ impl HomeView {
             Some(Line::Home { bucket, prefix, .. }) => Some(format!("{bucket}/{prefix}")),
             _ => None,
         };
-        let steps = manifest.steps.iter().map(|(step, at, _)| Step { step: step.as_str(), at: at.clone() });
+        let steps = manifest.steps.iter();
+        let steps = steps.map(|(step, at, _)| Step { step: step.as_str(), at: at.clone(), meaning: step.words() });
         Self {
             org_id,
             bucket,
@@ -98,7 +100,10 @@ impl HomeView {
             Some(verified) => format!(", verified {} (sha256 {})", verified.at, verified.digest),
             None => ", not verified".to_owned(),
         };
-        let step = self.steps.last().map_or_else(String::new, |last| format!(", {} {}", last.step, last.at));
+        let step = self
+            .steps
+            .last()
+            .map_or_else(String::new, |last| format!("\n  last step: {} {}: {}", last.step, last.at, last.meaning));
         let (objects, bytes) = (counted(self.objects, "object"), size(self.bytes));
         format!("home {org_id} in {bucket}: {objects}, {bytes}{pass}{verified}{step}")
     }

@@ -3,8 +3,8 @@
 use std::sync::{Arc, Mutex};
 
 use super::inventory;
-use super::origin::blocking;
-use super::selection::Selection;
+use super::origin::{Machine, blocking};
+use super::selection::{Chosen, Selection};
 use crate::commands::args::stop_now;
 use crate::commands::permissions::Permissions;
 use crate::error::CliError;
@@ -12,6 +12,8 @@ use crate::exit::Exit;
 use crate::report::homes::copied::{VerifyView, compared};
 use crate::report::import::progress::Shown;
 use crate::report::{Printer, streams};
+use sftpctl_aws::Aws;
+use sftpctl_core::spec::model::Environment;
 use sftpctl_engine::execute::stop::Stop;
 use sftpctl_files::homes::journal::Journal;
 use sftpctl_files::homes::plan::Options;
@@ -43,16 +45,58 @@ pub(super) struct Args {
 /// Compares the homes one after the other.
 pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> {
     let (environment, aws) = args.selection.aws.connect(Permissions::MovesHomes, printer).await?;
-    let (homes, machine) = args.selection.homes(&environment).await?;
+    let (homes, machine) = args.selection.known_homes(&environment).await?;
     let stop = Stop::on_signals(|| streams::progress("stopping"), stop_now);
+    let is_alone = homes.len() == 1 && !args.selection.is_of_all();
+    let run = Run { args: &args, environment: &environment, aws: &aws, machine, stop, printer };
     let mut exit = Exit::Ok;
     for home in homes {
-        let place = args.selection.place(&environment, &aws, home.org_id).await?;
-        let path = args.selection.manifest(&environment, home.org_id);
-        let journal = Journal::open(&path, &home.line(&environment, &place))?;
+        match run.one(home).await {
+            Ok(Exit::Interrupted) => return Ok(Exit::Interrupted),
+            Ok(Exit::Ok) => {}
+            Ok(Exit::Partly) if exit == Exit::Ok => exit = Exit::Partly,
+            Ok(Exit::Partly) => {}
+            Ok(other) => exit = other,
+            Err(error) if is_alone || run.machine.is_lost() => return Err(error),
+            // Of many homes, one that was not copied yet does not keep the others waiting.
+            Err(error) => {
+                printer.error(&error);
+                exit = Exit::Failed;
+            }
+        }
+    }
+    Ok(exit)
+}
+
+struct Run<'a> {
+    args: &'a Args,
+    environment: &'a Environment,
+    aws: &'a Arc<Aws>,
+    machine: Machine,
+    stop: Stop,
+    printer: Printer,
+}
+
+impl Run<'_> {
+    /// Compares a home.
+    async fn one(&self, home: Chosen) -> Result<Exit, CliError> {
+        let Self { args, environment, aws, machine, printer, .. } = self;
+        let place = args.selection.place(environment, aws, home.org_id).await?;
+        let path = args.selection.manifest(environment, home.org_id);
+        let uncopied = || {
+            CliError::new(Exit::Failed, format!("no copy of home {} has ended yet", home.org_id)).hint(format!(
+                "run: sftpctl homes copy {} --orgid {}",
+                args.selection.aws.words(),
+                home.org_id
+            ))
+        };
+        // None is begun here.
+        if path.symlink_metadata().is_err() {
+            return Err(uncopied());
+        }
+        let journal = Journal::open(&path, &home.line(environment, &place))?;
         if journal.manifest().pass.is_none() {
-            return Err(CliError::new(Exit::Failed, format!("no copy of home {} has ended yet", home.org_id))
-                .hint(format!("run: sftpctl homes copy {} --orgid {}", args.selection.aws.words(), home.org_id)));
+            return Err(uncopied());
         }
         let journal = Arc::new(Mutex::new(journal));
         // After the cut-over a link is in its place, and customers go on in S3.
@@ -67,19 +111,16 @@ pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> 
             (_, true) => Depth::Listing { account: environment.account.to_string() },
             _ => Depth::Stored,
         };
-        let shown = Shown::new(printer.format(), stop.clone());
+        let shown = Shown::new(printer.format(), self.stop.clone());
         let result = verify(&journal, (&aws.s3(&place.region), &place.bucket), &depth, folder, &shown).await;
         shown.finish();
         let result = result?;
         printer.emit("homes-verify/1", &VerifyView::new(org_id, &result), || compared(org_id, &result));
-        if result.is_interrupted {
-            return Ok(Exit::Interrupted);
-        }
-        if !result.differences.is_empty() {
-            exit = Exit::Failed;
-        } else if result.signed.is_none() && exit == Exit::Ok {
-            exit = Exit::Partly;
-        }
+        Ok(match &result {
+            result if result.is_interrupted => Exit::Interrupted,
+            result if !result.differences.is_empty() => Exit::Failed,
+            result if result.signed.is_none() => Exit::Partly,
+            _ => Exit::Ok,
+        })
     }
-    Ok(exit)
 }

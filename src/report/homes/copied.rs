@@ -36,6 +36,20 @@ pub struct CopyView<'a> {
     pub skipped_by_reason: BTreeMap<&'static str, u64>,
 }
 
+/// A home that is not copied, since it was cut over, for programs.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct MovedAlready {
+    org_id: i64,
+    cut_over: bool,
+}
+
+impl MovedAlready {
+    pub fn new(org_id: i64) -> Self {
+        Self { org_id, cut_over: true }
+    }
+}
+
 fn by_word(counts: &BTreeMap<Concern, u64>) -> BTreeMap<&'static str, u64> {
     counts.iter().map(|(concern, count)| (concern.as_str(), *count)).collect()
 }
@@ -143,6 +157,10 @@ impl Watch for NotStoredOf {
         if let Ok(Err(error)) = file.as_mut().map(|file| file.row(class, &[&home, &path, fate, why, detail], &line)) {
             *file = Err(error);
         }
+    }
+
+    fn waiting(&self, words: &str) {
+        self.shown.waiting(words);
     }
 
     fn is_stopping(&self) -> bool {

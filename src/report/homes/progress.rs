@@ -6,6 +6,7 @@ use super::size;
 use crate::report::import::grouped;
 use crate::report::import::progress::{Shown, Stage};
 use crate::report::span::span;
+use crate::report::streams;
 use sftpctl_core::text::counted;
 
 impl Watch for Shown {
@@ -23,6 +24,10 @@ impl Watch for Shown {
             }
         };
         self.stage(stage, |rate, left| words(progress, rate, left));
+    }
+
+    fn waiting(&self, words: &str) {
+        self.between(|| streams::progress(words));
     }
 
     fn is_stopping(&self) -> bool {

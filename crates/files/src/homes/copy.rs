@@ -14,13 +14,13 @@ use super::concern::Concern;
 use super::entry::{Entry, Kind};
 use super::journal::{Journal, JournalError};
 use super::name::Raw;
-use super::objects::Packed;
+use super::objects::{ByKey, Packed};
 use super::pace::Pace;
 use super::plan::{self, Fate, plan};
 use super::record::{Begun, Line, Object, Pass};
 use super::seen::Seen;
 use super::source::Source;
-use super::upload::{Memory, Outcome, Uploader};
+use super::upload::{Memory, Outcome, Uploader, of_someone_else};
 use super::watch::{self, Progress, Watch};
 
 /// Bytes of files that are in memory at once.
@@ -84,6 +84,8 @@ pub struct Options {
     /// Bytes of an object that S3 copies with one call: [`plan::MOST_PER_PUT`].
     pub single_copy: u64,
     pub pace: Arc<Pace>,
+    /// Whether objects that are gone from S3 are sent again, and those of other writers found: unless customers go on there.
+    pub compares: bool,
 }
 
 /// An entry that stays behind without a decision.
@@ -153,6 +155,7 @@ pub async fn copy(
         tasks: JoinSet::new(),
         result: Copied::default(),
         seen: Seen::default(),
+        stale: HashMap::new(),
         firsts: HashMap::new(),
         others: Vec::new(),
         again: Vec::new(),
@@ -170,6 +173,15 @@ struct Job {
     key: String,
 }
 
+/// An object of the manifest that S3 has no more.
+#[derive(Clone, Debug)]
+struct Stale {
+    /// As the manifest has it.
+    etag: String,
+    /// Size and time of modification of what another writer has stored there; without, the entry is sent again.
+    replaced: Option<(u64, i64)>,
+}
+
 struct Copier<'a> {
     options: &'a Options,
     uploader: Arc<Uploader>,
@@ -177,6 +189,8 @@ struct Copier<'a> {
     result: Copied,
     /// Paths of the home.
     seen: Seen,
+    /// Paths whose objects are not those of the manifest any more.
+    stale: HashMap<Raw, Stale>,
     /// Of files with several names, the first path.
     firsts: HashMap<(u64, u64), Raw>,
     others: Vec<Job>,
@@ -187,6 +201,9 @@ struct Copier<'a> {
 impl Copier<'_> {
     async fn run(&mut self) -> Result<(), CopyError> {
         self.result.pass.began = now();
+        if self.options.compares {
+            self.list().await?;
+        }
         for round in 0.. {
             let vanished = self.vanished();
             self.round().await?;
@@ -213,6 +230,38 @@ impl Copier<'_> {
             journal.append(Line::Pass(self.result.pass.clone()))?;
         }
         Ok(journal.sync()?)
+    }
+
+    /// Finds the objects of the manifest that S3 has no more, or that others have replaced: their entries may be as they were
+    /// stored, and would not be looked at.
+    async fn list(&mut self) -> Result<(), CopyError> {
+        let mut known = ByKey::new(&self.uploader.journal().manifest().objects);
+        if known.is_empty() {
+            return Ok(());
+        }
+        let Uploader { s3, bucket, watch, .. } = &*self.uploader;
+        let mut from = None;
+        loop {
+            let page = s3.page(bucket, &self.options.plan.prefix, false, 1000, from.as_deref()).await?;
+            for found in page.objects {
+                let Some(object) = known.take(&found.key) else { continue };
+                let etag = found.etag.unwrap_or_default();
+                if object.bytes != found.size || object.etag.trim_matches('"') != etag.trim_matches('"') {
+                    let replaced = Some((found.size, found.modified));
+                    self.stale.insert(object.path, Stale { etag: object.etag, replaced });
+                }
+            }
+            from = page.next;
+            if watch.is_stopping() {
+                return Ok(());
+            }
+            if from.is_none() {
+                break;
+            }
+        }
+        let missing = known.into_left().filter_map(|packed| packed.object());
+        self.stale.extend(missing.map(|object| (object.path, Stale { etag: object.etag, replaced: None })));
+        Ok(())
     }
 
     /// Entries that were gone when they were looked at.
@@ -322,6 +371,13 @@ impl Copier<'_> {
             return Ok(());
         }
         let writes = job.entry.kind() == Kind::File && job.entry.opened.iter().any(|opened| opened.writes);
+        let replaced = self.stale.get(&job.entry.path).and_then(|stale| stale.replaced);
+        // What has another size is someone else's, unless a run that was killed has sent it; nothing need be read.
+        let is_other =
+            job.fate == Fate::Object && !self.uploader.journal().manifest().sending.contains_key(&job.entry.path);
+        if let Some((bytes, modified)) = replaced.filter(|(bytes, _)| is_other && *bytes != job.entry.facts.size) {
+            return self.count(&job, Outcome::Left(Concern::Conflict, of_someone_else(bytes, modified)), writes);
+        }
         let known = self.known(&job.entry.path);
         if known.as_ref().is_some_and(|known| known.is_of(&job.entry.facts, &job.key)) {
             return self.count(&job, Outcome::Unchanged, writes);
@@ -349,6 +405,9 @@ impl Copier<'_> {
     }
 
     fn known(&self, path: &Raw) -> Option<Object> {
+        if self.stale.contains_key(path) {
+            return None;
+        }
         self.uploader.journal().manifest().objects.get(path)
     }
 
@@ -376,6 +435,10 @@ impl Copier<'_> {
     fn ended(&mut self, ended: Result<(Job, Outcome), CopyError>) -> Result<(), CopyError> {
         let (job, outcome) = ended?;
         if outcome == Outcome::Changing {
+            let noted = self.uploader.journal().manifest().objects.get(&job.entry.path).map(|object| object.etag);
+            if self.stale.get(&job.entry.path).is_some_and(|stale| noted.as_ref() != Some(&stale.etag)) {
+                self.stale.remove(&job.entry.path);
+            }
             self.again.push(job);
             return Ok(());
         }
@@ -384,6 +447,9 @@ impl Copier<'_> {
     }
 
     fn count(&mut self, job: &Job, outcome: Outcome, writes: bool) -> Result<(), CopyError> {
+        if matches!(outcome, Outcome::Stored | Outcome::Unchanged) {
+            self.stale.remove(&job.entry.path);
+        }
         match outcome {
             // It was whole when it was read, but is not final.
             Outcome::Stored | Outcome::Unchanged if writes => {
@@ -399,10 +465,15 @@ impl Copier<'_> {
                 self.seen.remove(&job.entry.path);
             }
             Outcome::Left(Concern::Conflict, _) if self.options.plan.skip.contains(&Concern::Conflict) => {
+                // The object is not that of the entry any more.
+                if self.uploader.journal().manifest().objects.get(&job.entry.path).is_some() {
+                    let path = job.entry.path.clone();
+                    self.uploader.journal().append(Line::Gone { path, deleted: false })?;
+                }
                 self.skip(&job.entry.path, Concern::Conflict)?;
             }
             Outcome::Left(why, detail) => self.leave(&job.entry.path, why, detail),
-            Outcome::Changing => {}
+            Outcome::Changing | Outcome::Stopped => {}
         }
         let Pass { entries, stored, unchanged, skipped, left, .. } = self.result.pass;
         self.uploader.watch.progress(Progress::Copying {
@@ -429,6 +500,11 @@ impl Copier<'_> {
             objects.filter(|object| !self.seen.contains(object.path())).filter_map(Packed::object).collect()
         };
         for object in gone {
+            // There is nothing to decide about.
+            if self.stale.get(&object.path).is_some_and(|stale| stale.replaced.is_none()) {
+                self.uploader.journal().append(Line::Gone { path: object.path, deleted: false })?;
+                continue;
+            }
             let deleted = match self.options.gone {
                 Gone::Report => {
                     self.uploader.watch.not_stored(&object.path, watch::Fate::Gone, "");

@@ -1,7 +1,7 @@
 //! The manifest of a home as a file: lines are only ever added, and one process at a time has it.
 
 use std::fs::{DirBuilder, File, OpenOptions};
-use std::io::{self, BufRead as _, BufReader, Seek as _, SeekFrom, Write as _};
+use std::io::{self, BufRead as _, BufReader, Read as _, Seek as _, SeekFrom, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
@@ -9,6 +9,9 @@ use rustix::fs::{FlockOperation, flock};
 
 use super::record::{Line, Manifest, VERSION};
 use crate::own::{fault, folder_fault};
+
+/// Bytes of the first line at most.
+const FIRST: u64 = 64 << 10;
 
 /// A manifest that cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -127,6 +130,19 @@ pub fn look(path: &Path) -> Result<Option<(Line, Manifest)>, JournalError> {
     }
 }
 
+/// The path of the home whose manifest this is, which may be in use; `None` if it cannot be read.
+pub fn home_of(path: &Path) -> Option<String> {
+    let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
+    let file = OpenOptions::new().read(true).custom_flags(flags.bits().cast_signed()).open(path).ok()?;
+    check(path, &file).ok()?;
+    let mut line = Vec::new();
+    BufReader::new(file.take(FIRST)).read_until(b'\n', &mut line).ok()?;
+    match serde_json::from_slice(&line).ok()? {
+        Line::Home { path, .. } => Some(path),
+        _ => None,
+    }
+}
+
 /// As [`look`], for this home.
 ///
 /// # Errors
@@ -234,6 +250,7 @@ mod tests {
         let mut journal = Journal::open(&path, &home("7/")).unwrap();
         journal.append(gone("a")).unwrap();
         assert!(matches!(Journal::open(&path, &home("7/")), Err(JournalError::Busy { .. })));
+        assert_eq!((home_of(&path).as_deref(), home_of(dir.path())), (Some("/home/7"), None));
         drop(journal);
         let whole = std::fs::read(&path).unwrap();
         // Wherever the last line was cut.

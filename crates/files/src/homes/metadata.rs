@@ -50,18 +50,65 @@ pub struct Owned {
     pub mtime: Option<Nanoseconds>,
 }
 
-/// Reads the metadata of an object, in AWS's dialect or that of s3fs.
+/// Reads the metadata of an object, in AWS's dialect or that of s3fs. Of two that differ, the one of s3fs is newer: s3fs
+/// writes its own keys and leaves `file-*` as they were, and a copy writes both alike.
 pub fn read(metadata: &Metadata) -> Owned {
+    read_since(metadata, None)
+}
+
+/// As [`read`], of an object that was copied with `before`: what differs from that is newer than what does not, whoever
+/// wrote it.
+pub fn read_since(metadata: &Metadata, before: Option<&Owned>) -> Owned {
     let get = |name: &str| metadata.get(name).map(String::as_str);
-    let number = |name: &str| get(name).and_then(|text| text.parse().ok());
+    let number = |name: &str| get(name).and_then(|text| text.parse::<u32>().ok());
+    let octal = get("file-permissions").and_then(|text| u32::from_str_radix(text, 8).ok());
     let aws_time = get("file-mtime").and_then(|text| text.strip_suffix("ns").unwrap_or(text).parse().ok());
-    let s3fs_time = || get("mtime")?.split('.').next()?.parse::<i64>().ok()?.checked_mul(1_000_000_000);
+    let of = |field: fn(&Owned) -> Option<u32>| before.and_then(field);
     Owned {
-        uid: number("file-owner").or_else(|| number("uid")),
-        gid: number("file-group").or_else(|| number("gid")),
-        mode: get("file-permissions").and_then(|text| u32::from_str_radix(text, 8).ok()).or_else(|| number("mode")),
-        mtime: aws_time.or_else(s3fs_time),
+        uid: newer((number("file-owner"), number("uid")), of(|before| before.uid)),
+        gid: newer((number("file-group"), number("gid")), of(|before| before.gid)),
+        mode: newer((octal, number("mode")), of(|before| before.mode)),
+        mtime: newer_time(aws_time, get("mtime").and_then(s3fs_time), before.and_then(|before| before.mtime)),
     }
+}
+
+/// Of a value of AWS's dialect and one of s3fs, the newer.
+fn newer((aws, s3fs): (Option<u32>, Option<u32>), before: Option<u32>) -> Option<u32> {
+    if s3fs.is_some() && s3fs == before { aws.or(s3fs) } else { s3fs.or(aws) }
+}
+
+/// As [`newer`]. The same second is the same time, of which AWS's dialect has more.
+fn newer_time(aws: Option<Nanoseconds>, s3fs: Option<S3fsTime>, before: Option<Nanoseconds>) -> Option<Nanoseconds> {
+    let (Some(aws), Some(s3fs)) = (aws, s3fs) else { return aws.or(s3fs.map(|s3fs| s3fs.time)) };
+    let is_old = s3fs.is(aws) || before.is_some_and(|before| s3fs.is(before));
+    Some(if is_old { aws } else { s3fs.time })
+}
+
+/// A time as s3fs writes it.
+#[derive(Clone, Copy)]
+struct S3fsTime {
+    time: Nanoseconds,
+    /// Whether it has no part of a second.
+    is_whole: bool,
+}
+
+impl S3fsTime {
+    fn is(self, time: Nanoseconds) -> bool {
+        let time = if self.is_whole { time.div_euclid(1_000_000_000).saturating_mul(1_000_000_000) } else { time };
+        time == self.time
+    }
+}
+
+/// Seconds, since s3fs 1.90 with a dot and nanoseconds if there are any (s3fs-fuse, `string_util.cpp`).
+fn s3fs_time(text: &str) -> Option<S3fsTime> {
+    let (seconds, part) = text.split_once('.').map_or((text, None), |(seconds, part)| (seconds, Some(part)));
+    let seconds = seconds.parse::<i64>().ok()?.checked_mul(1_000_000_000)?;
+    let digits = part.unwrap_or_default();
+    if !digits.bytes().all(|digit| digit.is_ascii_digit()) || digits.len() > 9 {
+        return None;
+    }
+    let nanoseconds: i64 = format!("{digits:0<9}").parse().ok()?;
+    Some(S3fsTime { time: seconds.checked_add(nanoseconds)?, is_whole: part.is_none() })
 }
 
 #[cfg(test)]
@@ -91,9 +138,23 @@ mod tests {
         assert_eq!((both["mode"].as_str(), both["mtime"].as_str(), both["atime"].as_str()), ("33188", "-1", "1"));
         let owned = Owned { uid: Some(1001), gid: Some(1002), mode: Some(0o100_644), mtime: Some(-1) };
         assert_eq!((read(&own), read(&both)), (owned, owned));
-        let mut s3fs = both;
+        let (both_again, mut s3fs) = (both.clone(), both);
         s3fs.retain(|name, _| !name.starts_with("file-"));
         assert_eq!(read(&s3fs), Owned { mtime: Some(-1_000_000_000), ..owned });
+        // s3fs changes its own keys, and leaves the others; the same second is no change.
+        let mut changed = both_again.clone();
+        changed.extend(
+            [("mode", "33188"), ("uid", "7"), ("mtime", "1500000000.000000005")].map(|(k, v)| (k.into(), v.into())),
+        );
+        let newer = Owned { uid: Some(7), mtime: Some(1_500_000_000_000_000_005), ..owned };
+        assert_eq!((read(&changed), read_since(&changed, Some(&owned))), (newer, newer));
+        // Another program of AWS's family changes the others, and leaves those of s3fs.
+        let mut changed = both_again;
+        changed.extend([("file-owner", "7"), ("file-mtime", "5000000000ns")].map(|(k, v)| (k.into(), v.into())));
+        assert_eq!(read_since(&changed, Some(&owned)), Owned { uid: Some(7), mtime: Some(5_000_000_000), ..owned });
+        for wrong in ["", ".5", "1.x", "1.0000000001", "99999999999"] {
+            assert_eq!(read(&Metadata::from([("mtime".to_owned(), wrong.to_owned())])).mtime, None, "{wrong}");
+        }
         let folder = Facts { mode: 0o040_755, ..facts };
         assert_eq!(of(&Raw(b"d".to_vec()), &folder, false)["file-permissions"], "0040755");
         let longest =

@@ -78,6 +78,7 @@ struct Rest<'a> {
     #[serde(borrow)]
     etag: ETag<'a>,
     version: Option<&'a str>,
+    is_read: bool,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -125,7 +126,7 @@ impl<'a> ETag<'a> {
 
 impl Packed {
     fn new(object: &Object) -> Self {
-        let Object { path, key, stamp, mode, uid, gid, bytes, crc64nvme, etag, version } = object;
+        let Object { path, key, stamp, mode, uid, gid, bytes, crc64nvme, etag, version, is_read } = object;
         let path = path.0.as_slice();
         let key = key.as_bytes();
         let (kind, beginning) =
@@ -143,6 +144,7 @@ impl Packed {
             crc64nvme: Sum::of(crc64nvme),
             etag: ETag::of(etag),
             version: version.as_deref(),
+            is_read: *is_read,
         };
         let length = |of: &[u8]| u32::try_from(of.len()).unwrap_or(u32::MAX).to_le_bytes();
         let head = [&[kind][..], &length(path), &length(beginning), path, beginning].concat();
@@ -180,7 +182,8 @@ impl Packed {
     /// The entry; `None` if it was not packed here.
     pub fn object(&self) -> Option<Object> {
         let (_, path, _, rest) = self.parts();
-        let Rest { stamp, mode, uid, gid, bytes, crc64nvme, etag, version } = postcard::from_bytes(rest).ok()?;
+        let Rest { stamp, mode, uid, gid, bytes, crc64nvme, etag, version, is_read } =
+            postcard::from_bytes(rest).ok()?;
         Some(Object {
             path: Raw(path.to_vec()),
             key: String::from_utf8(self.key().copied().collect()).ok()?,
@@ -192,6 +195,7 @@ impl Packed {
             crc64nvme: crc64nvme.text(),
             etag: etag.text(),
             version: version.map(str::to_owned),
+            is_read,
         })
     }
 }
@@ -236,7 +240,16 @@ impl ByKey {
         if std::mem::replace(is_taken, true) { None } else { self.all.get(at)?.object() }
     }
 
-    /// Entries that were not taken.
+    pub(super) fn is_empty(&self) -> bool {
+        self.all.is_empty()
+    }
+
+    /// The entries that were not taken.
+    pub(super) fn into_left(self) -> impl Iterator<Item = Packed> {
+        self.all.into_iter().zip(self.is_taken).filter(|(_, is_taken)| !is_taken).map(|(packed, _)| packed)
+    }
+
+    /// The number of entries that were not taken.
     pub(super) fn left(&self) -> u64 {
         self.is_taken.iter().filter(|is_taken| !**is_taken).count() as u64
     }
@@ -258,6 +271,7 @@ mod tests {
             crc64nvme: "u8zDZzstTgk=".to_owned(),
             etag: "\"3019bb761955211dd5770eadff9a8dda\"".to_owned(),
             version: Some("null".to_owned()),
+            is_read: false,
         }
     }
 
@@ -285,7 +299,7 @@ mod tests {
             all.push(Object { etag: etag.to_owned(), ..object(etag.as_bytes(), "k") });
         }
         for sum in ["", "AAAAAAAAAAA=", "AAAAAAAAAAA", "AAAAAAAAAAB=", "text"] {
-            all.push(Object { crc64nvme: sum.to_owned(), version: None, ..object(sum.as_bytes(), "k") });
+            all.push(Object { crc64nvme: sum.to_owned(), version: None, is_read: true, ..object(sum.as_bytes(), "k") });
         }
         for object in &all {
             assert_eq!(Packed::new(object).object().as_ref(), Some(object));

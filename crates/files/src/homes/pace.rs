@@ -1,11 +1,15 @@
 //! How many bytes a second may be sent, and at which hours of the day.
 
+use std::fmt;
 use std::str::FromStr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use jiff::civil::Time;
 use tokio::time::Instant;
+
+use super::watch::Watch;
 
 /// Hours of the day, by this machine's clock: `22-06` is from 22:00 to 06:00.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +31,12 @@ impl Hours {
     }
 }
 
+impl fmt::Display for Hours {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:02}-{:02}", self.from, self.to)
+    }
+}
+
 impl FromStr for Hours {
     type Err = &'static str;
 
@@ -45,35 +55,49 @@ pub struct Pace {
     bytes_per_second: Option<u64>,
     hours: Option<Hours>,
     free: Mutex<Instant>,
+    /// Whether it was said that the hours are waited for.
+    is_said: AtomicBool,
 }
 
 /// The longest wait at once: a clock that is set, and a request to stop, are seen after it.
-const LONGEST: Duration = Duration::from_secs(20);
+const LONGEST: Duration = Duration::from_millis(500);
 
 impl Pace {
     pub fn new(bytes_per_second: Option<u64>, hours: Option<Hours>) -> Self {
-        Self { bytes_per_second, hours, free: Mutex::new(Instant::now()) }
+        let free = Mutex::new(Instant::now());
+        Self { bytes_per_second, hours, free, is_said: AtomicBool::new(false) }
     }
 
-    /// Waits until so many bytes may be sent, or `is_stopping`.
-    pub async fn take(&self, bytes: u64, is_stopping: impl Fn() -> bool) {
+    /// Waits until so many bytes may be sent; `false` if nothing may, since the run is to stop.
+    pub async fn take(&self, bytes: u64, watch: &dyn Watch) -> bool {
         while let Some(hours) = self.hours {
             let wait = hours.until(jiff::ZonedDateTime::now().time());
-            if wait.is_zero() || is_stopping() {
+            if wait.is_zero() {
+                self.is_said.store(false, Ordering::Relaxed);
                 break;
+            }
+            if watch.is_stopping() {
+                return false;
+            }
+            if !self.is_said.swap(true, Ordering::Relaxed) {
+                watch.waiting(&format!("waiting until {:02}:00 to send: --hours {hours}", hours.from % 24));
             }
             tokio::time::sleep_until(Instant::now() + wait.min(LONGEST)).await;
         }
-        let Some(rate) = self.bytes_per_second else { return };
+        let Some(rate) = self.bytes_per_second else { return true };
         let mine = {
             let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
             let mine = (*free).max(Instant::now());
             *free = mine + Duration::from_secs_f64(fraction(bytes, rate));
             mine
         };
-        while Instant::now() < mine && !is_stopping() {
+        while Instant::now() < mine {
+            if watch.is_stopping() {
+                return false;
+            }
             tokio::time::sleep_until(mine.min(Instant::now() + LONGEST)).await;
         }
+        true
     }
 }
 
@@ -84,6 +108,7 @@ fn fraction(bytes: u64, rate: u64) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    use super::super::watch::Progress;
     use super::*;
 
     #[test]
@@ -99,16 +124,48 @@ mod tests {
         }
     }
 
+    /// A run that is told to stop, or not.
+    struct Run {
+        is_stopping: bool,
+        said: Mutex<Vec<String>>,
+    }
+
+    impl Watch for Run {
+        fn progress(&self, _: Progress) {}
+
+        fn waiting(&self, words: &str) {
+            self.said.lock().unwrap().push(words.to_owned());
+        }
+
+        fn is_stopping(&self) -> bool {
+            self.is_stopping
+        }
+    }
+
+    fn run(is_stopping: bool) -> Run {
+        Run { is_stopping, said: Mutex::default() }
+    }
+
     #[tokio::test(start_paused = true)]
     async fn bytes_are_sent_at_the_rate() {
-        let (pace, begin) = (Pace::new(Some(1000), None), Instant::now());
+        let (pace, begin, run_on) = (Pace::new(Some(1000), None), Instant::now(), run(false));
         for _ in 0..31 {
-            pace.take(100, || false).await;
+            assert!(pace.take(100, &run_on).await);
         }
         assert_eq!(begin.elapsed().as_secs(), 3);
-        pace.take(1_000_000, || false).await;
-        pace.take(1, || true).await;
-        assert!(begin.elapsed().as_secs() < 5, "a request to stop ends the wait");
-        Pace::new(None, None).take(u64::MAX, || false).await;
+        pace.take(1_000_000, &run_on).await;
+        assert!(!pace.take(1, &run(true)).await, "a request to stop ends the wait, and nothing is sent");
+        assert!(begin.elapsed().as_secs() < 5);
+        assert!(Pace::new(None, None).take(u64::MAX, &run_on).await);
+    }
+
+    #[tokio::test]
+    async fn a_run_that_is_stopped_outside_the_hours_sends_nothing() {
+        let hour = jiff::ZonedDateTime::now().time().hour();
+        let hours = Hours { from: (hour + 2) % 24, to: (hour + 3) % 24 };
+        let (pace, stopped) = (Pace::new(None, Some(hours)), run(true));
+        assert!(!pace.take(1, &stopped).await);
+        assert_eq!(*stopped.said.lock().unwrap(), [""; 0]);
+        assert_eq!("22-6".parse::<Hours>().unwrap().to_string(), "22-06");
     }
 }

@@ -163,13 +163,44 @@ impl Folder {
     }
 
     fn place(&self, begun: &Begun, labels: &Labels) -> io::Result<()> {
-        let (owner, group) = self.owner(labels);
-        // Before the rights: a change of the owner takes set-user-ID away.
-        self.chown(fs::fchown(&begun.file, Some(owner), Some(group)))?;
-        fs::fchmod(&begun.file, Mode::from_raw_mode(labels.owned.mode.unwrap_or(0o644) & labels.rights()))?;
-        fs::futimens(&begun.file, &times(labels))?;
+        self.label(&begun.file, labels)?;
         begun.file.sync_all()?;
         Ok(fs::renameat(self.staged()?, &begun.staged, &begun.parent, &begun.name)?)
+    }
+
+    /// Gives a file that is there its labels.
+    ///
+    /// # Errors
+    /// It cannot be opened, or is not a file.
+    pub fn relabel(&self, path: &Raw, labels: &Labels) -> io::Result<()> {
+        let file = self.read(path)?;
+        self.label(&file, labels)?;
+        file.sync_all()
+    }
+
+    fn label(&self, file: &std::fs::File, labels: &Labels) -> io::Result<()> {
+        let (owner, group) = self.owner(labels);
+        // Before the rights: a change of the owner takes set-user-ID away.
+        self.chown(fs::fchown(file, Some(owner), Some(group)))?;
+        fs::fchmod(file, Mode::from_raw_mode(labels.owned.mode.unwrap_or(0o644) & labels.rights()))?;
+        Ok(fs::futimens(file, &times(labels))?)
+    }
+
+    /// The path at which an object can be whose own path leads through something that is not a folder: each such part has
+    /// another name.
+    ///
+    /// # Errors
+    /// The home cannot be read.
+    pub fn enterable(&self, path: &Raw) -> io::Result<Raw> {
+        let mut at = Raw::default();
+        for part in path.parent().split(|byte| *byte == b'/').filter(|part| !part.is_empty()) {
+            let mut number = 0;
+            while self.look(&at.join(&aside(part, number)))?.is_some_and(|facts| !is_folder(&facts)) {
+                number += 1;
+            }
+            at = at.join(&aside(part, number));
+        }
+        Ok(at.join(path.name()))
     }
 
     /// Creates a folder, or gives one its labels.
@@ -230,7 +261,11 @@ impl Folder {
             }
             at = match fs::openat(&at, part, flags, Mode::empty()) {
                 Err(Errno::NOENT) if creates => {
-                    fs::mkdirat(&at, part, Mode::from(0o755))?;
+                    match fs::mkdirat(&at, part, Mode::from(0o755)) {
+                        // Another object below it came first.
+                        Ok(()) | Err(Errno::EXIST) => {}
+                        Err(error) => return Err(error.into()),
+                    }
                     let made = fs::openat(&at, part, flags, Mode::empty())?;
                     let (owner, group) = (Uid::from_raw(self.owner.uid), Gid::from_raw(self.owner.gid));
                     self.chown(fs::fchown(&made, Some(owner), Some(group)))?;
@@ -267,6 +302,25 @@ pub fn path_of(key: &str, prefix: &str) -> Option<(Raw, Kind)> {
     path.split('/').all(fits).then(|| (Raw(path.as_bytes().to_vec()), kind))
 }
 
+/// Another name for what cannot have this one; the name itself for 0. At most 255 bytes, without a part of a character.
+pub fn aside(name: &[u8], number: u32) -> Vec<u8> {
+    let end = match number {
+        0 => String::new(),
+        1 => ".from-s3".to_owned(),
+        _ => format!(".from-s3-{number}"),
+    };
+    let mut length = name.len().min(255_usize.saturating_sub(end.len()));
+    while length < name.len() && name.get(length).is_some_and(|byte| byte & 0xc0 == 0x80) {
+        length -= 1;
+    }
+    [name.get(..length).unwrap_or(name), end.as_bytes()].concat()
+}
+
+/// Whether something on the way to a path is not a folder.
+pub fn is_blocked(error: &io::Error) -> bool {
+    matches!(Errno::from_io_error(error), Some(Errno::NOTDIR | Errno::LOOP))
+}
+
 /// The kind of an object, by its metadata and its key.
 pub fn kind(of_key: Kind, owned: &Owned) -> Kind {
     match (of_key, owned.mode.map(Kind::of_mode)) {
@@ -295,6 +349,36 @@ mod tests {
         let long = format!("7/{}", "a".repeat(256));
         for key in ["7/", "7/../b", "7/a//b", "7/./a", "7/a/..", "8/a", "7/a\0b", &long] {
             assert_eq!(of(key), None, "{key:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_in_the_way_is_passed_by() {
+        assert_eq!(
+            (aside(b"a", 0), aside(b"a", 1), aside(b"a", 2)),
+            (b"a".into(), b"a.from-s3".into(), b"a.from-s3-2".into())
+        );
+        let long = "ä".repeat(127);
+        let name = String::from_utf8(aside(long.as_bytes(), 1)).unwrap();
+        assert_eq!((name.len(), name.starts_with('ä'), name.ends_with("ä.from-s3")), (254, true, true));
+        let above = tempfile::tempdir().unwrap();
+        let dir = above.path().join("7");
+        std::fs::create_dir_all(dir.join("folder")).unwrap();
+        std::fs::write(dir.join("file"), "x").unwrap();
+        std::fs::write(dir.join("file.from-s3"), "x").unwrap();
+        symlink("/", dir.join("link")).unwrap();
+        let folder = Folder::open(&dir).unwrap();
+        let path = |text: &str| Raw(text.as_bytes().to_vec());
+        for (at, expected) in [
+            ("a", "a"),
+            ("folder/none/a", "folder/none/a"),
+            ("file/b/a", "file.from-s3-2/b/a"),
+            ("folder/a", "folder/a"),
+            ("link/a", "link.from-s3/a"),
+        ] {
+            let error = folder.look(&path(at)).err();
+            assert_eq!(error.is_some_and(|error| is_blocked(&error)), at != expected, "{at}");
+            assert_eq!(folder.enterable(&path(at)).unwrap(), path(expected), "{at}");
         }
     }
 

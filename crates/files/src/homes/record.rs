@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use serde::{Deserialize, Serialize};
-use sftpctl_aws::UploadedPart;
+use sftpctl_aws::{HeadFacts, UploadedPart};
 use sftpctl_core::spec::sftp_address::SftpAddress;
 
 use super::entry::{Facts, Stamp};
@@ -95,6 +95,9 @@ pub struct Object {
     pub etag: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
+    /// Whether S3 has no checksum of the whole, and this one is of the content that was read with this ETag.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_read: bool,
 }
 
 impl Object {
@@ -102,6 +105,13 @@ impl Object {
     /// of change of that as well: it is then read again, and not sent again.
     pub fn is_of(&self, facts: &Facts, key: &str) -> bool {
         self.stamp == facts.stamp() && self.has_rights_of(facts) && self.key == key
+    }
+
+    /// Whether it is the version that S3 has, as far as versions are known.
+    pub fn is_of_version(&self, found: &HeadFacts) -> bool {
+        // Without versioning, another object may have that version.
+        let version = self.version.as_ref().filter(|version| *version != "null");
+        self.etag == found.etag && version.is_some() && version == found.version.as_ref()
     }
 
     pub fn has_rights_of(&self, facts: &Facts) -> bool {
@@ -170,6 +180,8 @@ pub enum Step {
     /// What was written into the old folder at the last moment is stored as well.
     Late,
     Enabled,
+    /// A roll-back is going to disable the account, which was enabled.
+    Disabled,
     /// The freeze of a cut-over that did not come to the exchange was undone.
     Thawed,
     RolledBack,
@@ -186,9 +198,27 @@ impl Step {
             Self::Exchanged => "exchanged",
             Self::Late => "late",
             Self::Enabled => "enabled",
+            Self::Disabled => "disabled",
             Self::Thawed => "thawed",
             Self::RolledBack => "rolled-back",
             Self::BroughtBack => "brought-back",
+        }
+    }
+
+    /// What it means for the home.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Frozen => "the freeze began: nobody should write to the home",
+            Self::Denied => "sshd denies the users of the home new sessions",
+            Self::Copied => "the last copy is complete",
+            Self::Verified => "the last copy is verified",
+            Self::Exchanged => "a link is in the place of the home, and what was written last is not brought over yet",
+            Self::Late => "cut over, also what was written last; the account is not enabled by it",
+            Self::Enabled => "cut over, and the account is enabled",
+            Self::Disabled => "a roll-back began: the account is disabled",
+            Self::Thawed => "it was not cut over, and is thawed",
+            Self::RolledBack => "rolled back: customers go on at the old server",
+            Self::BroughtBack => "what was stored in S3 is in the folder, which is not in its place yet",
         }
     }
 }
@@ -220,6 +250,8 @@ pub struct Manifest {
     pub steps: Vec<(Step, String, String)>,
     /// What sshd was told to deny, unless that was rolled back: also by a cut-over that was killed before the last began.
     denied: Option<String>,
+    /// Whether a roll-back has disabled the account, and no cut-over has enabled it since.
+    pub is_disabled: bool,
     /// Whether an object was sent, dropped or left out after the last comparison, or a pass left something.
     pub is_newer_than_verified: bool,
     /// Of the uploads that have not ended, the path.
@@ -279,6 +311,8 @@ impl Manifest {
                 match step {
                     Step::Frozen => self.steps.clear(),
                     Step::Denied => self.denied = Some(detail.clone()),
+                    Step::Disabled => self.is_disabled = true,
+                    Step::Enabled => self.is_disabled = false,
                     Step::RolledBack | Step::Thawed => self.denied = None,
                     _ => {}
                 }
@@ -338,6 +372,7 @@ mod tests {
             crc64nvme: "x".to_owned(),
             etag: "e".to_owned(),
             version: None,
+            is_read: false,
         }
     }
 

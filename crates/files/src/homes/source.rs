@@ -1,13 +1,14 @@
 //! Where a home is read: on this machine, or on another one over SFTP.
 
+use std::collections::HashSet;
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::entry::{Entry, Facts};
-use super::name::Raw;
+use super::entry::{Entry, Facts, Kind};
+use super::name::{Alike, Raw};
 use super::opened::OpenFiles;
 use super::sftp::remote::{Remote, RemoteFile};
 use super::walk::{Home, facts};
@@ -27,6 +28,15 @@ pub enum Content {
 }
 
 impl Source {
+    /// The same home, which has these rights when they are not taken: a freeze takes them on its own machine.
+    #[must_use]
+    pub fn with_rights(self, rights: Option<u32>) -> Self {
+        match self {
+            Self::Here(home) => Self::Here(home.with_rights(rights)),
+            Self::There(remote) => Self::There(remote),
+        }
+    }
+
     /// Its path, or its address.
     pub fn path(&self) -> PathBuf {
         match self {
@@ -64,6 +74,8 @@ impl Source {
     /// # Errors
     /// The home cannot be read, or `each` fails.
     pub fn walk(&self, opened: &OpenFiles, each: &mut dyn FnMut(Entry) -> io::Result<()>) -> io::Result<()> {
+        let mut below = Below::default();
+        let each = &mut |entry: Entry| each(below.take(entry));
         match self {
             Self::Here(home) => home.walk(opened, each),
             Self::There(remote) => remote.walk(each),
@@ -105,6 +117,35 @@ impl Source {
                 tokio::task::spawn_blocking(move || open(&source, &path)).await.map_err(io::Error::other)?
             }
         }
+    }
+}
+
+/// What is below folders that have one key: two such folders would be one in S3.
+#[derive(Default)]
+struct Below {
+    folders: HashSet<Raw>,
+}
+
+impl Below {
+    /// The entry, which has the same key as another if a folder above it has. Folders come before what is in them.
+    fn take(&mut self, mut entry: Entry) -> Entry {
+        if !self.folders.is_empty() && self.is_below(&entry.path) {
+            entry.alike = Some(Alike::Key);
+        } else if entry.alike == Some(Alike::Key) && entry.kind() == Kind::Folder {
+            self.folders.insert(entry.path.clone());
+        }
+        entry
+    }
+
+    fn is_below(&self, path: &Raw) -> bool {
+        let mut above = Raw(path.parent().to_vec());
+        while !above.0.is_empty() {
+            if self.folders.contains(&above) {
+                return true;
+            }
+            above = Raw(above.parent().to_vec());
+        }
+        false
     }
 }
 

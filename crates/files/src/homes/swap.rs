@@ -52,6 +52,11 @@ pub fn kept(home: &Path) -> PathBuf {
     home.with_file_name(name)
 }
 
+/// The name of the home whose folder is kept under a name.
+pub fn home_of_kept(name: &[u8]) -> Option<&[u8]> {
+    name.strip_prefix(b".")?.strip_suffix(b".before-cutover")
+}
+
 /// What can be known before anything is done.
 ///
 /// # Errors
@@ -117,6 +122,20 @@ pub fn in_place(home: &Path, target: &Path) -> io::Result<InPlace> {
         Kind::Link => Err(io::Error::other(format!("{} is a link of someone else's", home.display()))),
         other => Err(io::Error::other(format!("{} is a {}", home.display(), other.as_str()))),
     }
+}
+
+/// Whether a home was cut over, whatever its link leads to: there is a link, and the folder is kept.
+pub fn is_moved(home: &Path) -> bool {
+    let kind = |path: &Path| fs::statat(CWD, path, AtFlags::SYMLINK_NOFOLLOW).map(|stat| facts(&stat).kind()).ok();
+    kind(home) == Some(Kind::Link) && kind(&kept(home)) == Some(Kind::Folder)
+}
+
+/// The folder in the place of a home that was cut over, if it is another one: the one that was cut over has this inode, or
+/// is kept still.
+pub fn is_another(home: &Path, inode: Option<u64>) -> bool {
+    let of = |path: &Path| fs::statat(CWD, path, AtFlags::SYMLINK_NOFOLLOW).map(|stat| facts(&stat)).ok();
+    let is_kept = of(&kept(home)).is_some_and(|kept| kept.kind() == Kind::Folder);
+    is_kept || of(home).is_some_and(|home| inode.is_some_and(|inode| inode != home.inode))
 }
 
 fn leads_to(link: &Path, target: &Path) -> bool {
@@ -207,10 +226,14 @@ mod tests {
             exchange(&home, &target).unwrap();
             assert_eq!(in_place(&home, &target).unwrap(), InPlace::Link);
             assert!(home.join("new").exists() && kept(&home).join("old").exists());
+            assert!(is_moved(&home));
+            assert_eq!(home_of_kept(kept(&home).file_name().unwrap().as_bytes()), Some(&b"7"[..]));
             exchange_back(&home, &target).unwrap();
             exchange_back(&home, &target).unwrap();
             assert_eq!(in_place(&home, &target).unwrap(), InPlace::Folder);
             assert!(home.join("old").exists() && !kept(&home).exists());
+            let inode = fs::stat(&home).unwrap().st_ino;
+            assert!(!is_moved(&home) && !is_another(&home, Some(inode)) && is_another(&home, Some(inode + 1)));
         }
         // After a kill between the link and the exchange.
         std::os::unix::fs::symlink(&target, kept(&home)).unwrap();

@@ -80,6 +80,8 @@ pub(super) enum Outcome {
     Vanished,
     /// It changed while it was read.
     Changing,
+    /// It was not sent, since the run is to stop.
+    Stopped,
     Left(Concern, String),
 }
 
@@ -172,7 +174,9 @@ impl Uploader {
         if let Some(same) = wanted.same(size, crc) {
             return self.same(wanted, same).await;
         }
-        self.pace.take(size, || self.watch.is_stopping()).await;
+        if !self.pace.take(size, &*self.watch).await {
+            return Ok(Outcome::Stopped);
+        }
         let before = self.sending(wanted, size, Some(crc))?;
         let error = match self.put(wanted, &body, crc, wanted.expected()).await {
             Ok(put) => return self.stored(wanted, (size, crc), put),
@@ -221,7 +225,7 @@ impl Uploader {
         let size = (same.bytes, checksum::parse(&same.crc64nvme).unwrap_or_default());
         if same.has_rights_of(&wanted.facts) && same.stamp.mtime == wanted.facts.mtime {
             let put = Put { etag: same.etag.clone(), version: same.version.clone() };
-            self.stored(wanted, size, put)?;
+            self.noted(wanted, size, put, same.is_read)?;
             return Ok(Outcome::Unchanged);
         }
         self.copy((&same.key, &same.etag), wanted, size).await
@@ -271,7 +275,18 @@ impl Uploader {
     }
 
     /// Notes what was stored.
-    fn stored(&self, wanted: &Wanted<'_>, (bytes, crc): (u64, u64), put: Put) -> Result<Outcome, CopyError> {
+    fn stored(&self, wanted: &Wanted<'_>, sum: (u64, u64), put: Put) -> Result<Outcome, CopyError> {
+        self.noted(wanted, sum, put, false)
+    }
+
+    /// Notes what is stored. `is_read`: S3 has no checksum of it, and its content was read.
+    fn noted(
+        &self,
+        wanted: &Wanted<'_>,
+        (bytes, crc): (u64, u64),
+        put: Put,
+        is_read: bool,
+    ) -> Result<Outcome, CopyError> {
         let Facts { mode, uid, gid, .. } = wanted.facts;
         let Put { etag, version } = put;
         self.journal().append(Line::Object(Object {
@@ -285,6 +300,7 @@ impl Uploader {
             crc64nvme: checksum::text(crc),
             etag,
             version,
+            is_read,
         }))?;
         Ok(Outcome::Stored)
     }
@@ -325,11 +341,10 @@ impl Uploader {
             None => None,
         };
         if found.size == size && stored.as_deref() == Some(&checksum::text(crc)) {
-            return self.stored(wanted, (size, crc), Put { etag: found.etag, version: found.version });
+            let is_read = found.crc64nvme.is_none();
+            return self.noted(wanted, (size, crc), Put { etag: found.etag, version: found.version }, is_read);
         }
-        let at = jiff::Timestamp::from_second(found.modified).map(|at| at.to_string()).unwrap_or_default();
-        let detail = format!("an object of {} was written at {at} by someone else", counted(found.size, "byte"));
-        Ok(Outcome::Left(Concern::Conflict, detail))
+        Ok(Outcome::Left(Concern::Conflict, of_someone_else(found.size, found.modified)))
     }
 }
 
@@ -358,8 +373,15 @@ impl Sending {
             crc64nvme: self.crc64nvme.clone().unwrap_or_default(),
             etag: found.etag.clone(),
             version: found.version.clone(),
+            is_read: false,
         }
     }
+}
+
+/// What is said of an object that another writer has stored.
+pub(super) fn of_someone_else(bytes: u64, modified: i64) -> String {
+    let at = jiff::Timestamp::from_second(modified).map(|at| at.to_string()).unwrap_or_default();
+    format!("an object of {} was written at {at} by someone else", counted(bytes, "byte"))
 }
 
 /// Whether something else is at the key than was expected. 409 answers two writes at the same time (S3 user guide, "How

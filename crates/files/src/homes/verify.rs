@@ -276,8 +276,8 @@ fn compare_stored(object: &Object, found: &HeadFacts) -> Option<Difference> {
     match &found.crc64nvme {
         _ if found.size != object.bytes => Some(Difference::Damaged),
         Some(crc) if *crc != object.crc64nvme => Some(Difference::Damaged),
-        // What has no content needs no checksum: some servers have none for the markers of folders.
-        None if object.bytes > 0 => Some(Difference::Unproven),
+        // The content with this ETag was read; or there is none, and some servers have no checksum of markers of folders.
+        None if object.bytes > 0 && !(object.is_read && found.etag == object.etag) => Some(Difference::Unproven),
         _ => None,
     }
 }
@@ -323,6 +323,7 @@ mod tests {
             crc64nvme: "sum".into(),
             etag: "a".into(),
             version: None,
+            is_read: false,
         };
         let found = |size: u64, sum: Option<&str>| HeadFacts {
             size,
@@ -340,6 +341,9 @@ mod tests {
         ] {
             assert_eq!(compare_stored(&object(bytes), &found(size, sum)), expected, "{bytes} {size} {sum:?}");
         }
+        let read = Object { is_read: true, ..object(3) };
+        assert_eq!(compare_stored(&read, &found(3, None)), None);
+        assert_eq!(compare_stored(&read, &found(3, Some("else"))), Some(Difference::Damaged));
         let other = HeadFacts { etag: "b".into(), ..found(0, None) };
         assert_eq!(compare_stored(&object(0), &other), Some(Difference::Replaced));
     }

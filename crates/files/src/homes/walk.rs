@@ -250,13 +250,7 @@ impl Home {
         if !self.has_openat2 {
             return Leads::Outside;
         }
-        // The home keeps its path after the cut-over, so that an absolute link into it stays one.
-        let below = |home: &Path| match target.0.strip_prefix(home.as_os_str().as_bytes())? {
-            [] => Some(&b"."[..]),
-            [b'/', rest @ ..] => Some(rest),
-            _ => None,
-        };
-        let inside = below(&self.path).or_else(|| below(&self.given));
+        let inside = self.inside(&target.0);
         let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
         let flags = OFlags::PATH | OFlags::CLOEXEC;
         let open = |path: &[u8]| fs::openat2(&self.root, OsStr::from_bytes(path), flags, Mode::empty(), resolve);
@@ -278,6 +272,17 @@ impl Home {
             Err(Errno::LOOP) => Leads::Loop,
             Err(_) => Leads::Nowhere,
         }
+    }
+
+    /// The path in the home of an absolute path. The home keeps its path after the cut-over, so that an absolute link into
+    /// it stays one.
+    fn inside<'a>(&self, absolute: &'a [u8]) -> Option<&'a [u8]> {
+        let below = |home: &Path| match absolute.strip_prefix(home.as_os_str().as_bytes())? {
+            [] => Some(&b"."[..]),
+            [b'/', rest @ ..] => Some(rest),
+            _ => None,
+        };
+        below(&self.path).or_else(|| below(&self.given))
     }
 
     /// Whether a path is below a folder.
@@ -316,7 +321,16 @@ impl Home {
     pub fn target(&self, path: &Raw) -> io::Result<(File, Facts)> {
         let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
         let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
-        self.regular(fs::openat2(&self.root, OsStr::from_bytes(&path.0), flags, Mode::empty(), resolve)?)
+        let open = |path: &[u8]| fs::openat2(&self.root, OsStr::from_bytes(path), flags, Mode::empty(), resolve);
+        let folder =
+            self.beneath(&Raw(path.parent().to_vec()), OFlags::PATH | OFlags::DIRECTORY, ResolveFlags::empty());
+        let target = folder.and_then(|folder| fs::readlinkat(folder, path.name(), Vec::new()));
+        // The kernel takes an absolute target for one that leads out.
+        let opened = match target.as_ref().ok().and_then(|target| self.inside(target.as_bytes())) {
+            Some(inside) => open(inside),
+            None => open(&path.0),
+        };
+        self.regular(opened?)
     }
 
     fn regular(&self, file: OwnedFd) -> io::Result<(File, Facts)> {

@@ -35,6 +35,12 @@ pub trait Watch: Send + Sync {
     /// An entry is not stored; called once for each. `detail` says more about it, and may be empty.
     fn not_stored(&self, _path: &Raw, _fate: Fate, _detail: &str) {}
 
+    /// An object is not brought back under its own name; called once for each. With the path that it has instead, if any.
+    fn elsewhere(&self, _key: &str, _at: Option<&Raw>, _why: &str) {}
+
+    /// Nothing is sent until later, for this reason; called once.
+    fn waiting(&self, _words: &str) {}
+
     /// Whether the user asked to stop.
     fn is_stopping(&self) -> bool {
         false

@@ -25,8 +25,14 @@ mod tests {
             let metadata = pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
             mtime(&metadata, 1_700_000_000)
         };
-        assert_eq!(of(&[("file-mtime", "1500000000123456789ns"), ("mtime", "1")]), 1_500_000_000_123_456_789);
-        assert_eq!(of(&[("mtime", "1500000000.5")]), 1_500_000_000_000_000_000);
+        let noted = ("file-mtime", "1500000000123456789ns");
+        assert_eq!(of(&[noted, ("mtime", "1500000000")]), 1_500_000_000_123_456_789);
+        assert_eq!(
+            of(&[noted, ("mtime", "1600000000")]),
+            1_600_000_000_000_000_000,
+            "an application wrote by s3fs since"
+        );
+        assert_eq!(of(&[("mtime", "1500000000.5")]), 1_500_000_000_500_000_000);
         for hostile in ["", "ns", "-1ns", "99999999999999999999ns", "9223372036854775807ns", "now"] {
             assert_eq!(of(&[("file-mtime", hostile)]), 1_700_000_000_000_000_000, "{hostile}");
         }

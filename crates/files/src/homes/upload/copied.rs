@@ -3,7 +3,6 @@
 use sftpctl_aws::{AwsError, UploadedPart};
 use tokio::task::JoinSet;
 
-use super::super::concern::Concern;
 use super::super::copy::CopyError;
 use super::super::record::Line;
 use super::{Outcome, Uploader, Wanted, is_conflict, refused};
@@ -38,7 +37,7 @@ impl Uploader {
         self.journal().append(Line::Upload { path, key, upload: upload.clone(), stamp })?;
         match self.copied_parts(from, wanted.key, &upload, size).await? {
             Ok(Some(parts)) => self.complete(wanted, upload, parts, (size, crc)).await,
-            Ok(None) => Ok(Outcome::Left(Concern::Failed, "the run was stopped".to_owned())),
+            Ok(None) => Ok(Outcome::Stopped),
             Err(error) => {
                 self.end(wanted.key, upload).await?;
                 if is_conflict(&error) {

@@ -7,7 +7,6 @@ use std::sync::atomic::Ordering;
 use sftpctl_aws::UploadedPart;
 use tokio::task::JoinSet;
 
-use super::super::concern::Concern;
 use super::super::copy::CopyError;
 use super::super::entry::Stamp;
 use super::super::record::{Line, Sending};
@@ -52,7 +51,7 @@ impl Uploader {
         };
         let parts = match self.parts(wanted, file, &upload, done).await {
             Ok(Some(parts)) => parts,
-            Ok(None) => return Ok(Outcome::Left(Concern::Failed, "the run was stopped".to_owned())),
+            Ok(None) => return Ok(Outcome::Stopped),
             // Someone has aborted it: the next pass begins anew.
             Err(CopyError::Aws(error)) if error.is("NoSuchUpload") => {
                 self.journal().append(Line::UploadEnded { upload })?;
@@ -152,7 +151,9 @@ impl Uploader {
             let bytes = length.min(size - start);
             if !done.contains_key(&number) {
                 let memory = self.memory.take(bytes).await.map_err(CopyError::Read)?;
-                self.pace.take(bytes, || self.watch.is_stopping()).await;
+                if !self.pace.take(bytes, &*self.watch).await {
+                    break;
+                }
                 let (body, crc) = read(file, start, bytes).await?;
                 if body.len() as u64 != bytes {
                     // It became shorter, which its state shows when all is sent.
