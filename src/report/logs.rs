@@ -175,6 +175,7 @@ fn reason(word: &str) -> Cow<'_, str> {
         "malformed-event" => "the request has another form than the template's".into(),
         "other-server" => "the request is of another server".into(),
         "other-protocol" => "the protocol is not SFTP".into(),
+        "banned" => "the guard bans this address".into(),
         "blocked-name" => "the name is on the block list".into(),
         "unknown-user" => "there is no account of this name".into(),
         "duplicate-user" => "several accounts have this name".into(),

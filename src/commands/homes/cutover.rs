@@ -83,9 +83,9 @@ pub(super) struct Args {
     /// Go on as long as no more homes than this have failed
     #[arg(long, value_name = "N", default_value_t = 0)]
     max_failures: usize,
-    /// Enable an account also if it was disabled before the cut-over, and not by a roll-back
+    /// Leave an account disabled that was disabled before the cut-over, and not by a roll-back
     #[arg(long)]
-    enable: bool,
+    leave_disabled: bool,
     /// Cut over homes that belong to root and that nobody else may write to, or that sshd locks users into
     #[arg(long)]
     allow_chroot: bool,
@@ -261,25 +261,27 @@ impl Run<'_> {
         Ok(if is_late { Ended::Late(notes) } else { Ended::Moved(notes) })
     }
 
-    /// Enables the account, unless somebody else has disabled it: then it says so.
+    /// Enables the account, unless it is to be left disabled. What it says of one that somebody else has disabled.
     async fn enable(&self, home: Home<'_>) -> Result<Option<String>, CliError> {
         let org_id = home.chosen.org_id;
-        let is_ours = home.is_disabled();
-        match is_enabled(self.aws, self.environment, org_id).await? {
-            Some(false) if !(is_ours || self.args.enable) => {}
-            state => {
-                if state == Some(false) {
-                    set_account(self.aws, self.environment, org_id, false).await?;
-                }
-                home.note(Step::Enabled, String::new())?;
-                return Ok(None);
-            }
-        }
+        let was_disabled = is_enabled(self.aws, self.environment, org_id).await? == Some(false);
+        let is_of_others = was_disabled && !home.is_disabled();
         let words = self.args.selection.aws.words();
-        Ok(Some(format!(
-            "the account was disabled before, and stays so: sftpctl users enable {words} --orgid {org_id} enables it, or the \
-             same command with --enable"
-        )))
+        if is_of_others && self.args.leave_disabled {
+            return Ok(Some(format!(
+                "the account was disabled before, and stays so: sftpctl users enable {words} --orgid {org_id} enables it"
+            )));
+        }
+        if was_disabled {
+            set_account(self.aws, self.environment, org_id, false).await?;
+        }
+        home.note(Step::Enabled, String::new())?;
+        Ok(is_of_others.then(|| {
+            format!(
+                "the account was disabled before, and is enabled now: sftpctl users disable {words} --orgid {org_id} \
+                 disables it again"
+            )
+        }))
     }
 
     /// What a cut-over of a home would come to.

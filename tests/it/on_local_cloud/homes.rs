@@ -389,12 +389,11 @@ fn verification_finds_what_differs() {
 }
 
 /// The arguments of a cut-over to a folder that stands for the mount.
-const CUTOVER: [&str; 9] = [
+const CUTOVER: [&str; 8] = [
     "--mount",
     "mount",
     "--yes",
     "--allow-chroot",
-    "--enable",
     "--freeze-command",
     "echo $SFTPCTL_HOME >> frozen-$SFTPCTL_ORGID",
     "--thaw-command",
@@ -548,7 +547,7 @@ fn a_home_that_was_only_frozen_is_thawed() {
 
     // A freeze that fails is undone, too.
     let mut failing = CUTOVER;
-    failing[6] = "touch frozen-17578; false";
+    failing[5] = "touch frozen-17578; false";
     let refused = customer.json(3, "cutover", &failing);
     assert!(refused["failure"].as_str().unwrap().contains("the freeze failed"), "{refused}");
     assert!(!customer.path("frozen-17578").exists());

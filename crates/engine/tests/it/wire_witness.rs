@@ -76,7 +76,8 @@ async fn untagged_resource_needs_a_witness(#[case] id: &str, #[case] identity: &
     let mut strangers = vec![other_stack];
     if !id.contains("bucket") {
         let without = ["ServerId", "TableName", "UserRoleArn"];
-        strangers.push(without.iter().fold(referring(), |reply, name| reply.replacing(name, "Other")));
+        strangers
+            .push(without.iter().fold(referring(), |reply, name| reply.replacing(&format!(">{name}<"), ">Other<")));
     }
     for stranger in strangers {
         let stub = without_tags(stranger).await;

@@ -37,13 +37,12 @@ fn all_homes_are_those_that_were_cut_over_too() {
     let frozen = [&PLAIN[..], &["--frozen"]].concat();
     // The account is disabled, and cannot be enabled at the end.
     succeeded("disable", &customer.site.users(&["disable", "--orgid", "17578"], ""));
-    let enable = [&frozen[..], &["--enable"]].concat();
     faults(&customer.site, &[&["dynamodb.*", "error=400:AccessDeniedException:no", "--only", "mutating"]]);
-    let output = customer.site.run(&customer.all("cutover", &enable));
+    let output = customer.site.run(&customer.all("cutover", &frozen));
     assert_ne!(output.status.code(), Some(0), "{}", shown(&output));
     assert!(customer.is_link());
     customer.site.ok(&["local", "faults", "clear"]);
-    let resumed = customer.site.ok(&customer.all("cutover", &enable));
+    let resumed = customer.site.ok(&customer.all("cutover", &frozen));
     assert!(resumed.contains("home 17578: cut over"), "{resumed}");
     assert!(customer.site.admits(customer.site.port("us-west-2"), &customer.login));
 
@@ -177,16 +176,16 @@ fn objects_whose_names_are_taken_come_back_beside() {
     std::fs::write(customer.path("upload"), "of the customer").unwrap();
     // A file becomes a folder, and a folder a file; others are below a file, and below a link.
     customer.session("remove", "rm a\nmkdir a\nput upload a/in\nrm d/in\nrmdir d\nput upload d\n");
+    // Somebody writes into the old folder, and the customer the same file.
+    let kept = customer.path("home/.17578.before-cutover");
+    std::fs::write(kept.join("other"), "written late").unwrap();
+    customer.upload("other", "of the customer");
     let s3 = s3(&customer);
     block_on(async {
         for key in ["17578/b/z", "17578/lnk/y", "17578/other/1", "17578/other/2", "17578/other/3"] {
             s3.put_object(BUCKET, key, key.as_bytes().to_vec(), "111111111111").await.unwrap();
         }
     });
-    // Somebody writes into the old folder, and the customer the same file.
-    let kept = customer.path("home/.17578.before-cutover");
-    std::fs::write(kept.join("other"), "written late").unwrap();
-    customer.upload("other", "of the customer");
     let back = customer.json(0, "rollback", &["--mount", "mount", "--yes", "--report", "elsewhere.csv"]);
     assert!(!customer.is_link(), "{back:#}");
     let expected = ["a/", "a/in", "b/z", "d", "lnk/y", "other", "other/1", "other/2", "other/3"];
@@ -326,20 +325,22 @@ fn another_folder_in_the_place_of_the_link_is_refused() {
 
 /// An account that an operator has disabled stays so.
 #[test]
-fn an_account_that_was_disabled_stays_disabled() {
+fn an_account_that_was_disabled_is_enabled_and_named_or_left() {
     let customer = Customer::with_mount();
     let port = customer.site.port("us-west-2");
     customer.write("file", "x");
     succeeded("disable", &customer.site.users(&["disable", "--orgid", "17578"], ""));
     let cutover = [&PLAIN[..], &["--frozen"]].concat();
+    let left = [&cutover[..], &["--leave-disabled"]].concat();
     for _ in 0..2 {
-        let moved = customer.json(0, "cutover", &cutover);
+        let moved = customer.json(0, "cutover", &left);
         assert!(moved["notes"].to_string().contains("disabled before, and stays so"), "{moved}");
         assert!(customer.is_link() && !customer.site.admits(port, &customer.login));
         // Nor is it enabled because of a roll-back that did not disable it.
         customer.json(0, "rollback", &["--mount", "mount", "--yes"]);
     }
-    customer.json(0, "cutover", &[&cutover[..], &["--enable"]].concat());
+    let moved = customer.json(0, "cutover", &cutover);
+    assert!(moved["notes"].to_string().contains("disabled before, and is enabled now"), "{moved}");
     assert!(customer.site.admits(port, &customer.login));
 }
 
