@@ -62,7 +62,7 @@ use sftpctl_core::shown::Text;
     sftpctl deploy --env 99 --local\n\n\
     `sftpctl help COMMAND` shows the options of a command, and the exit codes that it can end with.")]
 pub struct Cli {
-    /// Output: human (default), plain, json, csv (users list), markdown, dot or mermaid
+    /// Output: human (default), plain, json, csv, markdown, dot or mermaid
     #[arg(long, value_name = "FORMAT", value_enum, default_value_t)]
     #[arg(global = true, help_heading = help::GLOBAL, hide_possible_values = true, hide_default_value = true)]
     output: Format,

@@ -192,17 +192,18 @@ mod tests {
                 line[name.strip_prefix("$.").unwrap()] == json!(value.trim_matches('"'))
             })
         };
-        let [all, needs_operator] = filters[..] else { panic!("{filters:?}") };
+        let [all, needs_operator, log_ins] = filters[..] else { panic!("{filters:?}") };
         assert!(template.contains("Value: \"$.reason\""), "refusals are counted by reason");
         for refusal in Refusal::ALL {
             let line = log_line(None, &Err(refusal));
             assert!(fits(all, &line) && line["reason"] == refusal.reason(), "{line}");
             assert_eq!(line["status"], refusal.status(), "{line}");
             assert_eq!(fits(needs_operator, &line), refusal.needs_operator(), "{line}");
+            assert!(!fits(log_ins, &line), "{line}");
         }
         let grant = Grant { home: Home::parse("/bucket/folder").unwrap(), public_keys: vec![] };
         let line = log_line(None, &Ok(grant));
-        assert!(!fits(all, &line) && !fits(needs_operator, &line), "{line}");
+        assert!(!fits(all, &line) && !fits(needs_operator, &line) && fits(log_ins, &line), "{line}");
     }
 
     proptest! {
