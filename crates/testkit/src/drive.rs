@@ -51,7 +51,7 @@ impl RunResult {
     }
 }
 
-/// The shipped environment 99.
+/// The shipped environment 99, with a dashboard, so that it has every kind of resource.
 pub fn environment() -> Environment {
     let path = crate::programs::root().join("environments/99.yaml");
     let mut environment = spec::load(&std::fs::read_to_string(&path).unwrap(), &path.display().to_string()).unwrap();
