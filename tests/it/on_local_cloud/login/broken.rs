@@ -176,7 +176,8 @@ fn function_may_do_only_what_its_role_allows() {
     }
     assert_eq!(answers["settings"], serde_json::json!([]));
     let variables = site.oracle("door.py", &["set-variables", WEST]);
-    let set = "BLOCK_LIST HOME_TYPE INDEX_NAME SERVER_ID TABLE_NAME TAKES_KEYS USERNAMES USER_ROLE_ARN";
+    let set = "BLOCK_LIST GUARD_RULES GUARD_TABLE HOME_TYPE INDEX_NAME SERVER_ID TABLE_NAME TAKES_KEYS USERNAMES \
+               USER_ROLE_ARN";
     let set: Vec<&str> = set.split(' ').collect();
     assert_eq!(serde_json::from_str::<Vec<&str>>(&variables).unwrap(), set);
 

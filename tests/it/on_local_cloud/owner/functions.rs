@@ -15,7 +15,7 @@ use crate::site::{Site, shown};
 
 /// What AWS documents for every function (Lambda developer guide, "Working with Lambda environment variables"), what its
 /// settings name, and the endpoint of the local cloud. MiniStack adds the last one, which is a setting of the SDKs.
-const GIVEN: [&str; 25] = [
+const GIVEN: [&str; 27] = [
     "_HANDLER",
     "AWS_ACCESS_KEY_ID",
     "AWS_DEFAULT_REGION",
@@ -32,6 +32,8 @@ const GIVEN: [&str; 25] = [
     "PATH",
     "TZ",
     "BLOCK_LIST",
+    "GUARD_RULES",
+    "GUARD_TABLE",
     "HOME_TYPE",
     "INDEX_NAME",
     "SERVER_ID",
