@@ -43,7 +43,8 @@ fn time(text: &str, instant: impl Fn(&str) -> Result<i64, String>) -> Result<Tim
     instant(text).map(Time::At).map_err(wrong)
 }
 
-fn span(text: &str) -> Option<i64> {
+/// The seconds of a span.
+pub(crate) fn span(text: &str) -> Option<i64> {
     let (unit, seconds) = UNITS.into_iter().find(|(unit, _)| text.ends_with(*unit))?;
     let number: i64 = text.strip_suffix(unit)?.parse().ok().filter(|number| (0..=1_000_000).contains(number))?;
     number.checked_mul(seconds)

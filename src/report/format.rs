@@ -43,3 +43,8 @@ impl Color {
         }
     }
 }
+
+/// A time in seconds since 1970, as RFC 3339.
+pub fn time(seconds: i64) -> String {
+    jiff::Timestamp::from_second(seconds).map_or_else(|_| seconds.to_string(), |time| time.to_string())
+}

@@ -5,6 +5,8 @@ use sftp_authorizer::guard::by_hand::{Entry, Verb};
 use sftpctl_accounts::guard::{Counted, Listed, shown};
 use sftpctl_core::text::{counted, either};
 
+use super::format::time;
+
 /// One that is banned, allowed or counted, as `guard/1`.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -94,11 +96,6 @@ fn ordinal(number: u32) -> String {
     format!("{number}{end}")
 }
 
-/// A time in seconds since 1970, as RFC 3339.
-pub fn time(seconds: i64) -> String {
-    jiff::Timestamp::from_second(seconds).map_or_else(|_| seconds.to_string(), |time| time.to_string())
-}
-
 /// A decision that was written, as `guard-decision/1`.
 #[derive(Debug, Serialize)]
 pub struct DecidedView<'a> {
@@ -148,7 +145,7 @@ mod tests {
         let record = |points, window_end, banned_until, bans| Record { points, window_end, banned_until, bans };
         let counted = |address: &str, name: Option<&str>, record| Counted {
             subject: if name.is_some() { Subject::Login } else { Subject::Address },
-            address: range(address),
+            address: range(address).ok(),
             username: name.map(str::to_owned),
             record,
         };

@@ -1,6 +1,5 @@
 //! The guard's tables: who is banned or counted, and what an operator decides.
 
-use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -11,6 +10,8 @@ use sftp_authorizer::{Attribute, Item};
 use sftpctl_aws::{Aws, AwsError, Write, Written};
 use sftpctl_core::spec::model::Environment;
 use sftpctl_core::spec::names;
+
+use crate::rules::{self, RuleError};
 
 /// Attempts to write what operators decide, each after another one was faster.
 const ATTEMPTS: usize = 5;
@@ -65,6 +66,11 @@ impl Guards {
     /// # Errors
     /// The table cannot be read.
     pub async fn list(&self, region: &str, now: i64) -> Result<Listed, GuardError> {
+        self.select(region, now, |Counted { record, .. }| now < record.window_end.max(record.banned_until)).await
+    }
+
+    /// Of a region's table what operators have decided, and those of the counted that are wanted.
+    async fn select(&self, region: &str, now: i64, is_wanted: impl Fn(&Counted) -> bool) -> Result<Listed, GuardError> {
         let (dynamodb, mut from, mut listed) = (self.aws.dynamodb(region), None, Listed::default());
         loop {
             let (page, next) = dynamodb.page_of_items(&self.table, from).await?;
@@ -72,11 +78,8 @@ impl Guards {
                 let Some(Attribute::Text(key)) = item.get(KEY) else { continue };
                 if key == by_hand::KEY {
                     listed.by_hand = ByHand::from_item(&item).current(now).copied().collect();
-                } else if let Some(counted) = counted(key, Record::from_item(&item)) {
-                    let Record { window_end, banned_until, .. } = counted.record;
-                    if now < window_end.max(banned_until) {
-                        listed.counted.push(counted);
-                    }
+                } else {
+                    listed.counted.extend(counted(key, Record::from_item(&item)).filter(&is_wanted));
                 }
             }
             from = next;
@@ -143,7 +146,8 @@ impl Guards {
             wider = decided.current(now).find(bans).copied();
         }
         let dynamodb = self.aws.dynamodb(region);
-        for counted in self.list(region, now).await?.counted.iter().filter(|counted| who.fits(counted)) {
+        // Also of bans that are over, which make the next one longer.
+        for counted in &self.select(region, now, |counted| who.fits(counted)).await?.counted {
             let key = Item::from([(KEY.to_owned(), Attribute::Text(counted.key()))]);
             let delete = Write::Delete { key, condition: None, values: Vec::new() };
             dynamodb.write_items(&self.table, &[delete]).await?;
@@ -180,11 +184,17 @@ pub fn shown(range: IpNet) -> String {
     if range.prefix_len() == range.max_prefix_len() { range.addr().to_string() } else { range.to_string() }
 }
 
-/// Reads an address or a range, without bits after the prefix.
-pub fn range(text: &str) -> Option<IpNet> {
-    match text.parse::<IpAddr>() {
-        Ok(address) => Some(IpNet::from(address.to_canonical())),
-        Err(_) => text.parse::<IpNet>().ok().filter(|range| range.trunc() == *range),
+/// Reads an address or a range, without bits after the prefix. An address of IPv4 is one in IPv6's form, too.
+///
+/// # Errors
+/// It is neither, or has such bits.
+pub fn range(text: &str) -> Result<IpNet, RuleError> {
+    let range = rules::range(text)?;
+    let IpAddr::V6(address) = range.addr() else { return Ok(range) };
+    match address.to_ipv4_mapped() {
+        None => Ok(range),
+        Some(address) if range.prefix_len() == range.max_prefix_len() => Ok(IpNet::from(IpAddr::V4(address))),
+        Some(_) => Err(RuleError::InvalidRange(text.to_owned())),
     }
 }
 
@@ -192,32 +202,19 @@ pub fn range(text: &str) -> Option<IpNet> {
 fn counted(key: &str, record: Record) -> Option<Counted> {
     let (subject, rest) = Subject::of_key(key)?;
     let (address, username) = match subject {
-        Subject::Address => (Some(range(rest)?), None),
+        Subject::Address => (Some(range(rest).ok()?), None),
         Subject::Login => {
             let (address, name) = rest.split_once('#')?;
-            (Some(range(address)?), Some(name.to_owned()))
+            (Some(range(address).ok()?), Some(name.to_owned()))
         }
         Subject::User => (None, Some(rest.to_owned())),
     };
     Some(Counted { subject, address, username, record })
 }
 
-/// The regions of the environment that have a guard, or those of them that were chosen.
-///
-/// # Errors
-/// The first region that the environment does not have.
-pub fn regions(environment: &Environment, chosen: &[String]) -> Result<Vec<String>, String> {
-    if let Some(unknown) = chosen.iter().find(|region| !environment.regions.contains_key(*region)) {
-        return Err(unknown.clone());
-    }
-    let chosen: BTreeSet<&String> = chosen.iter().collect();
-    let all = environment.regions.keys();
-    Ok(all.filter(|region| chosen.is_empty() || chosen.contains(region)).cloned().collect())
-}
-
 #[cfg(test)]
 mod tests {
-    use sftp_authorizer::guard::{Address, Asker};
+    use sftp_authorizer::guard::{Address, Asker, Rules};
 
     use super::*;
 
@@ -238,13 +235,28 @@ mod tests {
         }
     }
 
+    /// What the environment file may say is what the function reads.
+    #[test]
+    fn rules_of_an_environment_are_the_functions() {
+        let file = include_str!("../../../environments/99.yaml");
+        let rules = |more: &str| {
+            let environment = sftpctl_core::spec::load(&format!("{file}{more}"), "99.yaml").ok()?;
+            serde_json::from_value::<Rules>(environment.guard?.rules()).ok()
+        };
+        let all = rules("\nguard: { lock_users: true, allow: [203.0.113.0/24, 2001:db8::/32, 0.0.0.0/0] }\n").unwrap();
+        assert_eq!((all.allow.len(), all.lock_users, all.window, all.address_threshold), (3, true, 1800, 20));
+        for wrong in ["203.0.113.0/024", "::ffff:203.0.113.0/120", "203.0.113.1/24", "203.0.113.0"] {
+            assert_eq!(rules(&format!("\nguard: {{ allow: [\"{wrong}\"] }}\n")), None, "{wrong}");
+        }
+    }
+
     #[test]
     fn forgiving_fits_addresses_names_or_both() {
         let login = counted("login#192.0.2.1#jan", Record::default()).unwrap();
         let network = counted("address#2001:db8::/64", Record::default()).unwrap();
         let user = counted("user#jan", Record::default()).unwrap();
         let who = |range_of: &str, name: &str| Forgiven {
-            range: range(range_of),
+            range: range(range_of).ok(),
             username: (!name.is_empty()).then(|| name.to_owned()),
         };
         for (forgiven, fits) in [
@@ -269,9 +281,10 @@ mod tests {
             ("::ffff:192.0.2.1", Some("192.0.2.1")),
             ("2001:db8::1", Some("2001:db8::1")),
             ("192.0.2.1/24", None),
+            ("::ffff:192.0.2.0/120", None),
             ("office", None),
         ] {
-            assert_eq!(range(text).map(shown).as_deref(), expected, "{text}");
+            assert_eq!(range(text).ok().map(shown).as_deref(), expected, "{text}");
         }
     }
 }

@@ -249,10 +249,18 @@ async fn no_fault_of_the_guards_table_keeps_a_customer_out() {
     fn error(code: &str) -> Option<(u16, Value)> {
         Some((400, json!({ "__type": format!("com.amazonaws.dynamodb.v20120810#{code}"), "message": "no" })))
     }
-    let faults: [(&str, Answer); 5] = [
+    let faults: [(&str, Answer); 6] = [
         ("is silent", |call, body| if call == "Query" { accounts(body) } else { None }),
         ("throttles", |call, body| match call {
             "Query" => accounts(body),
+            _ => error("ProvisionedThroughputExceededException"),
+        }),
+        ("throttles a part", |call, body| match call {
+            "Query" => accounts(body),
+            "BatchGetItem" => Some((
+                200,
+                json!({ "Responses": {}, "UnprocessedKeys": { "g": { "Keys": [{ "subject": { "S": "by-hand" } }] } } }),
+            )),
             _ => error("ProvisionedThroughputExceededException"),
         }),
         ("is gone", |call, body| if call == "Query" { accounts(body) } else { error("ResourceNotFoundException") }),
@@ -319,9 +327,11 @@ async fn refusals_are_counted_and_log_ins_are_not() {
             update("login#192.0.2.1#nobody", "points"),
         ]
     );
-    // A blocked name is counted for the address alone, without a look at any table.
+    // A blocked name is counted for the address alone, after a look at what operators have decided.
     let Invocation { answer, .. } = invoke_with(&address, "root", Duration::from_secs(10), &GUARD).await;
     assert_eq!(answer["status"], 401);
     let calls = made(&mut calls);
-    assert!(calls.len() == 1 && calls[0].1["Key"]["subject"]["S"] == "address#192.0.2.1", "{calls:?}");
+    let names: Vec<&str> = calls.iter().map(|call| call.0.as_str()).collect();
+    assert_eq!(names, ["BatchGetItem", "UpdateItem"], "{calls:?}");
+    assert_eq!(calls[1].1["Key"]["subject"]["S"], "address#192.0.2.1", "{calls:?}");
 }

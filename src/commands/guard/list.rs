@@ -1,6 +1,6 @@
 //! `sftpctl guard list`.
 
-use super::selection::{Selection, explain};
+use super::selection::Selection;
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::report::Printer;
@@ -23,13 +23,15 @@ pub(super) struct Args {
 pub(super) async fn run(args: &Args, printer: Printer) -> Result<Exit, CliError> {
     let open = args.selection.open(printer).await?;
     let mut bans = 0_u64;
-    for region in &open.regions {
-        let listed = open.guards.list(region, open.now).await.map_err(|error| explain(region, &error))?;
+    let listed = open.each(printer, async |region| {
+        let listed = open.guards.list(region, open.now).await?;
         for view in views(region, &listed, args.top, open.now) {
             bans += u64::from(view.state == "banned");
             printer.emit("guard/1", &view, || GuardView::row(&view));
         }
-    }
+        Ok(())
+    });
+    listed.await?;
     printer.note(|| counted(bans, "ban"));
     Ok(Exit::Ok)
 }

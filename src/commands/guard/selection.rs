@@ -3,11 +3,14 @@
 use std::sync::Arc;
 
 use crate::commands::args::AwsArgs;
+use crate::commands::logs;
 use crate::commands::permissions::Permissions;
+use crate::commands::times;
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::report::Printer;
-use crate::report::guard::{DecidedView, time};
+use crate::report::format::time;
+use crate::report::guard::DecidedView;
 use sftp_authorizer::guard::IpNet;
 use sftp_authorizer::guard::by_hand::{Entry, MOST, Verb};
 use sftpctl_accounts::guard::{self, GuardError, Guards};
@@ -43,19 +46,46 @@ impl Selection {
                 self.aws.words()
             )));
         }
-        let regions = guard::regions(&environment, &self.regions).map_err(|unknown| {
-            let known: Vec<&str> = environment.regions.keys().map(String::as_str).collect();
-            let message = format!("environment {} has no region {unknown}", environment.name);
-            CliError::new(Exit::Usage, message).hint(format!("its regions are {}", known.join(", ")))
-        })?;
+        let regions = logs::regions(&environment, &self.regions)?;
         let (environment, aws) = self.aws.connect(Permissions::Guards, printer).await?;
         let guards = Guards::new(Arc::clone(&aws), &environment);
         Ok(Open { environment, guards, regions, now: jiff::Timestamp::now().as_second() })
     }
 }
 
+impl Open {
+    /// Does something in every region. A region that fails does not keep the others from it.
+    pub(super) async fn each(
+        &self,
+        printer: Printer,
+        mut work: impl AsyncFnMut(&str) -> Result<(), GuardError>,
+    ) -> Result<(), CliError> {
+        let (mut is_partly_done, mut failed) = (false, None);
+        for region in &self.regions {
+            match work(region).await {
+                Ok(()) => is_partly_done = true,
+                Err(error) => {
+                    let error = explain(region, &error);
+                    if failed.is_some() {
+                        printer.error(&error);
+                    } else {
+                        failed = Some(error);
+                    }
+                }
+            }
+        }
+        match failed {
+            None => Ok(()),
+            Some(mut error) => {
+                error.exit = if is_partly_done { Exit::Partly } else { error.exit };
+                Err(error)
+            }
+        }
+    }
+}
+
 /// An error in a region.
-pub(super) fn explain(region: &str, error: &GuardError) -> CliError {
+fn explain(region: &str, error: &GuardError) -> CliError {
     let (exit, hint) = match error {
         GuardError::Aws(error) if error.code.as_deref().is_some_and(|code| code.starts_with("ResourceNotFound")) => {
             (Exit::Failed, Some("deploy the environment first, which creates the guard's table".to_owned()))
@@ -90,34 +120,18 @@ impl Decision {
         let open = self.selection.open(printer).await?;
         let until = open.now + self.seconds;
         let entry = Entry { verb, range: self.range, until };
-        let (mut done, mut failed) = (0, None);
-        for region in &open.regions {
-            match open.guards.set(region, entry, open.now).await {
-                Ok(()) => {
-                    done += 1;
-                    let view = DecidedView::new(region, &entry);
-                    printer.emit("guard-decision/1", &view, || view.line());
-                }
-                Err(error) => {
-                    let error = explain(region, &error);
-                    if failed.is_some() {
-                        printer.error(&error);
-                    } else {
-                        failed = Some(error);
-                    }
-                }
-            }
-        }
+        let written = open
+            .each(printer, async |region| {
+                open.guards.set(region, entry, open.now).await?;
+                let view = DecidedView::new(region, &entry);
+                printer.emit("guard-decision/1", &view, || view.line());
+                Ok(())
+            })
+            .await;
         if verb == Verb::Ban {
             remark_on_allow_list(&open, self.range, until, printer);
         }
-        match failed {
-            None => Ok(Exit::Ok),
-            Some(mut error) => {
-                error.exit = if done > 0 { Exit::Partly } else { error.exit };
-                Err(error)
-            }
-        }
+        written.map(|()| Exit::Ok)
     }
 }
 
@@ -137,22 +151,16 @@ fn remark_on_allow_list(open: &Open, range: IpNet, until: i64, printer: Printer)
 }
 
 pub(super) fn range(text: &str) -> Result<IpNet, String> {
-    guard::range(text).ok_or_else(|| "expected an address, or a range such as 203.0.113.0/24".to_owned())
+    guard::range(text).map_err(|error| match error.hint() {
+        Some(hint) => format!("{error}; {hint}"),
+        None => error.to_string(),
+    })
 }
 
 /// A time as `30m`, `24h` or `7d`.
 fn seconds(text: &str) -> Result<i64, String> {
-    let unit = |unit: char| match unit {
-        'm' => Some(60),
-        'h' => Some(3600),
-        'd' => Some(24 * 3600),
-        _ => None,
-    };
-    let parsed = text.chars().last().and_then(|last| {
-        let number: i64 = text.strip_suffix(last)?.parse().ok()?;
-        number.checked_mul(unit(last)?).filter(|seconds| (1..=LONGEST).contains(seconds))
-    });
-    parsed.ok_or_else(|| "expected a time such as 30m, 24h or 7d, at most 366d".to_owned())
+    let seconds = times::span(text).filter(|seconds| (1..=LONGEST).contains(seconds));
+    seconds.ok_or_else(|| "expected a time such as 30m, 24h or 7d, at most 366d".to_owned())
 }
 
 #[cfg(test)]

@@ -1,10 +1,11 @@
 //! `sftpctl guard unban`.
 
-use super::selection::{Selection, explain, range};
+use super::selection::{Selection, range};
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::report::Printer;
-use crate::report::guard::{ForgivenView, time};
+use crate::report::format::time;
+use crate::report::guard::ForgivenView;
 use sftp_authorizer::guard::IpNet;
 use sftpctl_accounts::guard::{Forgiven, shown};
 
@@ -31,9 +32,8 @@ pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> 
     let username = args.username.map(|name| if lower { name.to_lowercase() } else { name });
     let who = Forgiven { range: args.range, username };
     let mut exit = Exit::Ok;
-    for region in &open.regions {
-        let forgiven = open.guards.forgive(region, &who, open.now).await;
-        let (ended, wider) = forgiven.map_err(|error| explain(region, &error))?;
+    open.each(printer, async |region| {
+        let (ended, wider) = open.guards.forgive(region, &who, open.now).await?;
         let view = ForgivenView { region, ended };
         printer.emit("guard-forgiven/1", &view, || view.line());
         if let Some(wider) = wider {
@@ -41,6 +41,8 @@ pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> 
             let (range, until) = (shown(wider.range), time(wider.until));
             printer.note(|| format!("warning: in {region}, {range} is still banned by hand until {until}"));
         }
-    }
+        Ok(())
+    })
+    .await?;
     Ok(exit)
 }

@@ -40,6 +40,11 @@ pub fn ban(rules: &Rules, subject: Subject, record: &Record, now: i64) -> Option
     Some(Change::Ban { until, bans: record.bans.saturating_add(1), before: record.bans, expires })
 }
 
+/// Whether these points were counted before the threshold was reached, and not between it and the ban that it brings.
+pub fn is_first(rules: &Rules, subject: Subject, record: &Record, points: u32) -> bool {
+    record.points.saturating_sub(points) < rules.threshold(subject)
+}
+
 /// The bans that make the next one longer. DynamoDB deletes an expired item days later.
 fn remembered(rules: &Rules, record: &Record, now: i64) -> u32 {
     if now < record.banned_until.saturating_add(rules.longest_ban) { record.bans } else { 0 }

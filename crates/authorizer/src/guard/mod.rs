@@ -25,7 +25,7 @@ use by_hand::ByHand;
 
 pub use ipnet::IpNet;
 
-pub use change::{Change, ban, next};
+pub use change::{Change, ban, is_first, next};
 pub use rules::{Points, Rules};
 
 /// The table's partition key, a text: [`Asker::key`], or [`by_hand::KEY`].

@@ -176,10 +176,11 @@ fn within(checker: &mut Checker<'_>, value: Option<&Spanned<u32>>, what: &str, (
     }
 }
 
-/// Whether a text is a range of addresses without bits after its prefix.
+/// Whether a text is a range of addresses without bits after its prefix, as the authorizer reads it.
 fn is_range(text: &str) -> bool {
     let Some((address, bits)) = text.split_once('/') else { return false };
-    if bits.is_empty() || !bits.bytes().all(|byte| byte.is_ascii_digit()) {
+    // The function reads no other form of a number, and addresses of IPv4 in no other.
+    if bits.is_empty() || !bits.bytes().all(|byte| byte.is_ascii_digit()) || (bits.len() > 1 && bits.starts_with('0')) {
         return false;
     }
     let (Ok(address), Ok(bits)) = (address.parse::<std::net::IpAddr>(), bits.parse::<u32>()) else { return false };
@@ -188,7 +189,9 @@ fn is_range(text: &str) -> bool {
             bits <= 32 && u32::from(address).checked_shl(bits).is_none_or(|rest| rest == 0)
         }
         std::net::IpAddr::V6(address) => {
-            bits <= 128 && u128::from(address).checked_shl(bits).is_none_or(|rest| rest == 0)
+            address.to_ipv4_mapped().is_none()
+                && bits <= 128
+                && u128::from(address).checked_shl(bits).is_none_or(|rest| rest == 0)
         }
     }
 }

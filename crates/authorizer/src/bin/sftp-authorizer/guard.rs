@@ -50,6 +50,10 @@ impl Guard {
         let wanted = KeysAndAttributes::builder().set_keys(Some(keys)).build().map_err(|error| error.to_string())?;
         let call = self.client.batch_get_item().request_items(&self.settings.table, wanted).customize();
         let answer = call.config_override(once()).send().await.map_err(|error| cause(&error))?;
+        // What is throttled may be the ban, or what an operator has allowed.
+        if answer.unprocessed_keys.is_some_and(|keys| !keys.is_empty()) {
+            return Err("some keys were not read".to_owned());
+        }
         let items = answer.responses.unwrap_or_default().into_values().flatten().map(dynamodb::item);
         Ok(Seen::from_items(asker, &items.collect::<Vec<_>>()))
     }
@@ -126,19 +130,22 @@ impl Watch<'_> {
     /// Counts a refusal, and bans who has had too many. Ends at `end`, whatever the table does.
     pub(crate) async fn count(&self, refusal: Refusal, has_password: bool, end: Instant) {
         let (points, subjects) = self.guard.settings.rules.scores(refusal, has_password);
-        if points == 0 || self.standing == Standing::Exempt {
+        if points == 0 || self.standing != Standing::Watched {
             return;
         }
-        let one = |at: usize| async move {
-            match subjects.get(at) {
-                Some(subject) => self.count_one(*subject, points).await,
-                None => Ok(()),
-            }
+        let one = |subject: Subject| async move {
+            if subjects.contains(&subject) { self.count_one(subject, points).await } else { Ok(true) }
         };
-        let all = async { tokio::join!(one(0), one(1), one(2)) };
+        let all = async {
+            // A client that is banned for one name, by what others of its tries have brought, gives its address no points.
+            if one(Subject::Login).await? {
+                tokio::try_join!(one(Subject::Address), one(Subject::User))?;
+            }
+            Ok(())
+        };
         let within = COUNT.min(end.saturating_duration_since(Instant::now()));
         let counted = match timeout(within, all).await {
-            Ok((one, two, three)) => one.and(two).and(three),
+            Ok(counted) => counted,
             Err(_) => Err(format!("no answer in {} ms", within.as_millis())),
         };
         if let Err(cause) = counted {
@@ -146,24 +153,26 @@ impl Watch<'_> {
         }
     }
 
-    async fn count_one(&self, subject: Subject, points: u32) -> Result<(), String> {
+    /// Counts for one subject; false if it is banned, or is about to be by others.
+    async fn count_one(&self, subject: Subject, points: u32) -> Result<bool, String> {
         let (rules, now, key) = (&self.guard.settings.rules, super::now(), self.asker.key(subject));
         let mut known = self.seen.record(subject).copied();
         for _ in 0..WRITES {
-            let Some(change) = guard::next(rules, known.as_ref(), points, now) else { return Ok(()) };
+            let Some(change) = guard::next(rules, known.as_ref(), points, now) else { return Ok(false) };
             match self.guard.write(&key, &change).await? {
                 Ok(record) => {
-                    let Some(ban) = guard::ban(rules, subject, &record, now) else { return Ok(()) };
                     // Whoever finds it changed meanwhile has been forestalled by another invocation.
-                    if let Ok(banned) = self.guard.write(&key, &ban).await? {
+                    if let Some(ban) = guard::ban(rules, subject, &record, now)
+                        && let Ok(banned) = self.guard.write(&key, &ban).await?
+                    {
                         self.announce(subject, &banned);
                     }
-                    return Ok(());
+                    return Ok(guard::is_first(rules, subject, &record, points));
                 }
                 Err(found) => known = Some(found),
             }
         }
-        Ok(())
+        Ok(true)
     }
 
     fn announce(&self, subject: Subject, banned: &Record) {

@@ -80,6 +80,9 @@ async fn decide(
     let has_password = !question.password.is_empty();
     let end = arrived + left.saturating_sub(ANSWER);
     if let Err(refusal) = screen(config, question) {
+        // The table is read first: an operator may have allowed the address.
+        let is_counted = has_password && refusal == Refusal::BlockedName;
+        let (watch, ()) = guard::beside(watch.filter(|_| is_counted), async {}).await;
         if let Some(watch) = &watch {
             watch.count(refusal, has_password, end).await;
         }

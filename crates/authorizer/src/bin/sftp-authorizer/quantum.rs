@@ -6,8 +6,9 @@
 //! a time that is longer than the usual hash takes. What the dearest allowed hash costs more shows as a number of such
 //! times, and no finer.
 //!
-//! A refusal without a look-up, as of a blocked name, is answered at once: it depends on nothing stored, and a flood of
-//! such names must not hold the function. So is a log-in by key, for which nothing is computed.
+//! A refusal without a look-up, as of a blocked name, is not held: it depends on nothing stored of the accounts, and a flood
+//! of such names must not hold the function for longer than a guard counts them. Nor is a log-in by key, for which nothing
+//! is computed.
 
 use std::time::Duration;
 
