@@ -149,7 +149,10 @@ pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> 
         period: (since, until),
     };
     let stop = Stop::on_signals(|| {}, stop_now);
-    let mut reading = Reading::open(&aws, &environment, usernames(&environment), question).await;
+    let mut reading = tokio::select! {
+        reading = Reading::open(&aws, &environment, usernames(&environment), question) => reading,
+        () = stop.canceled() => return Ok(Exit::Interrupted),
+    };
     let limit = args.limit.and_then(|limit| usize::try_from(limit).ok());
     let mut shown = Shown { printer, limit, kept: VecDeque::new(), count: 0, left_out: 0 };
     read(&mut reading, &mut shown, &stop).await;

@@ -122,6 +122,33 @@ async fn late_lines_are_found_and_known_ones_are_not_repeated() {
     assert_eq!((&body["startTime"], &body["endTime"]), (&json!(NOW - 120_000), &json!(NOW + 2_000)));
 }
 
+/// What could not be read is read again, however long that lasted.
+#[tokio::test(start_paused = true)]
+async fn what_was_not_read_is_read_when_it_can_be() {
+    let stub = Stub::new().await;
+    let denied = || Reply::json_error(400, "AccessDeniedException", "not authorized to perform logs:FilterLogEvents");
+    let found = (NOW - HOUR + 5, closed("1", "/b/1"));
+    stub.on(READ, [page(None, &[]), denied(), denied(), page(None, &[found]), page(None, &[])]);
+    let (events, mut reading) = read(&stub, question()).await;
+    assert_eq!((events.len(), reading.unread.len()), (0, 1));
+    let five_minutes = 300_000;
+    reading.go_on(NOW + five_minutes);
+    assert_eq!(reading.next().await, None);
+    assert_eq!(reading.unread.len(), 1);
+    reading.go_on(NOW + 2 * five_minutes);
+    assert_eq!(reading.next().await.unwrap().path.as_deref(), Some("/b/1"));
+    assert_eq!(reading.next().await, None);
+    assert!(reading.unread.is_empty());
+    reading.go_on(NOW + 3 * five_minutes);
+    assert_eq!(reading.next().await, None);
+    let starts: Vec<i64> = stub
+        .asked(READ)
+        .iter()
+        .map(|request| serde_json::from_str::<Value>(&request.body).unwrap()["startTime"].as_i64().unwrap())
+        .collect();
+    assert_eq!(starts[1..], [NOW - HOUR, NOW - HOUR, NOW - HOUR, NOW + 2 * five_minutes - 120_000]);
+}
+
 #[tokio::test(start_paused = true)]
 async fn the_last_change_is_searched_in_the_newest_lines_first() {
     let stub = Stub::new().await;

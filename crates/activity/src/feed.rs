@@ -45,6 +45,8 @@ pub struct Feed {
     token: Option<String>,
     lines: VecDeque<LogLine>,
     is_over: bool,
+    /// Whether a part of the period could not be read.
+    has_failed: bool,
 }
 
 impl Feed {
@@ -69,12 +71,14 @@ impl Feed {
             token: None,
             lines: VecDeque::new(),
             is_over: false,
+            has_failed: false,
         }
     }
 
-    /// Begins again with another period.
-    pub(crate) fn restart(&mut self, period: (i64, i64)) {
-        (self.period, self.token, self.is_over) = (period, None, false);
+    /// Begins again with another period, and with what could not be read of the last one.
+    pub(crate) fn restart(&mut self, (from, until): (i64, i64)) {
+        let from = if std::mem::take(&mut self.has_failed) { self.period.0.min(from) } else { from };
+        (self.period, self.token, self.is_over) = ((from, until), None, false);
         self.lines.clear();
     }
 
@@ -101,7 +105,7 @@ impl Feed {
                 Ok(None) => Why::Missing,
                 Err(error) => Why::Failed(error),
             };
-            self.is_over = true;
+            (self.is_over, self.has_failed) = (true, true);
             return Err(Unread { region: self.region.clone(), group: self.group.clone(), why });
         }
         Ok(())

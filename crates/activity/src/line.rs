@@ -241,10 +241,10 @@ fn of_server(region: &str, time: i64, of: &Members) -> Option<Event> {
 
 /// Refusals, and faults of the function: who is admitted is in the server's log.
 fn of_authorizer(region: &str, time: i64, of: &Members) -> Option<Event> {
-    if let Some(kind) = of.text("errorType") {
+    // The function's own line (`start_failure` in the authorizer's main.rs): it cannot answer anybody.
+    if of.text("message").as_deref() == Some("cannot start") {
         let mut event = Event::new(time, region, Log::Authorizer, Activity::LogInFailed);
-        let message = of.text("errorMessage").unwrap_or_default();
-        event.message = Some(format!("the authorizer failed: {kind}: {message}"));
+        event.message = Some(format!("the authorizer cannot start: {}", of.text("cause").unwrap_or_default()));
         return Some(event);
     }
     if of.text("outcome")? != "refused" {
@@ -331,7 +331,9 @@ mod tests {
         let wrong = Some("wrong-password".to_owned());
         assert_eq!(line("refused", "wrong-password", 403), Some((Activity::LogInRefused, wrong)));
         assert_eq!(line("refused", "table-unreachable", 500).unwrap().0, Activity::LogInFailed);
-        assert_eq!(of(r#"{"errorType":"Panic","errorMessage":"x"}"#).unwrap().0, Activity::LogInFailed);
+        let start = r#"{"level":"ERROR","message":"cannot start","cause":"the variable X is missing"}"#;
+        let said = Some("the authorizer cannot start: the variable X is missing".to_owned());
+        assert_eq!(of(start), Some((Activity::LogInFailed, said)));
         assert_eq!(of("2026-11-30T10:00:00Z 1 Task timed out after 3.00 seconds").unwrap().0, Activity::LogInFailed);
         for other in ["START RequestId: 1", "{}", "[1]", "\"CONNECTED\"", "null", ""] {
             assert_eq!(of(other), None, "{other}");

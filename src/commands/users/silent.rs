@@ -9,6 +9,7 @@ use crate::commands::permissions::Permissions;
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::report::Printer;
+use crate::report::format::time;
 use crate::report::import::grouped;
 use sftpctl_accounts::Accounts;
 use sftpctl_accounts::audit::{self, Finding, Kind};
@@ -64,10 +65,6 @@ struct ReachView<'a> {
 fn covers(reach: &Reach, from: i64, now: i64) -> bool {
     // A minute for the clocks: "30 days" of a retention are not less than `--days 30`.
     reach.of.is_some() && reach.since(now).is_none_or(|since| since <= from + 60)
-}
-
-fn time(seconds: i64) -> String {
-    jiff::Timestamp::from_second(seconds).map_or_else(|_| seconds.to_string(), |time| time.to_string())
 }
 
 pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> {

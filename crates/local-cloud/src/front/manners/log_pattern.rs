@@ -1,6 +1,7 @@
 //! Filter patterns of CloudWatch Logs for lines in JSON (CloudWatch Logs user guide, "Filter pattern syntax"): comparisons
-//! of members with texts and numbers by `=` and `!=`, with `*` at any place, `EXISTS` and `NOT EXISTS`, joined by `&&`, `||`
-//! and parentheses.
+//! of members with texts and numbers by `=` and `!=`, with `*` at the ends of a text (at its end in the user guide, at its
+//! beginning in `"*UnauthorizedOperation"` of the CIS AWS Foundations Benchmark), `EXISTS` and `NOT EXISTS`, joined by `&&`,
+//! `||` and parentheses.
 
 use serde_json::Value;
 
@@ -45,19 +46,14 @@ impl Pattern {
     }
 }
 
-/// Whether a text is what a value says, in which `*` stands for any text.
+/// Whether a text is what a value says, in which `*` at an end stands for any text.
 fn matches(value: &str, text: &str) -> bool {
-    let Some((head, rest)) = value.split_once('*') else { return value == text };
-    let Some(mut left) = text.strip_prefix(head) else { return false };
-    let mut parts: Vec<&str> = rest.split('*').collect();
-    let last = parts.pop().unwrap_or_default();
-    for part in parts {
-        match left.find(part) {
-            Some(at) => left = &left[at + part.len()..],
-            None => return false,
-        }
+    match (value.strip_prefix('*'), value.strip_suffix('*')) {
+        (None, None) => value == text,
+        (Some(end), None) => text.ends_with(end),
+        (None, Some(beginning)) => text.starts_with(beginning),
+        (Some(rest), Some(_)) => text.contains(rest.strip_suffix('*').unwrap_or(rest)),
     }
-    left.ends_with(last)
 }
 
 #[derive(Debug, PartialEq)]
@@ -158,8 +154,9 @@ mod tests {
             (r#"{ $.activity-type = CLOSE && $.path = "/b/17578/*" }"#, true),
             (r#"{ $.activity-type = "CLOSE" && $.path = "/b/2*" }"#, false),
             (r#"{ ($.activity-type = "OPEN") || ($.path = "*.csv") }"#, true),
-            (r#"{ $.path = "/b/*/in/*.csv" }"#, true),
-            (r#"{ $.path = "/b/*/out/*.csv" }"#, false),
+            (r#"{ $.path = "*/in/*" }"#, true),
+            (r#"{ $.path = "*" }"#, true),
+            (r#"{ $.path = "/b/*/in/a.csv" }"#, false),
             (r#"{ $.activity-type != "OPEN" }"#, true),
             (r#"{ $.missing != "OPEN" }"#, false),
             (r#"{ $.missing NOT EXISTS && $.bytes EXISTS }"#, true),
