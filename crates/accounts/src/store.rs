@@ -228,11 +228,7 @@ impl Accounts {
             condition: Some(format!("{RESERVED_BY} = :owner")),
             values: vec![(":owner".to_owned(), owner.clone())],
         };
-        let check = Write::Check {
-            key: self.key.key(owner.clone(), username),
-            condition: format!("attribute_not_exists({KEY}) OR username <> :name"),
-            values: vec![(":name".to_owned(), name)],
-        };
+        let check = self.is_gone(owner, username);
         Ok(Some(TakingOver { owner: owner.clone(), reservation, check }))
     }
 
@@ -251,12 +247,17 @@ impl Accounts {
             condition: Some(format!("{RESERVED_BY} = :org AND attribute_not_exists({REMOVED})")),
             values: of(":org", owner),
         };
-        let check = Write::Check {
+        let check = self.is_gone(owner, name);
+        Ok(self.home.write_items(&self.table, &[reservation, check]).await? == Written::Done)
+    }
+
+    /// The condition that an organisation's account with this name is not there, or has another name by now.
+    fn is_gone(&self, owner: &Attribute, name: &str) -> Write {
+        Write::Check {
             key: self.key.key(owner.clone(), name),
             condition: format!("attribute_not_exists({KEY}) OR {USERNAME} <> :name"),
-            values: of(":name", &Attribute::Text(name.clone())),
-        };
-        Ok(self.home.write_items(&self.table, &[reservation, check]).await? == Written::Done)
+            values: vec![(":name".to_owned(), Attribute::Text(name.to_owned()))],
+        }
     }
 
     /// Changes an account to what its source says now, if it is still as it was read; a new name is reserved, and the old

@@ -44,11 +44,6 @@ pub(super) async fn compare_accounts(
             review.counts.of_former_name += u64::from(terms.has_former_name(&item));
             items.extend(key_of(key, &item).map(|key| (key, item)));
         }
-        if let Some(reserved) = &mut reserved {
-            for account in reserved.read(part)? {
-                keep_stale(review, part, &account?, |account| key_of(key, account).and_then(|key| items.get(&key)))?;
-            }
-        }
         let mut removed: HashMap<String, String> = HashMap::new();
         for removal in removals.read(part)? {
             let Removal { key, time } = removal?;
@@ -58,6 +53,18 @@ pub(super) async fn compare_accounts(
         for wanted in wanted.read(part)? {
             let wanted = wanted?;
             rows.entry(wanted.key.clone()).or_default().push(wanted);
+        }
+        if let Some(reserved) = &mut reserved {
+            for account in reserved.read(part)? {
+                let account = account?;
+                let key = key_of(key, &account);
+                // An import that was killed has left the reservation of an account that this one adds.
+                let is_coming = |rows: &Vec<Wanted>| rows.iter().any(|row| row.name() == text(&account, "username"));
+                if key.as_ref().and_then(|key| rows.get(key)).is_some_and(is_coming) {
+                    continue;
+                }
+                keep_stale(review, part, &account, key.as_ref().and_then(|key| items.get(key)))?;
+            }
         }
         let mut unproven = Vec::new();
         for (key, mut claims) in rows {
@@ -123,13 +130,8 @@ pub(super) async fn compare_accounts(
 }
 
 /// Keeps the reservation of a name whose account is gone, or has another name.
-fn keep_stale<'a>(
-    review: &mut Review,
-    part: usize,
-    account: &Item,
-    found: impl Fn(&Item) -> Option<&'a Item>,
-) -> io::Result<()> {
-    if found(account).is_some_and(|item| item.get("username") == account.get("username")) {
+fn keep_stale(review: &mut Review, part: usize, account: &Item, found: Option<&Item>) -> io::Result<()> {
+    if found.is_some_and(|item| item.get("username") == account.get("username")) {
         return Ok(());
     }
     review.counts.stale_reservations += 1;
@@ -181,8 +183,9 @@ fn decide(
     };
     let is_renamed = is_set("username") && moves.concern(&claim.key);
     let is_moved = is_set(HOME) && moves.homes.concern(&claim.key);
-    if is_renamed && is_moved {
-        let reason = "its user name and its home folder both pass from or to another organisation: change one of them \
+    // One that only leaves a folder is written for its name; who waits for the folder is then rejected.
+    if is_renamed && is_set(HOME) && moves.homes.takes(&claim.key) {
+        let reason = "its user name and its home folder both pass to it from another organisation: change one of them \
                       first"
             .to_owned();
         absent.spare(Some(claim.org_id), claim.name())?;

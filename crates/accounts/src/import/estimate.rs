@@ -56,7 +56,8 @@ impl Work {
     }
 
     /// An account that is changed. A new user name is written in a transaction, which counts twice, with two
-    /// reservations, and moves the account in the index.
+    /// reservations, and moves the account in the index. Accounts whose folders pass on are written in transactions, too; of
+    /// them there are few, and they are estimated as others.
     pub(super) fn change(&mut self, change: &Change) {
         let units = units(bytes(&change.row) + TIMES).max(units(bytes(&change.item)));
         let is_renamed = change.is_renamed();

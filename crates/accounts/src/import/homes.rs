@@ -56,6 +56,11 @@ impl Homes {
         self.wanted.contains_key(key) || self.owners.contains(key)
     }
 
+    /// Whether an account gets a folder that another leaves.
+    pub(super) fn takes(&self, key: &str) -> bool {
+        self.wanted.contains_key(key)
+    }
+
     /// Adds an account that would be written with a new folder.
     pub(super) fn add(&mut self, key: String, step: Step) {
         self.steps.insert(key, step);
@@ -74,7 +79,9 @@ impl Homes {
                 review,
                 absent,
                 taking,
-                format!("organisation {owner} has the folder, and its row does not leave it"),
+                format!(
+                    "organisation {owner} has the folder, and its row does not leave it, or changes its user name, too"
+                ),
             )?;
             self.steps.remove(&taking.claim.key);
         }

@@ -226,8 +226,9 @@ pub async fn write(
             break;
         }
     }
+    let is_reserved = choices.deletes && !reserved.take(1)?.is_empty();
     let mut result = run.result;
-    result.interrupted = watch.is_stopping() && result.done() < of;
+    result.interrupted = watch.is_stopping() && (result.done() < of || is_reserved);
     Ok(result)
 }
 

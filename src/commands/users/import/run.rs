@@ -416,7 +416,7 @@ impl Run<'_> {
         self.show_json(review, pre_warm, result);
         match result {
             Some(result) => self.printer.text(|| written(result)),
-            None if self.changes(review) == 0 => self.printer.text(|| "nothing to write"),
+            None if self.writes(review) == 0 => self.printer.text(|| "nothing to write"),
             None if self.manner.deletions.is_some() && review.counts.removed > 0 => {
                 let deleted = counted(review.counts.removed, "account");
                 self.printer.text(|| format!("nothing was written; --apply deletes {deleted}"));
@@ -497,7 +497,7 @@ fn warm(ended: Ended) -> Result<(), CliError> {
 fn exit(result: &Written) -> Exit {
     match result {
         Written { interrupted: true, .. } => Exit::Interrupted,
-        Written { new: 0, changed: 0, renewed: 0, deleted: 0, failed: 1.., .. } => Exit::Failed,
+        Written { new: 0, changed: 0, renewed: 0, deleted: 0, freed: 0, failed: 1.., .. } => Exit::Failed,
         Written { failed, overtaken, unchecked, .. } if failed + overtaken + unchecked > 0 => Exit::Partly,
         _ => Exit::Ok,
     }

@@ -35,7 +35,7 @@ fn miss_all(some: &[Passing], result: &mut Batch, (why, fault, overtaken): (&str
     for (at, passing) in some.iter().enumerate() {
         let why = match &faulty {
             Some(faulty) if fault != Some(at) => {
-                format!("its user name changes together with that of {faulty}: {why}")
+                format!("it is written together with {faulty}: {why}")
             }
             _ => why.to_owned(),
         };
