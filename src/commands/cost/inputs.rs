@@ -127,7 +127,8 @@ impl Counting {
         let after = Inventory::of(environment).map_err(RunError::from)?;
         let before = Bill::of(&after.before(plan), &self.usage, &self.prices);
         let change = CostChange::between(&before, &Bill::of(&after, &self.usage, &self.prices));
-        if !change.lines.is_empty() {
+        // Without one, the change is of rounding, or of prices that the user has given.
+        if change.oldest_price.is_some() {
             warn_of_old_prices(change.oldest_price.as_deref());
         }
         Ok(change)

@@ -12,6 +12,7 @@ use crate::report::streams;
 use sftpctl_core::cost::offers::{OFFERS, Refreshed};
 use sftpctl_core::cost::prices::Prices;
 use sftpctl_core::spec::model::Environment;
+use sftpctl_core::text::counted;
 
 const NOTHING: &str = "nothing was written; without --refresh the built-in prices are used";
 
@@ -54,8 +55,8 @@ pub(super) async fn refresh(
     }
     replace(path, &table)
         .map_err(|error| CliError::new(Exit::Usage, format!("cannot write {}: {error}", path.display())))?;
-    let (count, regions, path) = (refreshed.count(), regions.len(), path.display());
-    streams::progress(format!("wrote {path}: {count} prices of AWS in {regions} regions; pass it with --prices"));
+    let (count, regions) = (counted(refreshed.count() as u64, "price"), counted(regions.len() as u64, "region"));
+    streams::progress(format!("wrote {}: {count} of AWS in {regions}; pass it with --prices", path.display()));
     prices.extend(new);
     Ok(())
 }

@@ -69,7 +69,7 @@ fn prices_are_refreshed_from_price_list_files() {
     let output = site.run(&with(&["--refresh", "prices.toml", "--output", "json"]));
     assert!(output.status.success(), "{}", shown(&output));
     let said = shown(&output);
-    assert!(said.contains("wrote prices.toml: ") && said.contains(" prices of AWS in 3 regions"), "{said}");
+    assert!(said.contains("wrote prices.toml: ") && said.contains(" prices of AWS in 3 regions;"), "{said}");
     let view = said.lines().find(|line| line.contains("\"sftpctl/cost/1\"")).unwrap();
     let view: Value = serde_json::from_str(view).unwrap();
     let lines = view["lines"].as_array().unwrap();

@@ -307,7 +307,8 @@ impl One<'_, '_> {
     /// What the guard reads for each log-in, and writes for each refusal.
     fn guard(&mut self, log_ins: Estimate) {
         let reads = log_ins.map(|count| count.times(Quantity::whole(GUARD_READS)).part(1, 2));
-        let writes = self.used(Field::RefusedLogIns).map(|count| count.times(Quantity::whole(GUARD_WRITES)));
+        let refused = self.used(Field::RefusedLogIns).with(log_ins, Ord::min);
+        let writes = refused.map(|count| count.times(Quantity::whole(GUARD_WRITES)));
         self.line(id::TABLE_READS, reads, Some("the guard's table"));
         self.line(id::TABLE_WRITES, writes, Some("the guard's table, for refused log-ins"));
     }
