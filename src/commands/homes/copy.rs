@@ -121,7 +121,7 @@ pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> 
     let (mut exit, mut summary) = (Exit::Ok, Text::default());
     let is_alone = homes.len() == 1 && !args.selection.is_of_all();
     for home in homes {
-        match home.check_not_moved() {
+        match home.check_not_moved(&args.selection) {
             Ok(()) => {}
             Err(error) if is_alone => return Err(error),
             Err(error) => {
@@ -151,7 +151,16 @@ pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> 
             }
         };
         let path = args.selection.manifest(&environment, home.org_id);
-        let journal = Arc::new(Mutex::new(Journal::open(&path, &home.line(&environment, &place))?));
+        let journal = match Journal::open(&path, &home.line(&environment, &place)) {
+            Ok(journal) => Arc::new(Mutex::new(journal)),
+            Err(error) if is_alone => return Err(error.into()),
+            // Nor does one that another run works on, or whose manifest is damaged.
+            Err(error) => {
+                printer.error(&error.into());
+                exit = Exit::Partly;
+                continue;
+            }
+        };
         let shown = Arc::new(Shown::new(printer.format(), stop.clone()));
         let watch: Arc<dyn Watch> = Arc::<Shown>::clone(&shown);
         let rights = journal.lock().unwrap_or_else(PoisonError::into_inner).manifest().rights_before_freeze();

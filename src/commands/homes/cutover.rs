@@ -25,6 +25,7 @@ use sftpctl_core::text::counted;
 use sftpctl_engine::execute::stop::Stop;
 use sftpctl_files::homes::copy::{Copied, Options};
 use sftpctl_files::homes::journal::{Journal, look_of};
+use sftpctl_files::homes::pace::Pace;
 use sftpctl_files::homes::record::{Line, Pass, RIGHTS, Step};
 use sftpctl_files::homes::source::Source;
 use sftpctl_files::homes::sshd::{Denial, Sshd};
@@ -141,6 +142,12 @@ fn left_and_gone(left: u64, gone: u64) -> String {
     format!("{} left, {} gone", counted(left, "entry"), counted(gone, "object"))
 }
 
+/// An error as a reason.
+fn words(error: CliError) -> Failure {
+    let CliError { message, causes, .. } = error;
+    [vec![message], causes].concat().join(": ")
+}
+
 /// Cuts over the homes one after the other.
 pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> {
     let pace = args.how.pace()?;
@@ -152,47 +159,37 @@ pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> 
     }
     let stop = Stop::on_signals(|| streams::progress("stopping before the next home"), stop_now);
     let run = Run { args: &args, environment: &environment, aws: &aws, stop, printer };
-    let (mut done, mut late, mut failed) = (0, 0, 0);
+    let is_alone = homes.len() == 1 && !args.selection.is_of_all();
+    let (mut done, mut late, mut failed, mut failure) = (0, 0, 0, Exit::Refused);
     for home in homes {
         if run.stop.requested() {
             return Ok(Exit::Interrupted);
         }
-        let place = args.selection.place(&environment, &aws, home.org_id).await?;
-        let options = args.how.options(&place, &pace);
-        if args.dry_run {
-            let Rehearsal { what, failure, notes } = run.rehearse(&home, (&place, &options)).await?;
-            let view =
-                MovedView { org_id: home.org_id, what, failure: failure.as_deref(), notes: &notes, returned: None };
-            printer.emit("homes-cutover/1", &view, || view.text());
-            match failure {
-                None => done += 1,
-                Some(_) => failed += 1,
-            }
-            continue;
-        }
-        let ended = run.one(&home, (&place, &options)).await?;
-        let (what, failure, notes) = match &ended {
-            Ended::Moved(notes) | Ended::Late(notes) => ("cut over", None, &notes[..]),
-            Ended::Failed(why) => ("not cut over", Some(why.as_str()), &[][..]),
-        };
-        let view = MovedView { org_id: home.org_id, what, failure, notes, returned: None };
-        printer.emit("homes-cutover/1", &view, || view.text());
+        let ended = run.shown(&home, &pace).await;
         // A signal ends the user's commands, too.
-        if run.stop.requested() && !matches!(ended, Ended::Moved(_)) {
+        let is_interrupted = run.stop.requested() && !matches!(ended, Ok(Ended::Moved(_)));
+        match ended {
+            Ok(Ended::Moved(_)) => done += 1,
+            Ok(Ended::Late(_)) => late += 1,
+            Ok(Ended::Failed(_)) => failed += 1,
+            Err(error) if is_alone => return Err(error),
+            // A home that cannot be cut over, such as one without an account, does not keep the others waiting.
+            Err(error) => {
+                printer.error(&error);
+                (failed, failure) = (failed + 1, error.exit);
+            }
+        }
+        if is_interrupted {
             return Ok(Exit::Interrupted);
         }
-        match ended {
-            Ended::Moved(_) => done += 1,
-            Ended::Late(_) => late += 1,
-            Ended::Failed(_) => failed += 1,
-        }
-        if failed > args.max_failures {
+        // A rehearsal has all that would be refused.
+        if failed > args.max_failures && !args.dry_run {
             break;
         }
     }
     Ok(match (done, late, failed) {
         (_, 0, 0) => Exit::Ok,
-        (0, 0, _) => Exit::Refused,
+        (0, 0, _) => failure,
         _ => Exit::Partly,
     })
 }
@@ -212,6 +209,11 @@ impl Home<'_> {
         self.journal.lock().unwrap_or_else(PoisonError::into_inner).manifest().has(step)
     }
 
+    /// Whether this run has frozen it, or one that was killed.
+    fn is_frozen(self) -> bool {
+        self.journal.lock().unwrap_or_else(PoisonError::into_inner).manifest().is_frozen()
+    }
+
     /// Whether a roll-back has disabled the account.
     fn is_disabled(self) -> bool {
         self.journal.lock().unwrap_or_else(PoisonError::into_inner).manifest().is_disabled
@@ -223,6 +225,28 @@ impl Home<'_> {
 }
 
 impl Run<'_> {
+    /// Cuts over a home or rehearses it, and shows what came of it.
+    async fn shown(&self, home: &Chosen, pace: &Arc<Pace>) -> Result<Ended, CliError> {
+        let place = self.args.selection.place(self.environment, self.aws, home.org_id).await?;
+        let options = self.args.how.options(&place, pace);
+        if self.args.dry_run {
+            let Rehearsal { what, failure, notes } = self.rehearse(home, (&place, &options)).await?;
+            self.show(home, what, failure.as_deref(), &notes);
+            return Ok(failure.map_or_else(|| Ended::Moved(notes), Ended::Failed));
+        }
+        let ended = self.one(home, (&place, &options)).await?;
+        match &ended {
+            Ended::Moved(notes) | Ended::Late(notes) => self.show(home, "cut over", None, notes),
+            Ended::Failed(why) => self.show(home, "not cut over", Some(why), &[]),
+        }
+        Ok(ended)
+    }
+
+    fn show(&self, home: &Chosen, what: &'static str, failure: Option<&str>, notes: &[String]) {
+        let view = MovedView { org_id: home.org_id, what, failure, notes, returned: None };
+        self.printer.emit("homes-cutover/1", &view, || view.text());
+    }
+
     /// Cuts over a home, or says why not.
     async fn one(&self, chosen: &Chosen, (place, options): (&Place, &Options)) -> Result<Ended, CliError> {
         let path = self.args.selection.manifest(self.environment, chosen.org_id);
@@ -232,21 +256,11 @@ impl Run<'_> {
         match swap::in_place(&chosen.path, target) {
             Ok(InPlace::Link) => {}
             Ok(InPlace::Folder) => {
-                let rights = journal.lock().unwrap_or_else(PoisonError::into_inner).manifest().rights_before_freeze();
-                if let Err(refusal) = self.check(chosen, target, options, rights).await? {
-                    // A run that was killed may have frozen it.
-                    let is_frozen = journal.lock().unwrap_or_else(PoisonError::into_inner).manifest().is_frozen();
-                    let failure = refusal.to_string();
-                    return Ok(Ended::Failed(if is_frozen { self.thawed(home, failure).await } else { failure }));
-                }
-                if let Err(why) = self.freeze(home).await? {
-                    return Ok(Ended::Failed(format!("the freeze failed: {why}")));
-                }
-                if let Some(failure) = self.while_frozen(home).await? {
-                    return Ok(Ended::Failed(self.thawed(home, failure).await));
+                if let Some(failure) = self.exchange(home).await? {
+                    return Ok(Ended::Failed(failure));
                 }
             }
-            Err(error) => return Ok(Ended::Failed(format!("{}: {error}", chosen.path.display()))),
+            Err(error) => return Ok(Ended::Failed(error.to_string())),
         }
         // A run may have been killed between the exchange and its line.
         if !home.has(Step::Exchanged) {
@@ -259,6 +273,34 @@ impl Run<'_> {
             notes.extend(self.enable(home).await?);
         }
         Ok(if is_late { Ended::Late(notes) } else { Ended::Moved(notes) })
+    }
+
+    /// Freezes a home, copies and exchanges it. Returns what failed, after which it is thawed.
+    async fn exchange(&self, home: Home<'_>) -> Result<Option<Failure>, CliError> {
+        let Home { chosen, options, target, .. } = home;
+        let rights = home.journal.lock().unwrap_or_else(PoisonError::into_inner).manifest().rights_before_freeze();
+        let checked = match self.check(chosen, target, options, rights).await {
+            Ok(checked) => checked.map_err(|refusal| refusal.to_string()),
+            Err(error) if home.is_frozen() => Err(words(error)),
+            Err(error) => return Err(error),
+        };
+        if let Err(failure) = checked {
+            return Ok(Some(self.thawed_if_frozen(home, failure).await));
+        }
+        match self.freeze(home).await {
+            Ok(Ok(())) => {}
+            Ok(Err(why)) => return Ok(Some(format!("the freeze failed: {why}"))),
+            Err(error) => {
+                let failure = format!("the freeze failed: {}", words(error));
+                return Ok(Some(self.thawed_if_frozen(home, failure).await));
+            }
+        }
+        // No error leaves it frozen, of AWS or of the manifest.
+        let failure = self.while_frozen(home).await.unwrap_or_else(|error| Some(words(error)));
+        Ok(match failure {
+            Some(failure) => Some(self.thawed(home, failure).await),
+            None => None,
+        })
     }
 
     /// Enables the account, unless it is to be left disabled. What it says of one that somebody else has disabled.
@@ -366,13 +408,13 @@ impl Run<'_> {
             (Ok(0), Some(rights)) => format!("{RIGHTS}{rights:o}"),
             _ if !self.args.freeze_mode => String::new(),
             (Ok(rights), _) => format!("{RIGHTS}{rights:o}"),
-            (Err(error), _) => return Ok(Err(error.to_string())),
+            (Err(error), _) => return Ok(Err(self.thawed_if_frozen(home, error.to_string()).await)),
         };
         let sshd = self.sshd();
         let denial = self.args.freeze_sshd.then(|| sshd.denial(&home.chosen.path, home.chosen.org_id));
         let denial = match denial.transpose() {
             Ok(denial) => denial,
-            Err(error) => return Ok(Err(error.to_string())),
+            Err(error) => return Ok(Err(self.thawed_if_frozen(home, error.to_string()).await)),
         };
         // Before the command, so that a roll-back knows of it, wherever this run is killed.
         home.note(Step::Frozen, detail)?;
@@ -406,6 +448,11 @@ impl Run<'_> {
         // A thaw that failed is repeated by `homes rollback`, or the next run.
         let failed = failed.or_else(|| home.note(Step::Thawed, String::new()).err().map(|error| error.to_string()));
         failure + &failed.map(|why| format!("; the thaw failed: {why}")).unwrap_or_default()
+    }
+
+    /// As [`Self::thawed`], unless neither this run nor one that was killed has frozen it.
+    async fn thawed_if_frozen(&self, home: Home<'_>, failure: Failure) -> Failure {
+        if home.is_frozen() { self.thawed(home, failure).await } else { failure }
     }
 
     /// A copy of the home, which is the folder at this path now.

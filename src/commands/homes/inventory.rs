@@ -64,9 +64,10 @@ pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> 
     let (rates, decisions) =
         (Rates { bytes_per_second: args.rate * 1e6, requests_per_second: args.requests }, args.decisions);
     let is_alone = homes.len() == 1 && !args.selection.is_of_all();
-    let (moved, homes): (Vec<_>, Vec<_>) = homes.into_iter().partition(|home| home.check_not_moved().is_err());
+    let selection = &args.selection;
+    let (moved, homes): (Vec<_>, Vec<_>) = homes.into_iter().partition(|home| home.check_not_moved(selection).is_err());
     for home in moved {
-        match home.check_not_moved() {
+        match home.check_not_moved(selection) {
             Err(error) if is_alone => return Err(error),
             Err(error) => printer.note(|| error.message),
             Ok(()) => {}

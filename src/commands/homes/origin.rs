@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use crate::error::CliError;
 use crate::exit::Exit;
+use sftpctl_core::shell_word::shell_word;
 use sftpctl_core::spec::model::{Environment, Homes};
 use sftpctl_core::spec::sftp_address::SftpAddress;
 use sftpctl_files::homes::sftp::ssh::Connection;
@@ -60,6 +61,13 @@ impl Origin {
             Some(From::There(address)) => Some(address),
             None => environment.homes.from.as_ref(),
         }
+    }
+
+    /// The arguments by which another command finds the same homes on this machine.
+    pub(super) fn words(&self) -> String {
+        let from = if self.from == Some(From::Here) { " --from here" } else { "" };
+        let root = self.root.as_deref().map(|root| format!(" --root {}", shell_word(&root.display().to_string())));
+        format!("{from}{}", root.unwrap_or_default())
     }
 
     /// The folder with the homes.

@@ -16,6 +16,7 @@ use crate::report::import::progress::Shown;
 use crate::report::report_file::ReportFile;
 use crate::report::{Printer, streams};
 use sftpctl_aws::Aws;
+use sftpctl_core::shell_word::shell_word;
 use sftpctl_core::shown::Text;
 use sftpctl_core::spec::model::Environment;
 use sftpctl_core::text::counted;
@@ -67,6 +68,13 @@ pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> 
     if args.selection.is_of_all() {
         homes.retain(|home| args.selection.manifest(&environment, home.org_id).exists() || swap::is_moved(&home.path));
     }
+    let none = || {
+        let hint = format!("run: sftpctl homes status {} --all", args.selection.aws.words());
+        CliError::new(Exit::Refused, "no home was cut over").hint(hint)
+    };
+    if homes.is_empty() {
+        return Err(none());
+    }
     if !args.yes.yes {
         let (count, name) = (counted(homes.len() as u64, "home"), &environment.name);
         confirm(&format!("Roll {count} of environment {name} back to the old server? [y/N]")).await?;
@@ -77,6 +85,10 @@ pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> 
     let (mut exit, mut summary, mut untouched) = (Exit::Ok, Text::default(), 0_u64);
     let count = homes.len() as u64;
     for home in homes {
+        if run.stop.requested() {
+            exit = Exit::Interrupted;
+            break;
+        }
         match run.one(&home).await {
             Ok(Ended::Interrupted) => {
                 exit = Exit::Interrupted;
@@ -111,8 +123,7 @@ pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> 
         report.finish(&format!("Homes of environment {}", environment.name), &summary).map_err(unwritten)?;
     }
     if untouched == count && exit == Exit::Ok {
-        let hint = format!("run: sftpctl homes status {} --all", args.selection.aws.words());
-        return Err(CliError::new(Exit::Refused, "no home was cut over").hint(hint));
+        return Err(none());
     }
     Ok(exit)
 }
@@ -199,8 +210,42 @@ impl Run<'_> {
         self.back(home, (&place, &target, in_place), &journal).await
     }
 
-    /// Brings a home back that was cut over.
+    /// Brings a home back that was cut over. While the link is in its place, customers go on in S3.
     async fn back(
+        &self,
+        home: &Chosen,
+        (place, target, in_place): (&Place, &Path, InPlace),
+        journal: &Arc<Mutex<Journal>>,
+    ) -> Result<Ended, CliError> {
+        let result = self.disabled(home, (place, target, in_place), journal).await;
+        let is_link = swap::in_place(&home.path, target).is_ok_and(|in_place| in_place == InPlace::Link);
+        let enabled = if is_link { self.enable_again(home, journal).await } else { Ok(()) };
+        match (result, enabled) {
+            (Ok(Ended::Done(..) | Ended::NotMoved), Err(error)) => Err(error),
+            // What stopped the roll-back comes last.
+            (result, Err(error)) => {
+                self.printer.error(&error);
+                result
+            }
+            (result, Ok(())) => result,
+        }
+    }
+
+    /// Enables the account again, if a roll-back has disabled it.
+    async fn enable_again(&self, home: &Chosen, journal: &Mutex<Journal>) -> Result<(), CliError> {
+        if !journal.lock().unwrap_or_else(PoisonError::into_inner).manifest().is_disabled {
+            return Ok(());
+        }
+        let (org_id, words) = (home.org_id, self.args.selection.aws.words());
+        set_account(self.aws, self.environment, org_id, false).await.map_err(|error| {
+            let enable = format!("sftpctl users enable {words} --orgid {org_id}");
+            error.hint(format!("rerun the same command, or enable the account, which may be disabled: {enable}"))
+        })?;
+        note(journal, Step::Enabled, String::new())
+    }
+
+    /// Disables the account, and brings a home back.
+    async fn disabled(
         &self,
         home: &Chosen,
         (place, target, in_place): (&Place, &Path, InPlace),
@@ -234,10 +279,6 @@ impl Run<'_> {
             let why =
                 format!("{} failed, and customers go on in S3; rerun the same command", counted(all.failed, "object"));
             let text = self.show(home, NOT, Some(&why), Some(&all));
-            if journal.lock().unwrap_or_else(PoisonError::into_inner).manifest().is_disabled {
-                set_account(aws, environment, home.org_id, false).await?;
-                note(journal, Step::Enabled, String::new())?;
-            }
             return Ok(Ended::Done(false, text));
         }
         note(journal, Step::BroughtBack, String::new())?;
@@ -261,36 +302,43 @@ impl Run<'_> {
     }
 }
 
+/// A path as a word of a command that can be copied.
+fn word(path: &Path) -> String {
+    shell_word(&path.display().to_string())
+}
+
 /// What is in the place of a home cannot be told.
 fn unknown(home: &Chosen, target: &Path, error: &std::io::Error) -> CliError {
-    let (path, kept, target) = (home.path.display(), swap::kept(&home.path), target.display());
-    let error = CliError::new(Exit::Failed, format!("home {}: {path}: {error}", home.org_id));
+    let (path, kept, link) = (word(&home.path), swap::kept(&home.path), word(target));
+    let error = CliError::new(Exit::Failed, format!("home {}: {error}", home.org_id));
     if kept.is_dir() && home.path.symlink_metadata().is_err() {
         let kept = kept.display();
         return error.hint(format!(
-            "its folder is kept as {kept}, and the link is gone: put it back (ln -s {target} {path}), and rerun the command"
+            "its folder is kept as {kept}, and the link is gone: put it back (ln -s {link} {path}), and rerun the \
+             command"
         ));
     }
     error.hint(format!(
-        "a home is a folder, or the link of its cut-over to {target} with the folder beside it: check --root and --mount;          `homes status` shows which homes are known"
+        "a home is a folder, or the link of its cut-over to {} with the folder beside it: check --root and --mount; \
+         `homes status` shows which homes are known",
+        target.display()
     ))
 }
 
 /// The folder in the place of the link is not the one that was cut over.
 fn another(home: &Chosen, target: &Path) -> CliError {
-    let (path, kept) = (home.path.display(), swap::kept(&home.path));
-    let message = format!("home {}: {path} is not the folder that was cut over", home.org_id);
+    let (path, kept, link) = (word(&home.path), swap::kept(&home.path), word(target));
+    let message = format!("home {}: {} is not the folder that was cut over", home.org_id, home.path.display());
     let hint = if kept.is_dir() {
         format!(
-            "that one is kept as {}: move the new folder away, put the link back (ln -s {} {path}), and rerun the command",
-            kept.display(),
-            target.display()
+            "that one is kept as {}: move the new folder away, put the link back (ln -s {link} {path}), and rerun the \
+             command",
+            kept.display()
         )
     } else {
         format!(
-            "find that one; or, to bring everything back into this one: mv {path} {} && ln -s {} {path}",
-            kept.display(),
-            target.display()
+            "find that one; or, to bring everything back into this one: mv {path} {} && ln -s {link} {path}",
+            word(&kept)
         )
     };
     CliError::new(Exit::Refused, message).hint(hint)

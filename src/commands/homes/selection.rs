@@ -11,6 +11,7 @@ use crate::exit::Exit;
 use crate::report::Printer;
 use sftpctl_accounts::{AccountError, Accounts};
 use sftpctl_aws::Aws;
+use sftpctl_core::shell_word::shell_word;
 use sftpctl_core::spec::model::Environment;
 use sftpctl_core::spec::names;
 use sftpctl_core::spec::sftp_address::SftpAddress;
@@ -107,6 +108,18 @@ impl Selection {
         self.origin.refuse_other()?;
         let root = Machine::Here.root(self.origin.root(environment));
         self.chosen(environment, &Machine::Here, &root, true).await
+    }
+
+    /// The arguments of another command about a home on this machine, such as one in a hint.
+    fn words(&self, org_id: i64) -> String {
+        let mut words = format!("{} --orgid {org_id}{}", self.aws.words(), self.origin.words());
+        if let Some(cluster) = &self.cluster {
+            words.push_str(&format!(" --cluster {}", shell_word(cluster)));
+        }
+        if let Some(folder) = &self.manifest {
+            words.push_str(&format!(" --manifest {}", shell_word(&folder.display().to_string())));
+        }
+        words
     }
 
     /// Whether every home in the folder is meant, and not certain ones.
@@ -230,13 +243,16 @@ impl Chosen {
     ///
     /// # Errors
     /// It was cut over.
-    pub(super) fn check_not_moved(&self) -> Result<(), CliError> {
+    pub(super) fn check_not_moved(&self, selection: &Selection) -> Result<(), CliError> {
         if self.from.is_some() || !swap::is_moved(&self.path) {
             return Ok(());
         }
         let message = format!("home {} was cut over: its files are in S3, and a link is in its place", self.org_id);
-        Err(CliError::new(Exit::Refused, message)
-            .hint("`homes status` and `homes verify` show it, `homes rollback` puts the folder back"))
+        let words = selection.words(self.org_id);
+        Err(CliError::new(Exit::Refused, message).hint(format!(
+            "`sftpctl homes status {words}` and `sftpctl homes verify {words}` show it; with the folder of the mount \
+             as DIR, `sftpctl homes rollback {words} --mount DIR` puts the folder back"
+        )))
     }
 
     /// The first line of the manifest of a home that goes there.

@@ -57,15 +57,26 @@ struct Step {
 /// Shows the homes.
 pub(super) async fn run(args: &Args, printer: Printer) -> Result<Exit, CliError> {
     let environment = args.selection.load(printer)?;
-    let mut homes = Vec::new();
-    for home in args.selection.known_homes(&environment).await?.0 {
-        let found = look(&args.selection.manifest(&environment, home.org_id))?;
+    let (known, _) = args.selection.known_homes(&environment).await?;
+    let is_alone = known.len() == 1 && !args.selection.is_of_all();
+    let (mut homes, mut exit) = (Vec::new(), Exit::Ok);
+    for home in known {
+        let found = match look(&args.selection.manifest(&environment, home.org_id)) {
+            Ok(found) => found,
+            Err(error) if is_alone => return Err(error.into()),
+            // A damaged manifest does not keep the others from being shown.
+            Err(error) => {
+                printer.error(&error.into());
+                exit = Exit::Partly;
+                continue;
+            }
+        };
         let (first, manifest) = found.unzip();
         homes.push(HomeView::new(home.org_id, first, &manifest.unwrap_or_default()));
     }
     let view = View { environment: &environment.name, homes };
     printer.emit("homes-status/1", &view, || view.homes.iter().map(HomeView::text).collect::<Text>());
-    Ok(Exit::Ok)
+    Ok(exit)
 }
 
 impl HomeView {

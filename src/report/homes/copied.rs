@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use serde::Serialize;
 use sftpctl_core::shown::Text;
@@ -13,6 +13,7 @@ use sftpctl_files::homes::record::{Pass, Verified};
 use sftpctl_files::homes::verify::{Comparison, Difference};
 use sftpctl_files::homes::watch::{Fate, Progress, Watch};
 
+use super::shared_report::SharedReport;
 use super::size;
 use crate::report::import::grouped;
 use crate::report::report_file::ReportFile;
@@ -102,13 +103,12 @@ pub fn copied(org_id: i64, copied: &Copied) -> Text {
 
 /// A file with every entry that is not stored, written as the copy finds them.
 pub struct NotStored {
-    /// Or the first error.
-    file: Mutex<io::Result<ReportFile>>,
+    report: SharedReport,
 }
 
 impl NotStored {
     pub fn new(file: ReportFile) -> Self {
-        Self { file: Mutex::new(Ok(file)) }
+        Self { report: SharedReport::new(file) }
     }
 
     /// The listener of a home's copy, which shows its progress as `shown` does.
@@ -116,13 +116,12 @@ impl NotStored {
         Arc::new(NotStoredOf { all: Arc::clone(self), org_id, shown })
     }
 
-    /// Puts the file in its place. Nothing is added to it any more.
+    /// As [`SharedReport::finish`].
     ///
     /// # Errors
-    /// It, or a line of it, cannot be written.
+    /// As there.
     pub fn finish(&self, title: &str, summary: &Text) -> io::Result<()> {
-        let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
-        std::mem::replace(&mut *file, Err(io::Error::other("the report is complete")))?.finish(title, summary)
+        self.report.finish(title, summary)
     }
 }
 
@@ -153,10 +152,7 @@ impl Watch for NotStoredOf {
         };
         let line = Line { home: self.org_id, path, fate, why, detail };
         let (home, path) = (self.org_id.to_string(), path.to_string());
-        let mut file = self.all.file.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Ok(Err(error)) = file.as_mut().map(|file| file.row(class, &[&home, &path, fate, why, detail], &line)) {
-            *file = Err(error);
-        }
+        self.all.report.row(class, &[&home, &path, fate, why, detail], &line);
     }
 
     fn waiting(&self, words: &str) {

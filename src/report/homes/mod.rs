@@ -5,6 +5,7 @@ pub mod found;
 pub mod inventory_file;
 pub mod moved;
 pub mod progress;
+pub mod shared_report;
 
 /// Bytes with a unit, three digits at least.
 pub fn size(bytes: u64) -> String {

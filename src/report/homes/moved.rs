@@ -10,6 +10,7 @@ use sftpctl_files::homes::name::Raw;
 use sftpctl_files::homes::returned::Returned;
 use sftpctl_files::homes::watch::{Progress, Watch};
 
+use super::shared_report::SharedReport;
 use super::size;
 use crate::report::report_file::ReportFile;
 use sftpctl_core::text::{counted, either};
@@ -119,15 +120,14 @@ pub const COLUMNS: &[&str] = &["home", "key", "path", "fate", "why"];
 
 /// A file with every object that a roll-back does not bring back under its own name, written as it finds them.
 pub struct Elsewhere {
-    /// Or the first error.
-    file: Mutex<io::Result<ReportFile>>,
+    report: SharedReport,
     /// What the first of the two passes over a home has found is not written again.
     written: Mutex<HashSet<String>>,
 }
 
 impl Elsewhere {
     pub fn new(file: ReportFile) -> Self {
-        Self { file: Mutex::new(Ok(file)), written: Mutex::default() }
+        Self { report: SharedReport::new(file), written: Mutex::default() }
     }
 
     /// The listener of a home's roll-back, which shows its progress as `shown` does.
@@ -135,13 +135,12 @@ impl Elsewhere {
         ElsewhereOf { all: self, org_id, shown }
     }
 
-    /// Puts the file in its place. Nothing is added to it any more.
+    /// As [`SharedReport::finish`].
     ///
     /// # Errors
-    /// It, or a line of it, cannot be written.
+    /// As there.
     pub fn finish(&self, title: &str, summary: &Text) -> io::Result<()> {
-        let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
-        std::mem::replace(&mut *file, Err(io::Error::other("the report is complete")))?.finish(title, summary)
+        self.report.finish(title, summary)
     }
 }
 
@@ -172,10 +171,7 @@ impl Watch for ElsewhereOf<'_> {
         let (class, fate) = if at.is_some() { ("minor", "beside") } else { ("bad", "left") };
         let line = Line { home: self.org_id, key, path: at, fate, why };
         let (home, path) = (self.org_id.to_string(), at.map(ToString::to_string).unwrap_or_default());
-        let mut file = self.all.file.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Ok(Err(error)) = file.as_mut().map(|file| file.row(class, &[&home, key, &path, fate, why], &line)) {
-            *file = Err(error);
-        }
+        self.all.report.row(class, &[&home, key, &path, fate, why], &line);
     }
 
     fn is_stopping(&self) -> bool {

@@ -522,71 +522,6 @@ fn a_cutover_that_is_killed_goes_on() {
     assert_eq!(nasty::tree(&customer.home), before);
 }
 
-/// A home that was frozen when the cut-over was killed is thawed by a roll-back.
-#[test]
-fn a_home_that_was_only_frozen_is_thawed() {
-    let (customer, cutover) = Customer::to_be_cut_over();
-    std::fs::create_dir_all(customer.path("mount/17578")).unwrap();
-    let rights = || std::fs::metadata(&customer.home).unwrap().permissions().mode() & 0o7777;
-    let (before, tree) = (rights(), nasty::tree(&customer.home));
-    let cutover = [&cutover[..], &["--freeze-mode"]].concat();
-    // Killed by the first write after the line of the freeze.
-    let is_frozen = (40..2_000).step_by(40).any(|bytes| {
-        let command = customer.site.command(&customer.arguments("cutover", &cutover));
-        let length = std::fs::metadata(customer.manifest()).map_or(0, |facts| facts.len());
-        killed::limited(&command, length + bytes).status().unwrap();
-        killed::lines(&customer.manifest()).pop().is_some_and(|(kind, _)| kind == "step frozen")
-    });
-    assert!(is_frozen && rights() == 0 && customer.path("frozen-17578").exists());
-    let back = customer.json(0, "rollback", &ROLLBACK);
-    assert_eq!(back["what"], "thawed", "{back}");
-    assert_eq!(rights(), before);
-    assert!(!customer.path("frozen-17578").exists() && !customer.is_link());
-    assert_eq!(nasty::tree(&customer.home), tree);
-    assert!(customer.json(3, "rollback", &ROLLBACK)["error"].as_str().unwrap().contains("was not cut over"));
-
-    // A freeze that fails is undone, too.
-    let mut failing = CUTOVER;
-    failing[5] = "touch frozen-17578; false";
-    let refused = customer.json(3, "cutover", &failing);
-    assert!(refused["failure"].as_str().unwrap().contains("the freeze failed"), "{refused}");
-    assert!(!customer.path("frozen-17578").exists());
-}
-
-/// A cut-over that was killed between the exchange and its line is rolled back as one that was exchanged, wherever the
-/// roll-back is killed: what came since is brought back.
-#[test]
-fn an_exchange_without_its_line_is_rolled_back() {
-    let (customer, cutover) = Customer::to_be_cut_over();
-    std::fs::create_dir_all(customer.path("mount/17578")).unwrap();
-    let limited = |verb: &str, more: &[&str], bytes: u64| {
-        let command = customer.site.command(&customer.arguments(verb, more));
-        let length = std::fs::metadata(customer.manifest()).map_or(0, |facts| facts.len());
-        killed::limited(&command, length + bytes).status().unwrap();
-    };
-    let last = || killed::lines(&customer.manifest()).pop().map_or_else(String::new, |(kind, _)| kind);
-    customer.json(0, "copy", &DECISIONS);
-    // Less than the length of any line.
-    let is_killed = (40..4_000).step_by(40).any(|bytes| {
-        limited("cutover", &cutover, bytes);
-        customer.is_link()
-    });
-    assert!(is_killed && last() == "step verified", "{}", last());
-    block_on(async {
-        let s3 = customer.site.aws_of("111111111111").await.s3("us-west-2");
-        s3.put_object(BUCKET, "17578/since", b"new".to_vec(), "111111111111").await.unwrap();
-    });
-    // Until the folder is back.
-    let is_back = (40..4_000).step_by(40).any(|bytes| {
-        limited("rollback", &ROLLBACK, bytes);
-        !customer.is_link()
-    });
-    assert!(is_back);
-    let back = customer.json(0, "rollback", &ROLLBACK);
-    assert_eq!(back["what"], "rolled back", "{back}");
-    assert_eq!(std::fs::read_to_string(customer.home.join("since")).unwrap(), "new");
-}
-
 /// Of many homes, one that has no account is named, and the others are copied.
 #[test]
 fn a_home_without_an_account_does_not_stop_the_others() {
@@ -602,4 +537,10 @@ fn a_home_without_an_account_does_not_stop_the_others() {
     assert!(alone.contains("or pass --cluster"), "{alone}");
     let listed = [&all[..], &["--cluster", "99-5"]].concat();
     assert!(customer.site.ok(&listed).contains("home 17577: 1 entry: 1 stored"));
+    // Nor does a manifest that is damaged.
+    std::fs::write(customer.manifest().with_file_name("17577.jsonl"), "damaged\ndamaged\n").unwrap();
+    let copied = customer.site.ends_with(6, &listed);
+    assert!(copied.contains("17577.jsonl") && copied.contains("home 17578: 2 entries"), "{copied}");
+    let status = customer.site.ends_with(6, &["homes", "status", "--env", "99", "--local", "--root", "home", "--all"]);
+    assert!(status.contains("17577.jsonl") && status.contains("home 17578 in"), "{status}");
 }

@@ -310,7 +310,7 @@ pub fn aside(name: &[u8], number: u32) -> Vec<u8> {
         _ => format!(".from-s3-{number}"),
     };
     let mut length = name.len().min(255_usize.saturating_sub(end.len()));
-    while length < name.len() && name.get(length).is_some_and(|byte| byte & 0xc0 == 0x80) {
+    while length > 0 && length < name.len() && name.get(length).is_some_and(|byte| byte & 0xc0 == 0x80) {
         length -= 1;
     }
     [name.get(..length).unwrap_or(name), end.as_bytes()].concat()

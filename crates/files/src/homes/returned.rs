@@ -15,6 +15,7 @@ use super::name::Raw;
 use super::objects::ByKey;
 use super::put_back::{Begun, Folder, Labels, aside, is_blocked, is_folder, kind, path_of};
 use super::record::{Line, Object, Step};
+use super::upload::is_fatal;
 use super::watch::{Progress, Watch};
 use crate::checksum::{self, Running};
 
@@ -250,25 +251,30 @@ impl Wanted {
 
 /// Brings an object back under its own name.
 async fn one(place: Place, item: Item) -> Result<(Item, Outcome), CopyError> {
-    let outcome = match place.wanted(&item).await? {
-        Ok(wanted) => outcome(place.write(&wanted).await)?,
-        Err(outcome) => outcome,
+    let done = match place.wanted(&item).await {
+        Ok(Ok(wanted)) => place.write(&wanted).await,
+        Ok(Err(outcome)) => Ok(outcome),
+        Err(error) => Err(error),
     };
-    Ok((item, outcome))
+    Ok((item, outcome(done)?))
 }
 
 /// Brings an object back under another name.
 async fn beside(place: Place, item: Item) -> Result<(Item, Outcome), CopyError> {
-    let outcome = match place.wanted(&item).await? {
-        Ok(wanted) => outcome(place.write_beside(&wanted).await)?,
-        Err(outcome) => outcome,
+    let done = match place.wanted(&item).await {
+        Ok(Ok(wanted)) => place.write_beside(&wanted).await,
+        Ok(Err(outcome)) => Ok(outcome),
+        Err(error) => Err(error),
     };
-    Ok((item, outcome))
+    Ok((item, outcome(done)?))
 }
 
+/// What fails with one object does not stop the others: one that was overwritten meanwhile (412), or that S3 has in an
+/// archive (`InvalidObjectState`).
 fn outcome(done: Result<Outcome, CopyError>) -> Result<Outcome, CopyError> {
     match done {
         Err(CopyError::Read(error)) => Ok(Outcome::Failed(error.to_string())),
+        Err(CopyError::Aws(error)) if !is_fatal(&error) => Ok(Outcome::Failed(error.to_string())),
         done => done,
     }
 }

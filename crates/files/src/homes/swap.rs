@@ -115,7 +115,8 @@ pub enum InPlace {
 /// # Errors
 /// It is neither, or the folder is not where it was put.
 pub fn in_place(home: &Path, target: &Path) -> io::Result<InPlace> {
-    let kind = |path: &Path| fs::statat(CWD, path, AtFlags::SYMLINK_NOFOLLOW).map(|stat| facts(&stat).kind());
+    let stat = |path: &Path| fs::statat(CWD, path, AtFlags::SYMLINK_NOFOLLOW).map_err(|error| named(error, path));
+    let kind = |path: &Path| stat(path).map(|stat| facts(&stat).kind());
     match kind(home)? {
         Kind::Folder => Ok(InPlace::Folder),
         Kind::Link if leads_to(home, target) && kind(&kept(home))? == Kind::Folder => Ok(InPlace::Link),

@@ -391,10 +391,14 @@ fn is_conflict(error: &AwsError) -> bool {
         || error.status == Some(412)
 }
 
-/// An error that concerns one entry, or the whole run: without permissions nothing else would succeed either.
+/// Whether an error concerns the whole run: without permissions nothing else would succeed either.
+pub(super) fn is_fatal(error: &AwsError) -> bool {
+    error.is_credentials() || error.is_access_denied() || error.is_clock() || error.is("NoSuchBucket")
+}
+
+/// An error that concerns one entry, or the whole run.
 fn refused(error: AwsError) -> Result<Outcome, CopyError> {
-    let is_fatal = error.is_credentials() || error.is_access_denied() || error.is_clock() || error.is("NoSuchBucket");
-    if is_fatal { Err(error.into()) } else { Ok(Outcome::Left(Concern::Failed, error.to_string())) }
+    if is_fatal(&error) { Err(error.into()) } else { Ok(Outcome::Left(Concern::Failed, error.to_string())) }
 }
 
 /// Bytes of a file and their checksum; fewer bytes if it ends before.

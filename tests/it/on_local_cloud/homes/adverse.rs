@@ -150,6 +150,42 @@ fn a_rollback_onto_a_full_disk_is_completed_later() {
     assert_eq!(std::fs::read_to_string(customer.home.join("large")).unwrap(), large);
 }
 
+/// No customer is locked out on both sides after an error of AWS.
+#[test]
+fn a_cutover_and_a_rollback_that_aws_refuses_leave_customers_where_they_are() {
+    let customer = Customer::new();
+    customer.write("kept", "kept");
+    std::fs::create_dir_all(customer.path("mount/17578")).unwrap();
+    let admits = || customer.site.admits(customer.site.port("us-west-2"), &customer.login);
+    let clear = || customer.site.ok(&["local", "faults", "clear"]);
+    faults(&customer.site, &[&["s3.PutObject", "error=403:AccessDenied:no"]]);
+    let refused = customer.json(3, "cutover", &CUTOVER);
+    assert!(refused["failure"].as_str().unwrap().contains("AccessDenied"), "{refused}");
+    assert!(!customer.path("frozen-17578").exists() && !customer.is_link(), "thawed");
+    clear();
+    customer.json(0, "cutover", &CUTOVER);
+    customer.upload("cold", "cold");
+    customer.upload("warm", "warm");
+
+    // One object stops no other.
+    let archived = "error=403:InvalidObjectState:The storage class of the object does not allow it";
+    faults(&customer.site, &[&["s3.GetObject", archived, "--object", "17578/cold"]]);
+    let failed = customer.json(6, "rollback", &ROLLBACK);
+    assert!(failed["failure"].as_str().unwrap().contains("1 object failed"), "{failed}");
+    assert_eq!(failed["left"][0]["key"], "17578/cold", "{failed}");
+    assert!(customer.path("home/.17578.before-cutover/warm").exists());
+    clear();
+    assert!(customer.is_link() && admits());
+
+    faults(&customer.site, &[&["s3.ListObjectsV2", "error=403:AccessDenied:no"]]);
+    let refused = customer.json(1, "rollback", &ROLLBACK);
+    assert!(refused["error"].as_str().unwrap().contains("AccessDenied"), "{refused}");
+    clear();
+    assert!(customer.is_link() && admits());
+    customer.json(0, "rollback", &ROLLBACK);
+    assert_eq!(std::fs::read_to_string(customer.home.join("cold")).unwrap(), "cold");
+}
+
 /// A file that never stops growing is left, and is no reason to hang; what grew before is whole.
 #[test]
 fn a_file_that_grows_for_ever_is_left() {

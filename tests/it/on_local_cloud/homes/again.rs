@@ -68,6 +68,28 @@ fn all_homes_are_those_that_were_cut_over_too() {
     assert!(!customer.is_link());
 }
 
+/// Of many homes, one that has no account counts as a failure, and the others are cut over.
+#[test]
+fn a_home_without_an_account_does_not_end_a_cutover() {
+    let customer = Customer::with_mount();
+    customer.write("file", "x");
+    std::fs::create_dir(customer.path("home/17577")).unwrap();
+    // Without a question, since there is none.
+    let none = customer.site.ends_with(3, &customer.all("rollback", &["--mount", "mount"]));
+    assert!(none.contains("no home was cut over"), "{none}");
+    let cutover = |code: i32, more: &[&str]| {
+        customer.site.ends_with(code, &[&customer.all("cutover", &PLAIN)[..], &["--frozen"], more].concat())
+    };
+    let rehearsed = cutover(6, &["--dry-run"]);
+    assert!(rehearsed.contains("or pass --cluster"), "{rehearsed}");
+    assert!(rehearsed.contains("home 17578: would be cut over"), "{rehearsed}");
+    let ended = cutover(3, &[]);
+    assert!(ended.contains("or pass --cluster") && !customer.is_link(), "{ended}");
+    let moved = cutover(6, &["--max-failures", "1"]);
+    assert!(moved.contains("or pass --cluster") && moved.contains("home 17578: cut over"), "{moved}");
+    assert!(customer.is_link());
+}
+
 #[test]
 fn an_empty_selection_is_an_error() {
     let customer = Customer::new();
