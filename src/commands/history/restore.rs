@@ -90,7 +90,7 @@ pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> 
         let view = RestoreView::new(&environment.name, &selection, &summary, args.dry_run, done);
         printer.json("history-restore/1", &view);
     };
-    if summary.changes() + summary.same + summary.kept == 0 {
+    if summary.changes() + summary.same + summary.kept + summary.absent == 0 {
         let message = format!("nothing has ever been stored at or below {}", args.path);
         let hint = format!("a folder ends with `/`; `sftpctl history list {}` shows what there is", args.files.words());
         return Err(CliError::new(Exit::Usage, message).hint(hint));

@@ -4,6 +4,9 @@ use jiff::civil::{Date, time};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
+/// A time as it is shown.
+pub(super) use crate::report::format::time as shown;
+
 /// The last second of a date, or a time of RFC 3339. Seconds since 1970.
 pub(in crate::commands) fn until(text: &str) -> Result<i64, String> {
     instant(text, time(23, 59, 59, 0))
@@ -36,11 +39,6 @@ pub(super) fn size(text: &str) -> Result<u64, String> {
     };
     let bytes = number.parse::<u64>().ok().and_then(|number| number.checked_mul(unit));
     bytes.ok_or_else(|| "expected bytes, such as 500K, 50M or 1G".to_owned())
-}
-
-/// A time as it is shown.
-pub(super) fn shown(seconds: i64) -> String {
-    Timestamp::from_second(seconds).map_or_else(|_| seconds.to_string(), |time| time.to_string())
 }
 
 /// Now, less some seconds.

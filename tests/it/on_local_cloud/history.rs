@@ -224,6 +224,12 @@ fn folder_is_restored_as_of_a_time() {
     assert_eq!(content("in/changed").as_deref(), Some("before\n"));
     assert_eq!(content("in/kept").as_deref(), Some("kept\n"));
     assert_eq!(content("in/new"), None, "--exact");
+    // Of a file that is removed already nothing is left to do.
+    me.put("in/new", "new\n");
+    for removed in [1, 0] {
+        let done = me.history("restore", &["in/new", "--at", &then, "--exact", "--yes"]);
+        assert_eq!(done[0]["toRemove"], removed, "{done:?}");
+    }
 
     // A customer writes after the plan: the upload stays.
     me.put("in/changed", "after\n");

@@ -40,6 +40,8 @@ pub struct Summary {
     pub same: u64,
     /// Files that did not exist then, and are kept.
     pub kept: u64,
+    /// Files that neither exist nor did then.
+    pub absent: u64,
     /// The first steps.
     pub samples: Vec<Step>,
 }
@@ -121,7 +123,10 @@ pub async fn plan(bucket: &Bucket, selection: &Selection, which: &Which, exact: 
                 summary.kept += 1;
                 continue;
             }
-            Verdict::Nothing => continue,
+            Verdict::Nothing => {
+                summary.absent += 1;
+                continue;
+            }
         };
         summary.add(&step);
         steps.push(step)?;

@@ -203,7 +203,6 @@ async fn run_that_failed_goes_on() {
     assert_eq!(done.commit, Some(in_one_run().await));
 }
 
-/// As after a kill between git's checkpoint and the note of it.
 /// Git leaves a report of a `fast-import` that was killed, and its pack. A pack that is being written is not touched.
 #[tokio::test]
 async fn what_killed_imports_have_left_is_removed() {
@@ -221,6 +220,7 @@ async fn what_killed_imports_have_left_is_removed() {
     assert_eq!([&crash, &old, &new].map(|file| file.exists()), [false, false, true]);
 }
 
+/// As after a kill between git's checkpoint and the note of it.
 #[tokio::test]
 async fn commits_without_a_note_are_recognized() {
     let dir = tempfile::tempdir().unwrap();
