@@ -31,7 +31,7 @@ const CHECKS: [(&str, &str, &str); 2] = [("check", "4s", " --no-canary"), ("cana
 
 /// Seconds without an answer after which the timers call a mount hung, which they find 15 s after it began at the latest; and
 /// seconds more until they abort it: restarting a mount that is only slow breaks the uploads in progress.
-const DEADLINE: u32 = 10;
+const DEADLINE: u32 = 9;
 const CONFIRM: u32 = 10;
 
 /// The name of the service.
@@ -209,6 +209,9 @@ mod tests {
             assert!(lines.contains(&line), "{line}: {lines:?}");
         }
         assert!(!of_s3_files[1].text.contains("RequiresMountsFor"), "{lines:?}");
+        // The interval, the timer's accuracy and the deadline, with time for two programs to start.
+        let interval: u32 = CHECKS[0].1.trim_end_matches('s').parse().unwrap();
+        assert!(files[3].text.contains("AccuracySec=1s") && interval + 1 + DEADLINE < 15);
         assert!(files[2].text.contains("--no-canary") && !files[4].text.contains("--no-canary"));
         assert!(files[3].text.contains("PartOf=sftpctl-mount-sftp.service\n"), "{}", files[3].text);
         let links = links(&of_s3fs);
