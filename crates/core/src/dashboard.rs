@@ -115,7 +115,7 @@ impl Layout<'_> {
         let name = &self.environment.name;
         let text = format!(
             "# SFTP environment {name}\n\nMade by sftpctl: `sftpctl deploy --env {name}` undoes changes by hand. \
-             Who did what: `sftpctl history`. Why a customer is refused: `sftpctl test-login --env {name}`."
+             Who did what: `sftpctl logs --env {name}`. Why a customer is refused: `sftpctl test-login --env {name}`."
         );
         self.add(ABOUT, "text", (WIDTH, 3), json!({ "markdown": text }));
     }

@@ -17,7 +17,7 @@ use sftpctl_core::node::Node;
 use sftpctl_core::spec::model::Environment;
 use sftpctl_core::spec::names;
 
-use super::stray::{self, Orphan, Search, Stray};
+use super::stray::{self, Found, Orphan, Search, Stray};
 use super::tags;
 use crate::resources::resource::{Resource, ResourceError};
 
@@ -149,10 +149,15 @@ impl Stray for Strays {
         "dashboards"
     }
 
-    /// Dashboards belong to no region: one search finds it.
+    /// Dashboards belong to no region: one search finds it, also if the home region is not among those of the file.
+    async fn find_all(&self, search: &Search<'_>) -> Vec<(String, Found)> {
+        let home = &search.environment.home_region;
+        vec![(self.label(home), self.find(search, home).await)]
+    }
+
     async fn find(&self, search: &Search<'_>, region: &str) -> Result<Vec<Orphan>, AwsError> {
         let environment = search.environment;
-        if environment.metrics.dashboard || region != environment.home_region {
+        if environment.metrics.dashboard {
             return Ok(Vec::new());
         }
         let name = names::dashboard(environment);

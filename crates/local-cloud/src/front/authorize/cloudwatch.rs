@@ -40,7 +40,7 @@ fn name<'a>(operation: &str, asked: &Asked<'a>) -> Result<&'a str, String> {
         return asked.json["DashboardName"].as_str().ok_or_else(|| "the request has no DashboardName".to_owned());
     }
     match asked.json["DashboardNames"].as_array().map(Vec::as_slice) {
-        Some([name]) => name.as_str().ok_or_else(|| "the name of the dashboard is no text".to_owned()),
+        Some([name]) => name.as_str().ok_or_else(|| "the name of the dashboard is not a string".to_owned()),
         _ => Err("the local cloud deletes one dashboard at a time".to_owned()),
     }
 }
