@@ -59,6 +59,7 @@ fn of_command(path: &str) -> Option<&'static [Exit]> {
         | "policy teardown"
         | "policy users"
         | "policy guard"
+        | "policy canary"
         | "policy aliases"
         | "policy history"
         | "policy restore"

@@ -31,18 +31,27 @@ pub(super) async fn send_canary(
     sender: &Sender,
     printer: Printer,
 ) -> Result<Exit, CliError> {
+    Ok(show(&canary(aws, environment, regions, sender).await?, printer))
+}
+
+/// Logs a canary in at the server of each region.
+pub(super) async fn canary(
+    aws: &Arc<Aws>,
+    environment: &Environment,
+    regions: &[String],
+    sender: &Sender,
+) -> Result<Vec<LoginCheck>, CliError> {
     if regions.is_empty() {
-        return Ok(Exit::Ok);
+        return Ok(Vec::new());
     }
-    let checks = verify::verify(aws, environment, regions, sender).await.map_err(|error| {
+    verify::verify(aws, environment, regions, sender).await.map_err(|error| {
         let hint = match &error {
             VerifyError::Aws(error) => error.hint(),
             VerifyError::Busy => Some("rerun when they have finished".to_owned()),
             VerifyError::NoCluster | VerifyError::Hash(_) => None,
         };
         CliError::from_error(Exit::Failed, &error, hint)
-    })?;
-    Ok(show(&checks, printer))
+    })
 }
 
 /// A log-in as `login/1`: what was tried, and the result in the form of `doctor`'s checks.

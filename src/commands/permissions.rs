@@ -45,6 +45,8 @@ pub(crate) enum Permissions {
     MovesHomes,
     /// Logs a customer in, and finds out why that failed.
     ChecksLogins,
+    /// Logs a canary in, and reports whether it was admitted.
+    ReportsCanaries,
     /// Reads the environment, and writes its state.
     ChangesState,
 }
@@ -71,6 +73,7 @@ impl Permissions {
             Self::PreWarms => vec![Policy::Users, Policy::State, Policy::PreWarm],
             Self::MovesHomes => with_companions(Policy::Homes),
             Self::ChecksLogins => vec![Policy::Users, Policy::Reader],
+            Self::ReportsCanaries => with_companions(Policy::Canary),
             Self::ChangesState => vec![Policy::Reader, Policy::State],
         }
     }

@@ -1,26 +1,64 @@
 //! `sftpctl verify`: logs a canary in at every server.
 
+use std::sync::Arc;
+
 use super::args::AwsArgs;
 use super::login_checks;
 use super::permissions::Permissions;
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::report::Printer;
-use sftpctl_engine::verify::Sender;
+use sftpctl_aws::Aws;
+use sftpctl_core::spec::model::Environment;
+use sftpctl_core::spec::names;
+use sftpctl_engine::verify::{LoginCheck, Sender};
+
+/// The metric that the alarm `no-canary` watches (templates/region/alarms.yaml).
+const METRIC: &str = "CanaryLogIns";
 
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  sftpctl verify --env 99\n  sftpctl verify --env 99 --region us-west-2\n\n\
-    A canary account is created, logs in at every server, and is deleted. The exit code is 1 if a server refuses it.")]
+#[command(after_help = "Examples:\n  sftpctl verify --env 99\n  sftpctl verify --env 99 --region us-west-2\n  \
+    sftpctl verify --env 99 --put-metric\n\n\
+    A canary account is created, logs in at every server, and is deleted. The exit code is 1 if a server refuses it.\n\
+    On a schedule, with --put-metric, it feeds the alarms of `alarms.no_canary_in_minutes` (docs/monitoring.md).")]
 pub(super) struct Args {
     #[command(flatten)]
     aws: AwsArgs,
     /// Check only the server in this region (repeatable)
     #[arg(long = "region", value_name = "REGION")]
     regions: Vec<String>,
+    /// Put 1 or 0 for each region into the metric of the alarm `no-canary`
+    #[arg(long)]
+    put_metric: bool,
 }
 
 pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> {
-    let (environment, aws) = args.aws.connect(Permissions::Deploys, printer).await?;
+    let permissions = if args.put_metric { Permissions::ReportsCanaries } else { Permissions::ChecksLogins };
+    let (environment, aws) = args.aws.connect(permissions, printer).await?;
     let regions = login_checks::regions(&environment, &args.regions)?;
-    login_checks::send_canary(&aws, &environment, &regions, &Sender::Verify, printer).await
+    let checks = login_checks::canary(&aws, &environment, &regions, &Sender::Verify).await?;
+    let exit = login_checks::show(&checks, printer);
+    if args.put_metric {
+        put_metric(&aws, &environment, &checks).await?;
+    }
+    Ok(exit)
+}
+
+/// Reports each check to its region's CloudWatch. All are tried: one region that is down must not raise the others' alarms.
+async fn put_metric(aws: &Arc<Aws>, environment: &Environment, checks: &[LoginCheck]) -> Result<(), CliError> {
+    let mut failed = None;
+    for check in checks {
+        let namespace = format!("sftpctl/{}", names::resource_stem(environment, &check.region));
+        let value = if check.admitted { 1.0 } else { 0.0 };
+        if let Err(error) = aws.cloudwatch(&check.region).put_value(&namespace, METRIC, value).await {
+            failed = Some(error);
+        }
+    }
+    match failed {
+        None => Ok(()),
+        Some(error) => {
+            let hint = "without it the alarm `no-canary` is raised; `sftpctl policy canary` prints what it needs";
+            Err(CliError::from_error(Exit::Failed, &error, error.hint().or_else(|| Some(hint.to_owned()))))
+        }
+    }
 }

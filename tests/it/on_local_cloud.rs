@@ -2,6 +2,7 @@
 
 mod aliases;
 mod assumed_role;
+mod canary;
 mod changed_answers;
 mod choices;
 mod contract;

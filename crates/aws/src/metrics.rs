@@ -1,7 +1,7 @@
 //! Values of CloudWatch's metrics.
 
 use aws_sdk_cloudwatch::primitives::DateTime;
-use aws_sdk_cloudwatch::types::{Dimension, Metric, MetricDataQuery, MetricStat};
+use aws_sdk_cloudwatch::types::{Dimension, Metric, MetricDataQuery, MetricDatum, MetricStat, StandardUnit};
 
 use super::error::Call as _;
 use super::{AwsError, CloudWatch};
@@ -28,6 +28,19 @@ pub struct MetricSpan {
 }
 
 impl CloudWatch {
+    /// Adds a value to a metric without dimensions, at the time of AWS's clock.
+    pub async fn put_value(&self, namespace: &str, metric: &str, value: f64) -> Result<(), AwsError> {
+        let datum = MetricDatum::builder().metric_name(metric).value(value).unit(StandardUnit::Count).build();
+        self.0
+            .put_metric_data()
+            .namespace(namespace)
+            .metric_data(datum)
+            .send()
+            .await
+            .call("cloudwatch:PutMetricData", namespace)?;
+        Ok(())
+    }
+
     /// The values of each series, the newest first; none where CloudWatch has none.
     pub async fn values(&self, all: &[Series], span: MetricSpan) -> Result<Vec<Vec<f64>>, AwsError> {
         let mut values: Vec<Vec<(i64, f64)>> = vec![Vec::new(); all.len()];

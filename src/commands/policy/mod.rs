@@ -81,6 +81,9 @@ enum Verb {
     /// Print the policy for logs, who and users silent
     #[command(after_help = "Example:\n  sftpctl policy logs --env 99 > logs.json")]
     Logs(print::Args),
+    /// Print the policy for verify --put-metric, in addition to those for users and the reader
+    #[command(after_help = "Example:\n  sftpctl policy canary --env 99 > canary.json")]
+    Canary(print::Args),
     /// Print the policy for the state in a bucket, in addition to the others
     #[command(after_help = "Examples:\n  \
         sftpctl policy state --env 99 > state.json\n  \
@@ -128,6 +131,7 @@ pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> 
         Verb::TableImport(args) => (Policy::TableImport, args),
         Verb::PreWarm(args) => (Policy::PreWarm, args),
         Verb::Logs(args) => (Policy::Logs, args),
+        Verb::Canary(args) => (Policy::Canary, args),
         Verb::State(args) => (Policy::State, args),
         Verb::Boundary(args) => (Policy::Boundary, args),
     };

@@ -56,7 +56,7 @@ pub struct Stack {
     /// Alarms with a period below a minute.
     pub fast_alarms: u64,
     pub composite_alarms: u64,
-    /// Metrics made from log lines.
+    /// Metrics made from log lines, and that of canaries.
     pub metrics: u64,
     /// How many of them get a value with every log line, not only with those that match.
     pub steady_metrics: u64,
@@ -234,7 +234,13 @@ impl Stack {
     fn count(&mut self, property: &PropertyChange) {
         let Some((_, kind)) = property.name.strip_suffix(')').and_then(|name| name.split_once(" (")) else { return };
         let count = match kind {
-            "AWS::CloudWatch::Alarm" => &mut self.alarms,
+            "AWS::CloudWatch::Alarm" => {
+                // With its metric, which no resource makes.
+                if property.name.starts_with("NoCanaryAlarm ") {
+                    self.metrics = changed(self.metrics, property);
+                }
+                &mut self.alarms
+            }
             "AWS::CloudWatch::CompositeAlarm" => &mut self.composite_alarms,
             "AWS::Logs::MetricFilter" => &mut self.metrics,
             "AWS::ApiGateway::Method" => &mut self.methods,
@@ -245,8 +251,13 @@ impl Stack {
             "AWS::DynamoDB::Table" => &mut self.guards,
             _ => return,
         };
-        *count = if property.before.is_none() { count.saturating_sub(1) } else { *count + 1 };
+        *count = changed(*count, property);
     }
+}
+
+/// How many there were before a resource was added or removed.
+fn changed(count: u64, property: &PropertyChange) -> u64 {
+    if property.before.is_none() { count.saturating_sub(1) } else { count + 1 }
 }
 
 fn old_versions_days(lifecycle: &Value) -> Option<u64> {
@@ -270,12 +281,13 @@ fn stack(environment: &Environment, region: &str) -> Result<Stack, TemplateError
         resource["Type"] == "AWS::Events::Rule" && resource["Properties"]["Targets"][0]["RoleArn"].is_object()
     };
     let is_steady = |resource: &Value| !resource["Properties"]["MetricTransformations"][0]["DefaultValue"].is_null();
+    let is_canary = |resource: &Value| resource["Properties"]["MetricName"] == "CanaryLogIns";
     let fast_alarms = count(&is_fast);
     Ok(Stack {
         alarms: of_type("AWS::CloudWatch::Alarm") - fast_alarms,
         fast_alarms,
         composite_alarms: of_type("AWS::CloudWatch::CompositeAlarm"),
-        metrics: of_type("AWS::Logs::MetricFilter"),
+        metrics: of_type("AWS::Logs::MetricFilter") + count(&is_canary),
         steady_metrics: count(&is_steady),
         refusal_reasons: environment.metrics.refusal_reasons,
         methods: of_type("AWS::ApiGateway::Method"),

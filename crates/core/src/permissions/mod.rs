@@ -9,6 +9,7 @@ mod agent;
 mod aliases;
 mod arns;
 mod boundary;
+mod canary;
 mod deployer;
 mod guard;
 mod history;
@@ -73,6 +74,8 @@ pub enum Policy {
     PreWarm,
     /// Reads the logs of log-ins and sessions.
     Logs,
+    /// Reports whether canaries were admitted; in addition to [`Self::Users`] and [`Self::Reader`].
+    Canary,
     /// Keeps the state in a bucket; in addition to any of the others.
     State,
     /// The permissions boundary of the roles that a deployment creates.
@@ -99,6 +102,7 @@ impl std::fmt::Display for Policy {
             Self::TableImport => "table-import",
             Self::PreWarm => "pre-warm",
             Self::Logs => "logs",
+            Self::Canary => "canary",
             Self::State => "state",
             Self::Boundary => "boundary",
         })
@@ -106,7 +110,7 @@ impl std::fmt::Display for Policy {
 }
 
 impl Policy {
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::Deployer,
         Self::Stack,
         Self::S3Files,
@@ -124,6 +128,7 @@ impl Policy {
         Self::TableImport,
         Self::PreWarm,
         Self::Logs,
+        Self::Canary,
         Self::State,
         Self::Boundary,
     ];
@@ -160,6 +165,7 @@ pub fn document(policy: Policy, site: Site<'_>) -> Option<Value> {
         Policy::TableImport => table_import::statements(&arns, site.state?)?,
         Policy::PreWarm => users::pre_warming(&arns),
         Policy::Logs => logs::statements(&arns),
+        Policy::Canary => canary::statements(&arns),
         Policy::Boundary => boundary::statements(&arns),
         Policy::State => state::statements(&arns, site.state?, &["s3:GetObject", "s3:PutObject"])?,
     };
@@ -203,6 +209,7 @@ pub fn companions(policy: Policy, site: Site<'_>) -> Vec<Policy> {
         Policy::S3Files => vec![Policy::Stack],
         Policy::Aliases => needed.filter(|other| *other == Policy::State).collect(),
         Policy::Restore => vec![Policy::History],
+        Policy::Canary => vec![Policy::Users, Policy::Reader],
         Policy::Homes => vec![Policy::Users],
         _ => Vec::new(),
     }

@@ -442,6 +442,10 @@ fn asked_alarms(checker: &mut Checker<'_>, file: &File) {
     if let Some(minutes) = alarms.no_log_in_minutes.as_ref().filter(|minutes| !is_whole(minutes.value)) {
         checker.fault(minutes, "minutes without a log-in must be a multiple of 5, from 5 to 1440");
     }
+    if let Some(minutes) = alarms.no_canary_in_minutes.as_ref().filter(|minutes| !is_whole(minutes.value)) {
+        checker.fault(minutes, "minutes without a canary must be a multiple of 5, from 5 to 1440").hint =
+            Some("at least twice the interval of the scheduled `sftpctl verify --put-metric`".into());
+    }
     if let Some(most) = alarms.replication_ms.as_ref().filter(|most| !(1..=3_600_000).contains(&most.value)) {
         checker.fault(most, "a write must take 1 to 3600000 milliseconds to another region");
     }

@@ -120,6 +120,7 @@ pub(super) fn fill(file: File) -> Environment {
             authorizer_duration_ms: file.alarms.authorizer_duration_ms.unwrap_or(3000),
             api_5xx: file.alarms.api_5xx.unwrap_or(1),
             no_log_in_minutes: file.alarms.no_log_in_minutes.map(|minutes| minutes.value),
+            no_canary_in_minutes: file.alarms.no_canary_in_minutes.map(|minutes| minutes.value),
             replication_ms: file.alarms.replication_ms.map(|milliseconds| milliseconds.value),
             dead_letters: file.alarms.dead_letters.is_some_and(|asked| asked.value),
             runbook: file.alarms.runbook.map(|url| url.value),

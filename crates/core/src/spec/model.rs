@@ -312,6 +312,8 @@ pub struct Alarms {
     pub api_5xx: u32,
     /// Minutes without a log-in; `None` for no alarm.
     pub no_log_in_minutes: Option<u32>,
+    /// Minutes without an admitted canary of `verify --put-metric`; `None` for no alarm.
+    pub no_canary_in_minutes: Option<u32>,
     /// Milliseconds that a write takes to another region; `None` for no alarm.
     pub replication_ms: Option<u32>,
     /// Whether messages in the queues of dead letters raise an alarm.

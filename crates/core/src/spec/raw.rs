@@ -362,6 +362,10 @@ pub(super) struct Alarms {
     /// which is billed in each region, as is its metric.
     #[schemars(with = "Option<u32>")]
     pub(super) no_log_in_minutes: Option<Spanned<u32>>,
+    /// Minutes without a canary that `sftpctl verify --put-metric` reported as admitted, in a region with a server: a multiple of
+    /// 5, at most a day. Without it there is no such alarm, which is billed in each region, as is its metric.
+    #[schemars(with = "Option<u32>")]
+    pub(super) no_canary_in_minutes: Option<Spanned<u32>>,
     /// Milliseconds that a write of the home region takes to another on average, for fifteen minutes. Without it there is no
     /// such alarm, which is billed for each other region.
     #[schemars(with = "Option<u32>")]

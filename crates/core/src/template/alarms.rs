@@ -7,8 +7,8 @@ use crate::spec::model::Environment;
 use crate::spec::names;
 
 /// Parameters that no rendered template has: each alarm has its own values.
-pub(super) const PARAMETERS: [&str; 3] = ["NoLogInPeriods", "ReceivingRegion", "ReplicationThresholdMs"];
-/// Minutes of a period of the alarm on log-ins.
+pub(super) const PARAMETERS: [&str; 4] = ["NoCanaryPeriods", "NoLogInPeriods", "ReceivingRegion", "ReplicationThresholdMs"];
+/// Minutes of a period of the alarms on log-ins and canaries.
 pub(crate) const PERIOD_MINUTES: u32 = 5;
 /// Ends of the names of the alarms that every region has.
 const OF_EVERY_REGION: [&str; 5] =
@@ -22,11 +22,16 @@ pub(super) fn repeat(
 ) -> Result<(), TemplateError> {
     let mut take = |id: &'static str| resources.remove(id).ok_or(TemplateError::Lacks(id));
     let (metric, mut no_log_ins) = (take("LogInsMetric")?, take("NoLogInsAlarm")?);
+    let mut no_canary = take("NoCanaryAlarm")?;
     let (replication, dead_letters) = (take("ReplicationAlarm")?, take("DeadLettersAlarm")?);
     if let Some(minutes) = no_log_in_minutes(environment, region) {
         no_log_ins["Properties"]["EvaluationPeriods"] = json!(minutes / PERIOD_MINUTES);
         resources.insert("LogInsMetric".to_owned(), metric);
         resources.insert("NoLogInsAlarm".to_owned(), no_log_ins);
+    }
+    if let Some(minutes) = no_canary_in_minutes(environment, region) {
+        no_canary["Properties"]["EvaluationPeriods"] = json!(minutes / PERIOD_MINUTES);
+        resources.insert("NoCanaryAlarm".to_owned(), no_canary);
     }
     for (receiving, threshold) in replicas(environment, region) {
         let mut alarm = replication.clone();
@@ -57,6 +62,7 @@ pub(super) fn repeat(
 pub fn alarms(environment: &Environment, region: &str) -> Vec<String> {
     let mut ends: Vec<String> = OF_EVERY_REGION.map(str::to_owned).into();
     ends.extend(no_log_in_minutes(environment, region).map(|_| "no-log-ins".to_owned()));
+    ends.extend(no_canary_in_minutes(environment, region).map(|_| "no-canary".to_owned()));
     ends.extend(replicas(environment, region).map(|(receiving, _)| format!("replication-{receiving}")));
     ends.extend(queues(environment, region).map(|cluster| format!("dead-letters-{cluster}")));
     ends.iter().map(|end| name(environment, region, end)).collect()
@@ -68,8 +74,16 @@ fn name(environment: &Environment, region: &str, end: &str) -> String {
 
 /// Minutes without a log-in, where there is a server.
 fn no_log_in_minutes(environment: &Environment, region: &str) -> Option<u32> {
-    let has_server = environment.regions.get(region).is_some_and(|region| region.server);
-    environment.alarms.no_log_in_minutes.filter(|_| has_server)
+    environment.alarms.no_log_in_minutes.filter(|_| has_server(environment, region))
+}
+
+/// Minutes without an admitted canary, where there is a server.
+fn no_canary_in_minutes(environment: &Environment, region: &str) -> Option<u32> {
+    environment.alarms.no_canary_in_minutes.filter(|_| has_server(environment, region))
+}
+
+fn has_server(environment: &Environment, region: &str) -> bool {
+    environment.regions.get(region).is_some_and(|region| region.server)
 }
 
 /// The regions that the home region sends accounts to, with the milliseconds that they may take.
@@ -94,8 +108,9 @@ mod tests {
     use super::*;
     use crate::spec;
 
-    const ASKED: &str = "files: { events: true }\nalarms: { no_log_in_minutes: 60, replication_ms: 30000, \
-                         dead_letters: true, runbook: \"https://wiki.example.com/sftp\" }\n";
+    const ASKED: &str = "files: { events: true }\nalarms: { no_log_in_minutes: 60, \
+                         no_canary_in_minutes: 90, replication_ms: 30000, dead_letters: true, \
+                         runbook: \"https://wiki.example.com/sftp\" }\n";
 
     fn environment(more: &str) -> Environment {
         let file = format!("{}{more}", include_str!("../../../../environments/99.yaml"));
@@ -137,9 +152,9 @@ mod tests {
             more.map(|name| name.strip_prefix(&stem).unwrap().to_owned()).collect::<Vec<_>>()
         };
         let home = ends("us-west-2");
-        assert_eq!(home[..3], ["no-log-ins", "replication-us-east-1", "replication-us-east-2"]);
+        assert_eq!(home[..4], ["no-log-ins", "no-canary", "replication-us-east-1", "replication-us-east-2"]);
         assert_eq!(
-            home[3..].iter().map(String::as_str).collect::<Vec<_>>(),
+            home[4..].iter().map(String::as_str).collect::<Vec<_>>(),
             [
                 "dead-letters-99-0",
                 "dead-letters-99-1",
@@ -149,7 +164,7 @@ mod tests {
                 "dead-letters-99-5"
             ]
         );
-        assert_eq!(ends("us-east-2"), ["no-log-ins"]);
+        assert_eq!(ends("us-east-2"), ["no-log-ins", "no-canary"]);
         assert_eq!(ends("us-east-1"), Vec::<String>::new(), "a region without a server has no log-ins");
     }
 
@@ -162,6 +177,7 @@ mod tests {
         }
         let find = |end: &str| &all.iter().find(|(name, _)| name.ends_with(end)).unwrap().1;
         assert_eq!(find("no-log-ins")["EvaluationPeriods"], 12);
+        assert_eq!(find("no-canary")["EvaluationPeriods"], 18);
         let replication = find("replication-us-east-1");
         assert_eq!(
             (&replication["Threshold"], &replication["Dimensions"][1]["Value"]),

@@ -169,6 +169,12 @@ fn shipped_environments_are_valid() {
     "must be a multiple of 5, from 5 to 1440",
     ""
 )]
+#[case::no_canary(
+    "clusters:",
+    "alarms: { no_canary_in_minutes: 1445 }\nclusters:",
+    "must be a multiple of 5, from 5 to 1440",
+    "at least twice the interval"
+)]
 #[case::replication("clusters:", "alarms: { replication_ms: 0 }\nclusters:", "1 to 3600000 milliseconds", "")]
 #[case::dead_letters(
     "clusters:",

@@ -12,6 +12,7 @@ pub(super) const ROWS: &[Row] = &[
     ("ListMetrics", "cloudwatch:ListMetrics", ""),
     ("ListTagsForResource", "cloudwatch:ListTagsForResource", "dashboard"),
     ("PutDashboard", "cloudwatch:PutDashboard", "dashboard"),
+    ("PutMetricData", "cloudwatch:PutMetricData", ""),
     ("TagResource", "cloudwatch:TagResource", "dashboard"),
 ];
 
@@ -28,6 +29,10 @@ pub(super) fn needs(action: &str, kind: &'static str, asked: &Asked<'_>) -> Resu
     };
     let tags = tag_list(&asked.json["Tags"]);
     let mut all = vec![Need::new(action, kind, &resource).with_tags(&tags)];
+    if asked.operation == "PutMetricData" {
+        let namespace = asked.member("Namespace")?;
+        all = all.into_iter().map(|need| need.with("cloudwatch:namespace", namespace)).collect();
+    }
     if asked.operation == "PutDashboard" && !tags.is_empty() {
         all.push(Need::new("cloudwatch:TagResource", kind, &resource).with_tags(&tags));
     }
@@ -63,6 +68,9 @@ mod tests {
             let action = format!("cloudwatch:{operation}");
             assert_eq!(shown(&asked("monitoring", operation, post(&body))), [(action.as_str(), dashboard)]);
         }
+        let put = post(r#"{"Namespace":"sftpctl/99-upload-us-west-2"}"#);
+        let metric = super::needs("cloudwatch:PutMetricData", "", &asked("monitoring", "PutMetricData", put)).unwrap();
+        assert_eq!(metric[0].context["cloudwatch:namespace"], ["sftpctl/99-upload-us-west-2"]);
         let put = post(r#"{"DashboardName":"99-upload","Tags":[{"Key":"a","Value":"b"}]}"#);
         let both = [("cloudwatch:PutDashboard", dashboard), ("cloudwatch:TagResource", dashboard)];
         assert_eq!(shown(&asked("monitoring", "PutDashboard", put)), both);
