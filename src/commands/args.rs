@@ -312,6 +312,16 @@ impl EnvArgs {
         Ok((aws, doctor::Options { environment, place, package: self.package.clone(), role: None }))
     }
 
+    /// The environment and its records, which are only read. The account is not checked: AWS is asked for nothing else, and
+    /// records name their account.
+    pub(crate) async fn open_records(&self, printer: Printer) -> Result<(Environment, Store), CliError> {
+        let environment = self.aws.load(self.state.as_ref(), printer)?;
+        let place = self.aws.state_place(self.state.as_ref(), &environment);
+        let aws = self.aws.place(Permissions::Reads, &environment, &[&place]).await?;
+        let store = run::store(&run::session(&environment, aws).await?, &environment, &place);
+        Ok((environment, store))
+    }
+
     /// The environment and its state, without a run.
     pub(crate) async fn open_state(&self, printer: Printer) -> Result<(Environment, Store), CliError> {
         let (environment, aws) = self.aws.connect_for(Permissions::ChangesState, self.state.as_ref(), printer).await?;

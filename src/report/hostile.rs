@@ -16,12 +16,14 @@ use sftpctl_core::shown::Text;
 use sftpctl_core::spec;
 use sftpctl_engine::drift::model::{Drifted, Property, Report, Unseen};
 use sftpctl_engine::run::Orphans;
+use sftpctl_engine::state::failure::{FailedStep, Failure};
 use sftpctl_engine::state::model::LastRun;
 use sftpctl_testkit::harmless::{HOSTILE, harm};
 
 use super::events::live::Live;
 use super::events::plain::Plain;
 use super::status::{ResourceStatus, StatusReport};
+use super::why::{self, Standing, WhyReport};
 use super::{account, annotations, connect, doctor, drift, json, markdown, plan_view, status, summary};
 
 fn hostile() -> impl Strategy<Value = String> {
@@ -108,6 +110,32 @@ fn status_report(text: &str) -> StatusReport {
     }
 }
 
+fn why_report(text: &str, standing: Standing) -> WhyReport {
+    let last = status_report(text).last_run.unwrap();
+    let step = FailedStep {
+        step: node(text),
+        title: text.to_owned(),
+        at: text.to_owned(),
+        error: text.to_owned(),
+        causes: vec![text.to_owned()],
+        left: text.to_owned(),
+        hint: Some(text.to_owned()),
+    };
+    let line = || (node(text), text.to_owned(), text.to_owned());
+    let failure = Failure::new(text, text, last.clone());
+    WhyReport {
+        environment: text.to_owned(),
+        account: text.to_owned(),
+        standing,
+        failure: Some(Failure { steps: vec![step], not_begun: vec![node(text)], ..failure }),
+        last_run: Some(last),
+        lock_held_by: Some(text.to_owned()),
+        journal_failures: vec![line().into()],
+        without_outcome: vec![line().into()],
+        unverified: vec![text.to_owned()],
+    }
+}
+
 fn doctor_report(text: &str) -> check::Report {
     let checks = vec![
         Check::failed(&Definition::SERVERS, Some(text), text).hint(text),
@@ -182,6 +210,8 @@ fn reports(text: &str, width: usize) -> Vec<Text> {
         account::row(&view).into(),
         account::csv(&view).into(),
         markdown::render(&plan(text)),
+        why::render(&why_report(text, Standing::Unfinished), 0, width),
+        why::render(&why_report(text, Standing::Resolved), 0, width),
     ];
     reports.extend(events(text).iter().filter_map(|event| plain.lines(event)));
     reports
@@ -193,6 +223,7 @@ fn json_lines(text: &str) -> Vec<Text> {
         json::line("plan/1", &plan(text)),
         json::line("drift/1", &drift_report(text)),
         json::line("status/1", &status_report(text)),
+        json::line("status-why/1", &why_report(text, Standing::Unresolved)),
         json::line("doctor/1", &doctor_report(text)),
         json::line("connect/1", &connect::ConnectView::new(text, text, &endpoints)),
         json::line("account/1", &account::view(&account, 0)),

@@ -3,13 +3,14 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
-use sftpctl_core::events::{Event, Summary};
+use sftpctl_core::events::{Event, Reporter, Summary};
 use sftpctl_core::model::{Action, Actual};
 use sftpctl_core::plan::graph::Edges;
 use sftpctl_core::plan::model::Plan;
 
 use super::Run;
 use super::error::RunError;
+use super::failure::Watch;
 use super::summary::{outcome, summarize};
 use crate::execute::deadlines::Deadlines;
 use crate::execute::executor::{self, Context, Job, Task, lock};
@@ -42,9 +43,11 @@ impl Run {
         store.save(&mut self.state).await?;
         let journal = Arc::clone(store.journal());
         let jobs: Vec<Job> = self.jobs(plan, edges, &task);
+        let watch = Arc::new(Watch::new(Arc::clone(&self.reporter)));
+        let reporter: Arc<dyn Reporter> = watch.clone();
         let context = Arc::new(Context {
             aws: Arc::clone(&self.aws),
-            reporter: Arc::clone(&self.reporter),
+            reporter,
             deadlines: Deadlines::new(self.environment.deadlines.clone()),
             stop: self.stop.clone(),
             journal,
@@ -71,6 +74,7 @@ impl Run {
                 .save(&mut self.state)
                 .await
                 .map_err(|error| if summary.changed > 0 { RunError::Unsaved(error) } else { RunError::State(error) })?;
+            self.remember_failures(&outcomes, &watch.failed()).await;
         }
         // No step of this run is left: a request to stop ends it at once from now on.
         if !stop.requested() {

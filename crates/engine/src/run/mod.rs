@@ -5,6 +5,7 @@ mod connect;
 mod drift;
 pub mod error;
 mod execution;
+mod failure;
 mod name_conflicts;
 mod planning;
 mod preflight;

@@ -1,4 +1,6 @@
-//! `sftpctl status`: shows the resources that exist.
+//! `sftpctl status`: shows the resources that exist, or why the last run failed.
+
+mod why;
 
 use super::args::EnvArgs;
 use super::permissions::Permissions;
@@ -9,13 +11,22 @@ use crate::report::{Printer, hints, streams};
 use sftpctl_engine::state::model::LastRun;
 
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  sftpctl status --env 99\n  sftpctl status --env 99 --output json")]
+#[command(after_help = "Examples:\n  \
+    sftpctl status --env 99\n  \
+    sftpctl status --env 99 --output json\n  \
+    sftpctl status --env 99 --why")]
 pub(super) struct Args {
     #[command(flatten)]
     env: EnvArgs,
+    /// Show why the last run with a failure failed, from the state alone, also while another run is at work
+    #[arg(long, conflicts_with = "regions")]
+    why: bool,
 }
 
 pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> {
+    if args.why {
+        return why::run(&args.env, printer).await;
+    }
     let mut run = args.env.open(Permissions::Reads, printer).await?;
     let observed = run.observe().await;
     let mut states = run.states(&observed);
