@@ -13,6 +13,7 @@ use crate::local_cloud::{self, Grant};
 use crate::report::hints::{self, Target};
 use crate::report::{Printer, annotations, streams};
 use sftpctl_aws::Aws;
+use sftpctl_core::plan::selection::Selection;
 use sftpctl_core::shell_word::shell_word;
 use sftpctl_core::spec;
 use sftpctl_core::spec::model::Environment;
@@ -270,6 +271,16 @@ pub(crate) struct EnvArgs {
 impl EnvArgs {
     /// Starts a run of a command with these permissions; with `--local`, starts the local cloud first.
     pub(crate) async fn open(&self, permissions: Permissions, printer: Printer) -> Result<Run, CliError> {
+        self.open_part(permissions, Selection::default(), printer).await
+    }
+
+    /// As [`Self::open`], for a run that deploys only a part of the environment.
+    pub(crate) async fn open_part(
+        &self,
+        permissions: Permissions,
+        selection: Selection,
+        printer: Printer,
+    ) -> Result<Run, CliError> {
         let environment = self.aws.load(self.state.as_ref(), printer)?;
         spec::warnings(&environment).iter().for_each(|warning| streams::progress(format!("warning: {warning}")));
         let state = self.aws.state_place(self.state.as_ref(), &environment);
@@ -278,6 +289,7 @@ impl EnvArgs {
             state,
             environment,
             regions: self.regions.clone(),
+            selection,
             package: self.package.clone(),
             reporter: printer.reporter(),
             abort: stop_now,
@@ -380,6 +392,31 @@ impl StateArgs {
         let (environment, aws) = self.aws.connect_for(permissions, self.state.as_ref(), printer).await?;
         let store = run::store(&aws, &environment, &self.place(&environment));
         Ok((environment, aws, store))
+    }
+}
+
+/// The arguments that limit a deployment to a part of the environment.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Part {
+    /// Only what PATTERN names: a region, a kind, a resource, or the words of a step (repeatable)
+    #[arg(long, value_name = "PATTERN")]
+    only: Vec<String>,
+    /// All but what PATTERN names (repeatable)
+    #[arg(long, value_name = "PATTERN")]
+    skip: Vec<String>,
+}
+
+impl Part {
+    pub(crate) fn selection(&self) -> Selection {
+        Selection { only: self.only.clone(), skip: self.skip.clone() }
+    }
+
+    /// These arguments as text, for another command line.
+    pub(crate) fn words(&self) -> String {
+        let option = |name: &str, patterns: &[String]| {
+            patterns.iter().map(|pattern| format!(" --{name} {}", shell_word(pattern))).collect::<String>()
+        };
+        option("only", &self.only) + &option("skip", &self.skip)
     }
 }
 

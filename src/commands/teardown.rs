@@ -61,7 +61,7 @@ async fn teardown(args: &Args, run: &mut Run, printer: Printer) -> Result<Exit, 
     let observed = run.observe().await;
     let (plan, edges) = run.plan_teardown(&observed, options).await?;
     if !plan.is_empty() {
-        printer.text(|| plan_view::render(&plan, streams::width()));
+        printer.text(|| plan_view::render(&plan, &[], streams::width()));
     }
     let name = run.environment.name.clone();
     if plan.steps.iter().all(|step| step.change.action == Action::Keep) {

@@ -64,6 +64,7 @@ fn run_summary(text: &str) -> Summary {
         failed: 1,
         kept: vec![text.to_owned()],
         later: vec![text.to_owned()],
+        left_out: vec![node(text)],
         regions: vec![row(text)],
         ..Summary::default()
     }
@@ -200,7 +201,7 @@ fn reports(text: &str, width: usize) -> Vec<Text> {
     let (account, plain) = (an_account(text), Plain::default());
     let view = account::view(&account, 0);
     let mut reports = vec![
-        plan_view::render(&plan(text), width),
+        plan_view::render(&plan(text), &plan(text).steps, width),
         summary::render(&run_summary(text), width),
         drift::render(&drift_report(text)),
         status::render(&status_report(text), width),
@@ -209,7 +210,7 @@ fn reports(text: &str, width: usize) -> Vec<Text> {
         account::lines(&view),
         account::row(&view).into(),
         account::csv(&view).into(),
-        markdown::render(&plan(text)),
+        markdown::render(&plan(text), &plan(text).steps),
         why::render(&why_report(text, Standing::Unfinished), 0, width),
         why::render(&why_report(text, Standing::Resolved), 0, width),
     ];
@@ -315,7 +316,7 @@ proptest! {
 
     #[test]
     fn markdown_has_no_elements_and_links_of_others(text in hostile()) {
-        let page = markdown::render(&plan(&text)).to_string();
+        let page = markdown::render(&plan(&text), &plan(&text).steps).to_string();
         let apart = ["@", "#", "$", ":", ".", "-"].map(|letter| format!("<span>{letter}</span>"));
         let mut rest = page.replace("### sftpctl", "");
         for ours in apart.iter().map(String::as_str).chain(["<span></span>", "<code>", "</code>", "<details>", "</details>",

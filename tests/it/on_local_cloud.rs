@@ -38,6 +38,7 @@ mod pull_watch;
 mod rolled_back;
 mod round_trip;
 mod s3_files;
+mod selected;
 mod session_log;
 mod ssh_audit;
 mod state;
