@@ -12,8 +12,8 @@ use crate::exit::Exit;
 use crate::report::plan_view::{self, PlanView};
 use crate::report::{Printer, cost, hints, streams, summary};
 use sftpctl_core::check::{Report, Status};
-use sftpctl_core::model::{Action, Actual};
 use sftpctl_core::kind::NodeId;
+use sftpctl_core::model::{Action, Actual};
 use sftpctl_core::plan::model::{Plan, Step};
 use sftpctl_core::plan::saved::{self, Earlier};
 use sftpctl_engine::execute::executor::Task;
@@ -139,7 +139,11 @@ fn check_saved_plan(args: &Args, saved: Option<&Plan>, run: &mut Run, plan: &Pla
     let (Some(path), Some(saved)) = (&args.plan, saved) else { return Ok(()) };
     let earlier = run.does_saved_plan(&saved::digest(saved));
     saved::check(saved, plan, earlier).map_err(|stale| {
-        CliError::from(stale).hint(format!("plan again: sftpctl plan {}{} --out FILE", args.env.words(), args.part.words()))
+        CliError::from(stale).hint(format!(
+            "plan again: sftpctl plan {}{} --out FILE",
+            args.env.words(),
+            args.part.words()
+        ))
     })?;
     if earlier == Earlier::Whole && plan.is_empty() {
         streams::progress(format!("the last run finished {}", path.display()));

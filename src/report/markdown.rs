@@ -4,9 +4,9 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
+use super::plan_view;
 use sftpctl_core::model::{Action, PropertyChange};
 use sftpctl_core::plan::model::{Plan, Step};
-use super::plan_view;
 use sftpctl_core::shown::{Text, visible};
 
 /// Characters of a value that are shown.
@@ -189,8 +189,7 @@ mod tests {
     #[test]
     fn secrets_and_markup_are_not_shown() {
         let variables = plan("variables", json!({ "DB_PASSWORD": "hunter2" }), json!({ "x": "</details>`@team`" }));
-        let text = render(&variables, &[])
-            .to_string();
+        let text = render(&variables, &[]).to_string();
         assert!(!text.contains("hunter2"), "{text}");
         assert_eq!(text.matches("</details>").count(), 1, "{text}");
         assert!(!text.contains("@team"), "{text}");

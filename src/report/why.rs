@@ -149,10 +149,8 @@ fn failed(text: &mut Text, report: &WhyReport, failure: &Failure, now: i64) {
             text.line(format!("Since then: {} ended without a failure.", described(last, now)));
         }
         (Standing::Unfinished, _) => {}
-        _ => text.line(format!(
-            "It is not resolved: run `sftpctl {} --env {}` to resume",
-            run.command, report.environment
-        )),
+        _ => text
+            .line(format!("It is not resolved: run `sftpctl {} --env {}` to resume", run.command, report.environment)),
     }
 }
 
@@ -281,7 +279,10 @@ mod tests {
         let lines = "  us-west-2/server failed 2026-11-24T09:01:00Z: Rate exceeded\n  \
              us-west-2/server (Transfer server) was begun 2026-11-24T09:01:00Z and has no outcome yet";
         let text = shown(&killed);
-        assert!(text.contains("was killed: run `sftpctl deploy --env 99` to resume") && text.ends_with(lines), "{text}");
+        assert!(
+            text.contains("was killed: run `sftpctl deploy --env 99` to resume") && text.ends_with(lines),
+            "{text}"
+        );
         let held = WhyReport { lock_held_by: Some("deploy by alice".into()), ..killed };
         let text = shown(&held);
         assert!(text.contains("is unfinished: the lock is held (deploy by alice)"), "{text}");

@@ -18,7 +18,8 @@ fn failed_stack_reports_its_cause_and_the_next_run_recreates_it() {
     until("CreateStack is held", || site.ok(&["local", "faults", "list"]).contains("held before").then_some(()));
     // `status --why` needs no lock, and reads what the run at work has written so far.
     let during = site.ok(&["status", "--env", "99", "--local", "--why"]);
-    let lines = ["is unfinished: the lock is held (deploy by ", "us-west-2/stack (stack sftp-99-upload-us-west-2) was begun "];
+    let lines =
+        ["is unfinished: the lock is held (deploy by ", "us-west-2/stack (stack sftp-99-upload-us-west-2) was begun "];
     assert!(lines.iter().all(|line| during.contains(line)), "{during}");
     site.aws(&["state-bucket", BUCKET]);
     site.ok(&["local", "faults", "clear"]);
