@@ -81,7 +81,7 @@ async fn deploy(
     if plan.is_empty() {
         return record_and_check_again(args, run, (&plan, &left_out), &observed.actual, printer).await;
     }
-    let change = counting.change(&run.environment, &plan)?;
+    let change = counting.change(&run.environment, &plan, &left_out)?;
     printer.text(|| cost::change(&change));
     counting.check(&change)?;
     if run.is_first_deployment(&observed.actual) {

@@ -45,7 +45,7 @@ pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> 
     let counting = args.cost.read(&run.environment, printer)?;
     let observed = run.observe().await;
     let Planned { plan, left_out, .. } = run.plan(&observed)?;
-    let change = counting.change(&run.environment, &plan)?;
+    let change = counting.change(&run.environment, &plan, &left_out)?;
     let view = cost::PlanView { plan: PlanView { plan: &plan, left_out: &left_out }, cost: &change };
     printer.emit("plan/1", &view, || match printer.format() {
         Format::Dot => graph::dot(&plan),

@@ -45,6 +45,9 @@ fn a_part_is_deployed_and_the_next_deployment_completes_it() {
     let steps: BTreeSet<String> = steps.collect();
     assert!(steps.contains("us-west-2/server") && steps.contains("global/user-role"), "{steps:?}");
     assert!(left_out.contains("us-east-2/server") && left_out.contains("global/record/99-uploads-us-east-2.xx.net"));
+    // A server of a region, and not that of the other one.
+    let cost: f64 = planned["cost"]["after"]["low"].as_str().unwrap().parse().unwrap();
+    assert!((219.0..438.0).contains(&cost), "{planned:#}");
     assert_eq!(steps.union(&left_out).cloned().collect::<BTreeSet<_>>(), whole, "each step is on one side");
     let deployed = site.ends_with(6, &with(&["deploy"], &west));
     let says = ["left out: ", "Run `sftpctl deploy --env 99 --local` to do that, too.", "us-west-2"];
