@@ -269,6 +269,18 @@ pub(crate) struct EnvArgs {
 }
 
 impl EnvArgs {
+    /// These arguments for another environment file.
+    pub(crate) fn of_file(&self, path: &Path) -> Self {
+        let mut other = self.clone();
+        other.aws.file = FileArgs { env: None, env_file: Some(path.to_owned()), ..other.aws.file };
+        other
+    }
+
+    /// The environment, without AWS.
+    pub(crate) fn load(&self, printer: Printer) -> Result<Environment, CliError> {
+        self.aws.load(self.state.as_ref(), printer)
+    }
+
     /// Starts a run of a command with these permissions; with `--local`, starts the local cloud first.
     pub(crate) async fn open(&self, permissions: Permissions, printer: Printer) -> Result<Run, CliError> {
         self.open_part(permissions, Selection::default(), printer).await
@@ -326,10 +338,14 @@ impl EnvArgs {
 
     /// The environment and its records, which are only read. The account is not checked: AWS is asked for nothing else, and
     /// records name their account.
-    pub(crate) async fn open_records(&self, printer: Printer) -> Result<(Environment, Store), CliError> {
-        let environment = self.aws.load(self.state.as_ref(), printer)?;
+    pub(crate) async fn open_records(
+        &self,
+        permissions: Permissions,
+        printer: Printer,
+    ) -> Result<(Environment, Store), CliError> {
+        let environment = self.load(printer)?;
         let place = self.aws.state_place(self.state.as_ref(), &environment);
-        let aws = self.aws.place(Permissions::Reads, &environment, &[&place]).await?;
+        let aws = self.aws.place(permissions, &environment, &[&place]).await?;
         let store = run::store(&run::session(&environment, aws).await?, &environment, &place);
         Ok((environment, store))
     }

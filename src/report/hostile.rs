@@ -105,6 +105,8 @@ fn status_report(text: &str) -> StatusReport {
         deploy_age_seconds: Some(1),
         last_run: Some(last(&format!("teardown{text}"))),
         age_seconds: Some(1),
+        expires: Some(text.to_owned()),
+        expires_in_seconds: Some(1),
         orphans: Some(Orphans { found: vec![text.to_owned()], unseen: vec![Unseen::failed(text, text)] }),
         regions: vec![row(text)],
         resources: vec![ResourceStatus { id: node(text), title: text.to_owned(), state: "drifted", detail }],

@@ -13,6 +13,7 @@ mod deploy;
 mod doctor;
 mod drift;
 mod failed_stack;
+mod expired;
 mod faults;
 mod guard;
 mod harden;

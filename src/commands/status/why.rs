@@ -2,6 +2,7 @@
 //! nothing of AWS but a bucket with the state.
 
 use crate::commands::args::EnvArgs;
+use crate::commands::permissions::Permissions;
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::report::why::{Begun, Failed, WhyReport, render, standing};
@@ -9,7 +10,7 @@ use crate::report::{Printer, hints, streams};
 
 /// Shows the last failure.
 pub(super) async fn run(args: &EnvArgs, printer: Printer) -> Result<Exit, CliError> {
-    let (environment, store) = args.open_records(printer).await?;
+    let (environment, store) = args.open_records(Permissions::Reads, printer).await?;
     let state = store.load().await?.state;
     let (failure, journaled) = (store.failure().await?, store.journaled().await?);
     let lease = store.lock().read().await?.map(|(lease, _)| lease).filter(|lease| !lease.released);

@@ -55,6 +55,7 @@ pub(super) fn fill(file: File) -> Environment {
         assume_role: file.assume_role.map(|role| role.value.fill()),
         home_region: file.home_region.value,
         production,
+        ttl: file.ttl.map(|ttl| ttl.value.fill()),
         regions: file.regions.into_iter().map(|(name, settings)| (name, region(settings.value))).collect(),
         clusters: file
             .clusters

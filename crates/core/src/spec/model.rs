@@ -12,6 +12,7 @@ use crate::spec::mounts::Mount;
 use crate::spec::s3_files::FileSystem;
 use crate::spec::sftp_address::SftpAddress;
 use crate::spec::state_place::StatePlace;
+use crate::spec::ttl::Ttl;
 
 /// An environment: the input of a deployment.
 #[derive(Clone, Debug, PartialEq)]
@@ -26,6 +27,8 @@ pub struct Environment {
     pub home_region: String,
     /// Whether a teardown asks for its name, and whether protections are on by default.
     pub production: bool,
+    /// How long it lives after a deployment; `None` keeps it.
+    pub ttl: Option<Ttl>,
     /// Every region with a stack. At least the home region.
     pub regions: BTreeMap<String, Region>,
     /// Customer clusters (`99-5`), each with one upload bucket.

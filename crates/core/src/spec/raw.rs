@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_saphyr::Spanned;
 
 use super::assume_role::Setting as AssumeRole;
-use super::{guard, mounts, s3_files};
+use super::{guard, mounts, s3_files, ttl};
 
 /// An environment of sftpctl: regions, clusters and settings of one SFTP service on AWS.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -31,6 +31,10 @@ pub(super) struct File {
     /// Production: names without the environment's, protections on, teardown asks for the name.
     #[serde(default)]
     pub(super) production: bool,
+    /// How long an environment lives that is thrown away, from the end of its last deployment on: `8h`, `7d`. After that
+    /// `sftpctl teardown --expired` deletes it. Not in production. Default: it stays.
+    #[schemars(with = "Option<ttl::Setting>")]
+    pub(super) ttl: Option<Spanned<ttl::Setting>>,
     /// Every region with a stack.
     #[schemars(with = "BTreeMap<String, RegionSettings>")]
     pub(super) regions: BTreeMap<String, Spanned<RegionSettings>>,

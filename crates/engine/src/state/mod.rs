@@ -12,6 +12,7 @@ mod conditions;
 mod document;
 pub mod error;
 mod exclusive_doc;
+pub mod expiry;
 pub mod failure;
 mod file;
 pub mod folder;
