@@ -78,6 +78,7 @@ async fn deploy(
     let Planned { plan, edges, left_out } = run.plan(&observed)?;
     check_saved_plan(args, saved, run, &plan)?;
     printer.text(|| plan_view::render(&plan, &left_out, streams::width()));
+    printer.lines(plan_view::moved_lines(&plan_view::moved(&run.environment)));
     if plan.is_empty() {
         return record_and_check_again(args, run, (&plan, &left_out), &observed.actual, printer).await;
     }
@@ -162,7 +163,7 @@ async fn record_and_check_again(
     // A killed deployment may have created resources moments ago that AWS has not propagated yet.
     let is_fresh = run.state.last_deploy.as_ref().is_none_or(|run| run.finished.is_none());
     run.nothing_to_do("deploy", actual).await?;
-    printer.json("plan/1", &PlanView { plan, left_out });
+    printer.json("plan/1", &PlanView { plan, left_out, moved: plan_view::moved(&run.environment) });
     printer.note(|| format!("{} AWS calls", run.calls()));
     let left: Vec<NodeId> = left_out.iter().map(|step| step.id.clone()).collect();
     let whole = run.whole_regions(&left);

@@ -46,18 +46,35 @@ pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> 
     let observed = run.observe().await;
     let Planned { plan, left_out, .. } = run.plan(&observed)?;
     let change = counting.change(&run.environment, &plan, &left_out)?;
-    let view = cost::PlanView { plan: PlanView { plan: &plan, left_out: &left_out }, cost: &change };
+    let moved = plan_view::moved(&run.environment);
+    let moves = plan_view::moved_lines(&moved);
+    let view = cost::PlanView { plan: PlanView { plan: &plan, left_out: &left_out, moved }, cost: &change };
     printer.emit("plan/1", &view, || match printer.format() {
         Format::Dot => graph::dot(&plan),
         Format::Mermaid => graph::mermaid(&plan),
-        Format::Markdown => with_cost(markdown::render(&plan, &left_out), &plan, || cost::change_markdown(&change)),
-        _ => with_cost(plan_view::render(&plan, &left_out, streams::width()), &plan, || cost::change(&change)),
+        Format::Markdown => {
+            let text = with_moves(markdown::render(&plan, &left_out), moves);
+            with_cost(text, &plan, || cost::change_markdown(&change))
+        }
+        _ => {
+            let text = with_moves(plan_view::render(&plan, &left_out, streams::width()), moves);
+            with_cost(text, &plan, || cost::change(&change))
+        }
     });
     counting.check(&change)?;
     if let Some(path) = &args.out {
         saved_plan_file::write(path, &plan)?;
     }
     Ok(if args.exit_code && !plan.is_empty() { Exit::Changes } else { Exit::Ok })
+}
+
+/// A plan with the clusters that were renamed below it.
+fn with_moves(mut text: Text, moves: Text) -> Text {
+    if !moves.is_empty() {
+        text.line("");
+        text.extend(moves);
+    }
+    text
 }
 
 /// A plan that has steps ends with what it changes of the costs.

@@ -7,6 +7,8 @@ use super::fold::folded;
 use sftpctl_core::model::{Action, PropertyChange};
 use sftpctl_core::plan::model::{Plan, Step};
 use sftpctl_core::shown::Text;
+use sftpctl_core::spec::model::Environment;
+use sftpctl_core::spec::names;
 
 pub(super) fn sign(action: Action) -> char {
     match action {
@@ -27,11 +29,36 @@ pub struct PlanView<'a> {
     #[serde(flatten)]
     pub plan: &'a Plan,
     /// The names of the steps that `--only` or `--skip` leaves out.
-    #[serde(serialize_with = "names")]
+    #[serde(serialize_with = "step_names")]
     pub left_out: &'a [Step],
+    /// Clusters that were renamed.
+    pub moved: Vec<Moved<'a>>,
 }
 
-fn names<S: Serializer>(steps: &[Step], serializer: S) -> Result<S::Ok, S::Error> {
+/// A cluster that has another name now, and the bucket that it keeps.
+#[derive(Serialize)]
+pub struct Moved<'a> {
+    /// The first name that it had.
+    pub from: &'a str,
+    pub to: &'a str,
+    pub bucket: String,
+}
+
+/// The clusters of an environment that were renamed.
+pub fn moved(environment: &Environment) -> Vec<Moved<'_>> {
+    let renamed = environment.clusters.keys().filter(|cluster| environment.origin(cluster) != cluster.as_str());
+    let moved = |cluster: &'_ String| names::upload_bucket(environment, cluster);
+    renamed.map(|to| Moved { from: environment.origin(to), to, bucket: moved(to) }).collect()
+}
+
+/// Each cluster that was renamed, in a line.
+pub fn moved_lines(moved: &[Moved<'_>]) -> Text {
+    let line =
+        |one: &Moved<'_>| format!("Moved: cluster {} was {}; it keeps the bucket {}", one.to, one.from, one.bucket);
+    moved.iter().map(line).collect()
+}
+
+fn step_names<S: Serializer>(steps: &[Step], serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_seq(steps.iter().map(|step| &step.id))
 }
 
@@ -198,7 +225,7 @@ mod tests {
         assert!(some.ends_with(&format!("Plan: 1 to create, 0 to change, 0 to delete, 0 to keep.\n{line}")), "{some}");
         let none = render(&plan(Vec::new()), &left, 200).to_string();
         assert_eq!(none, format!("Nothing to do in what is selected of environment 99.\n{line}"));
-        let view = PlanView { plan: &plan(Vec::new()), left_out: &left };
+        let view = PlanView { plan: &plan(Vec::new()), left_out: &left, moved: Vec::new() };
         let view = serde_json::to_value(&view).unwrap();
         assert_eq!(view["leftOut"], json!(["us-east-1/server", "us-east-2/server"]));
         assert_eq!(view["environment"], "99");

@@ -7,6 +7,7 @@ pub mod guard;
 pub mod ignore;
 pub mod model;
 pub mod mounts;
+mod moved;
 pub mod names;
 mod raw;
 mod regions;

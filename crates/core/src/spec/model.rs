@@ -9,6 +9,7 @@ use crate::spec::assume_role::AssumeRole;
 use crate::spec::guard::Guard;
 use crate::spec::ignore::Ignore;
 use crate::spec::mounts::Mount;
+use crate::spec::moved;
 use crate::spec::s3_files::FileSystem;
 use crate::spec::sftp_address::SftpAddress;
 use crate::spec::state_place::StatePlace;
@@ -33,6 +34,8 @@ pub struct Environment {
     pub regions: BTreeMap<String, Region>,
     /// Customer clusters (`99-5`), each with one upload bucket.
     pub clusters: BTreeMap<String, Cluster>,
+    /// The former names of clusters that were renamed, by the name that followed.
+    pub moved: BTreeMap<String, String>,
     /// Names that differ from the convention.
     pub names: Names,
     pub table: Table,
@@ -79,6 +82,11 @@ impl Environment {
         self.clusters.retain(|name, _| name == cluster);
         self.s3_files.retain(|name, _| name == cluster);
         !self.clusters.is_empty()
+    }
+
+    /// The name by which AWS has the resources of a cluster: its own, or the first that it had.
+    pub fn origin<'a>(&'a self, cluster: &'a str) -> &'a str {
+        moved::origin(cluster, |name| self.moved.get(name).map(String::as_str), self.moved.len())
     }
 }
 

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_saphyr::Spanned;
 
 use super::assume_role::Setting as AssumeRole;
-use super::{guard, mounts, s3_files, ttl};
+use super::{guard, mounts, moved, s3_files, ttl};
 
 /// An environment of sftpctl: regions, clusters and settings of one SFTP service on AWS.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -41,6 +41,11 @@ pub(super) struct File {
     /// Customer clusters and the region of each one's upload bucket.
     #[schemars(with = "BTreeMap<String, String>")]
     pub(super) clusters: Spanned<BTreeMap<String, Spanned<String>>>,
+    /// Clusters that have another name now, each with its old one. In AWS everything of such a cluster keeps the names that it
+    /// has, first of all its bucket, since S3 renames none; so a line stays as long as its cluster.
+    #[serde(default)]
+    #[schemars(with = "Vec<moved::Setting>")]
+    pub(super) moved: Vec<moved::Setting>,
     /// Names that differ from the convention.
     #[serde(default)]
     pub(super) names: Names,
