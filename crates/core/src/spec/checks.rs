@@ -10,7 +10,7 @@ use super::model::{Homes, HostKeySource};
 use super::names::parts;
 use super::raw::File;
 use super::regions;
-use super::{assume_role, guard, mounts, moved, s3_files, ttl};
+use super::{account_defaults, assume_role, guard, mounts, moved, s3_files, ttl};
 use crate::aliases::name::Pattern;
 use crate::check;
 use crate::kind::Kind;
@@ -109,6 +109,7 @@ pub(super) fn check(file: &File, source: &str) -> Vec<Fault> {
     basics(&mut checker, file);
     clusters(&mut checker, file);
     moved::check(&mut checker, &file.moved, &file.clusters.value);
+    account_defaults::check(&mut checker, &file.defaults, &file.clusters.value, &file.regions);
     table(&mut checker, file);
     names(&mut checker, file);
     settings(&mut checker, file);

@@ -1,5 +1,6 @@
 //! The environment file: its types, and every fault in it with line, column and a hint. Pure.
 
+pub mod account_defaults;
 pub mod assume_role;
 mod checks;
 mod defaults;

@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 
 use crate::check::CheckIgnore;
+use crate::spec::account_defaults::AccountDefaults;
 use crate::spec::assume_role::AssumeRole;
 use crate::spec::guard::Guard;
 use crate::spec::ignore::Ignore;
@@ -41,6 +42,8 @@ pub struct Environment {
     pub table: Table,
     /// What the accounts of customers may be.
     pub accounts: Accounts,
+    /// What new accounts get, by cluster.
+    pub defaults: BTreeMap<String, AccountDefaults>,
     pub files: Files,
     /// Where customers' home directories are on the old server.
     pub homes: Homes,

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_saphyr::Spanned;
 
 use super::assume_role::Setting as AssumeRole;
-use super::{guard, mounts, moved, s3_files, ttl};
+use super::{account_defaults, guard, mounts, moved, s3_files, ttl};
 
 /// An environment of sftpctl: regions, clusters and settings of one SFTP service on AWS.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -55,6 +55,10 @@ pub(super) struct File {
     /// What the accounts of customers may be.
     #[serde(default)]
     pub(super) accounts: Accounts,
+    /// What `sftpctl users add` gives a new account of a cluster where the command says nothing else.
+    #[serde(default)]
+    #[schemars(with = "BTreeMap<String, account_defaults::Setting>")]
+    pub(super) defaults: account_defaults::Settings,
     /// Customers' files in the upload buckets.
     #[serde(default)]
     pub(super) files: Files,
