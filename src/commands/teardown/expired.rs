@@ -145,14 +145,14 @@ impl EnvironmentView {
         Self { environment: environment.to_owned(), outcome, why, expires: end.map(clock::rfc3339) }
     }
 
-    fn text(&self) -> Text {
+    fn text(&self) -> String {
         let outcome = match self.outcome {
             Outcome::TornDown => "torn down",
             Outcome::Kept => "kept",
             Outcome::Failed => "failed",
         };
         let end = self.expires.as_ref().map(|end| format!(", until {end}")).unwrap_or_default();
-        format!("{}: {outcome}: {}{end}", self.environment, self.why).into()
+        format!("{}: {outcome}: {}{end}", self.environment, self.why)
     }
 }
 
@@ -166,7 +166,7 @@ mod tests {
         assert_eq!(kept(Expiry::Until(7_300), 100).as_deref(), Some("it has 2 h left"));
         assert!(kept(Expiry::NotDeployed, 0).is_some() && kept(Expiry::TornDown, 0).is_some());
         let view = EnvironmentView::new("99", Outcome::Kept, "it has 2 h left".to_owned(), Some(0));
-        assert_eq!(view.text().to_string(), "99: kept: it has 2 h left, until 1970-01-01T00:00:00Z");
+        assert_eq!(view.text(), "99: kept: it has 2 h left, until 1970-01-01T00:00:00Z");
     }
 
     #[test]
