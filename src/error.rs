@@ -81,12 +81,14 @@ fn of_run(error: &RunError) -> Exit {
         | RunError::Order(_)
         | RunError::Network(_)
         | RunError::UnknownRegion { .. }
+        | RunError::UnknownName { .. }
         | RunError::NoSuchResource { .. }
         | RunError::ServerIdMissing { .. } => Exit::Usage,
         RunError::Connect(error) if error.is_credentials() => Exit::Usage,
         RunError::RoleNotAssumed { error, .. } if error.is("AccessDenied") => Exit::Refused,
         RunError::WrongAccount { .. }
         | RunError::NotDeployable { .. }
+        | RunError::Severed(_)
         | RunError::NotRemovable { .. }
         | RunError::NotAdoptable(_)
         | RunError::Unadoptable(ResourceError::Refused(_))

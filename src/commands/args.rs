@@ -13,6 +13,7 @@ use crate::local_cloud::{self, Grant};
 use crate::report::hints::{self, Target};
 use crate::report::{Printer, annotations, streams};
 use sftpctl_aws::Aws;
+use sftpctl_core::plan::selection::Selection;
 use sftpctl_core::shell_word::shell_word;
 use sftpctl_core::spec;
 use sftpctl_core::spec::model::Environment;
@@ -268,8 +269,30 @@ pub(crate) struct EnvArgs {
 }
 
 impl EnvArgs {
+    /// These arguments for another environment file.
+    pub(crate) fn of_file(&self, path: &Path) -> Self {
+        let mut other = self.clone();
+        other.aws.file = FileArgs { env: None, env_file: Some(path.to_owned()), ..other.aws.file };
+        other
+    }
+
+    /// The environment, without AWS.
+    pub(crate) fn load(&self, printer: Printer) -> Result<Environment, CliError> {
+        self.aws.load(self.state.as_ref(), printer)
+    }
+
     /// Starts a run of a command with these permissions; with `--local`, starts the local cloud first.
     pub(crate) async fn open(&self, permissions: Permissions, printer: Printer) -> Result<Run, CliError> {
+        self.open_part(permissions, Selection::default(), printer).await
+    }
+
+    /// As [`Self::open`], for a run that deploys only a part of the environment.
+    pub(crate) async fn open_part(
+        &self,
+        permissions: Permissions,
+        selection: Selection,
+        printer: Printer,
+    ) -> Result<Run, CliError> {
         let environment = self.aws.load(self.state.as_ref(), printer)?;
         spec::warnings(&environment).iter().for_each(|warning| streams::progress(format!("warning: {warning}")));
         let state = self.aws.state_place(self.state.as_ref(), &environment);
@@ -278,6 +301,7 @@ impl EnvArgs {
             state,
             environment,
             regions: self.regions.clone(),
+            selection,
             package: self.package.clone(),
             reporter: printer.reporter(),
             abort: stop_now,
@@ -310,6 +334,20 @@ impl EnvArgs {
             }
         };
         Ok((aws, doctor::Options { environment, place, package: self.package.clone(), role: None }))
+    }
+
+    /// The environment and its records, which are only read. The account is not checked: AWS is asked for nothing else, and
+    /// records name their account.
+    pub(crate) async fn open_records(
+        &self,
+        permissions: Permissions,
+        printer: Printer,
+    ) -> Result<(Environment, Store), CliError> {
+        let environment = self.load(printer)?;
+        let place = self.aws.state_place(self.state.as_ref(), &environment);
+        let aws = self.aws.place(permissions, &environment, &[&place]).await?;
+        let store = run::store(&run::session(&environment, aws).await?, &environment, &place);
+        Ok((environment, store))
     }
 
     /// The environment and its state, without a run.
@@ -370,6 +408,31 @@ impl StateArgs {
         let (environment, aws) = self.aws.connect_for(permissions, self.state.as_ref(), printer).await?;
         let store = run::store(&aws, &environment, &self.place(&environment));
         Ok((environment, aws, store))
+    }
+}
+
+/// The arguments that limit a deployment to a part of the environment.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Part {
+    /// Only what PATTERN names: a region, a kind, a resource, or the words of a step (repeatable)
+    #[arg(long, value_name = "PATTERN")]
+    only: Vec<String>,
+    /// All but what PATTERN names (repeatable)
+    #[arg(long, value_name = "PATTERN")]
+    skip: Vec<String>,
+}
+
+impl Part {
+    pub(crate) fn selection(&self) -> Selection {
+        Selection { only: self.only.clone(), skip: self.skip.clone() }
+    }
+
+    /// These arguments as text, for another command line.
+    pub(crate) fn words(&self) -> String {
+        let option = |name: &str, patterns: &[String]| {
+            patterns.iter().map(|pattern| format!(" --{name} {}", shell_word(pattern))).collect::<String>()
+        };
+        option("only", &self.only) + &option("skip", &self.skip)
     }
 }
 

@@ -2,20 +2,22 @@
 
 use std::path::PathBuf;
 
-use super::args::{EnvArgs, LockTimeout, Yes};
+use super::args::{EnvArgs, LockTimeout, Part, Yes};
 use super::cost::inputs::{Counting, PlanCost};
 use super::permissions::Permissions;
 use super::prompt::{confirm, confirm_by_name};
 use super::{login_checks, saved_plan_file};
 use crate::error::CliError;
 use crate::exit::Exit;
-use crate::report::{Printer, cost, plan_view, streams, summary};
+use crate::report::plan_view::{self, PlanView};
+use crate::report::{Printer, cost, hints, streams, summary};
 use sftpctl_core::check::{Report, Status};
+use sftpctl_core::kind::NodeId;
 use sftpctl_core::model::{Action, Actual};
-use sftpctl_core::plan::model::Plan;
+use sftpctl_core::plan::model::{Plan, Step};
 use sftpctl_core::plan::saved::{self, Earlier};
 use sftpctl_engine::execute::executor::Task;
-use sftpctl_engine::run::Run;
+use sftpctl_engine::run::{Planned, Run};
 use sftpctl_engine::verify::Sender;
 
 #[derive(Debug, clap::Args)]
@@ -23,15 +25,22 @@ use sftpctl_engine::verify::Sender;
     sftpctl deploy --env 99\n  \
     sftpctl deploy --env 99 --local --yes\n  \
     sftpctl plan --env 99 --out plan.json && sftpctl deploy --env 99 --plan plan.json --yes\n  \
-    sftpctl deploy --env 99 --usage usage.yaml --max-monthly-increase 50\n\n\
+    sftpctl deploy --env 99 --usage usage.yaml --max-monthly-increase 50\n  \
+    sftpctl deploy --env 99 --skip us-east-2/server\n  \
+    sftpctl deploy --env 99 --only stack --only '*/server-id'\n\n\
     The deployment ends with a check: a canary account, created for it and deleted after it, logs in at every server. \
     Where a server refuses it, the next deploy checks that server again, with or without changes.\n\n\
     Servers, records and stacks that are no longer in the environment file are deleted; buckets and tables never \
     are.\n\n\
+    --only and --skip leave out the rest of the plan, list it, and end with 6; the next deploy without them does it. A step \
+    that needs one that is left out is refused. PATTERN is a region or `global`, a kind as `server`, both as \
+    us-east-2/server, a resource as `plan --output json` names it, or the words of the plan; * stands for any characters.\n\n\
     After a failed, killed or interrupted deploy, rerun it to resume.")]
 pub(super) struct Args {
     #[command(flatten)]
     env: EnvArgs,
+    #[command(flatten)]
+    part: Part,
     #[command(flatten)]
     lock_timeout: LockTimeout,
     #[command(flatten)]
@@ -52,7 +61,7 @@ pub(super) struct Args {
 /// Deploys under the environment's lock.
 pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> {
     let saved = args.plan.as_deref().map(saved_plan_file::read).transpose()?;
-    let run = args.env.open(Permissions::Deploys, printer).await?;
+    let run = args.env.open_part(Permissions::Deploys, args.part.selection(), printer).await?;
     let counting = args.cost.read(&run.environment, printer)?;
     let work = async |run: &mut Run| deploy(&args, saved.as_ref(), &counting, run, printer).await;
     run.locked("deploy", args.lock_timeout.seconds, work).await
@@ -66,13 +75,14 @@ async fn deploy(
     printer: Printer,
 ) -> Result<Exit, CliError> {
     let observed = run.observe().await;
-    let (plan, edges) = run.plan(&observed)?;
+    let Planned { plan, edges, left_out } = run.plan(&observed)?;
     check_saved_plan(args, saved, run, &plan)?;
-    printer.text(|| plan_view::render(&plan, streams::width()));
+    printer.text(|| plan_view::render(&plan, &left_out, streams::width()));
+    printer.lines(plan_view::moved_lines(&plan_view::moved(&run.environment)));
     if plan.is_empty() {
-        return record_and_check_again(args, run, &plan, &observed.actual, printer).await;
+        return record_and_check_again(args, run, (&plan, &left_out), &observed.actual, printer).await;
     }
-    let change = counting.change(&run.environment, &plan)?;
+    let change = counting.change(&run.environment, &plan, &left_out)?;
     printer.text(|| cost::change(&change));
     counting.check(&change)?;
     if run.is_first_deployment(&observed.actual) {
@@ -81,9 +91,14 @@ async fn deploy(
     confirm_plan(args, run, &plan).await?;
     let summary = run.execute("deploy", (&plan, &edges), observed.actual, Task::Apply).await?;
     printer.text(String::new);
-    printer.text(|| summary::render(&summary, streams::width()));
+    printer.text(|| hints::completed_lines(&summary::render(&summary, streams::width())));
     match Exit::from(run.ended(&summary)) {
         Exit::Ok => verify(args, run, run.served(), has_new_resources(&plan), printer).await,
+        Exit::Partly if summary.failed + summary.not_begun == 0 && !summary.left_out.is_empty() => {
+            let regions = run.whole_regions(&summary.left_out);
+            let exit = verify(args, run, regions, has_new_resources(&plan), printer).await?;
+            Ok(if exit == Exit::Ok { Exit::Partly } else { exit })
+        }
         unfinished => {
             if matches!(unfinished, Exit::Failed | Exit::Partly) {
                 check_after(args, run).await;
@@ -125,7 +140,11 @@ fn check_saved_plan(args: &Args, saved: Option<&Plan>, run: &mut Run, plan: &Pla
     let (Some(path), Some(saved)) = (&args.plan, saved) else { return Ok(()) };
     let earlier = run.does_saved_plan(&saved::digest(saved));
     saved::check(saved, plan, earlier).map_err(|stale| {
-        CliError::from(stale).hint(format!("plan again: sftpctl plan {} --out FILE", args.env.words()))
+        CliError::from(stale).hint(format!(
+            "plan again: sftpctl plan {}{} --out FILE",
+            args.env.words(),
+            args.part.words()
+        ))
     })?;
     if earlier == Earlier::Whole && plan.is_empty() {
         streams::progress(format!("the last run finished {}", path.display()));
@@ -137,16 +156,20 @@ fn check_saved_plan(args: &Args, saved: Option<&Plan>, run: &mut Run, plan: &Pla
 async fn record_and_check_again(
     args: &Args,
     run: &mut Run,
-    plan: &Plan,
+    (plan, left_out): (&Plan, &[Step]),
     actual: &Actual,
     printer: Printer,
 ) -> Result<Exit, CliError> {
     // A killed deployment may have created resources moments ago that AWS has not propagated yet.
     let is_fresh = run.state.last_deploy.as_ref().is_none_or(|run| run.finished.is_none());
     run.nothing_to_do("deploy", actual).await?;
-    printer.json("plan/1", plan);
+    printer.json("plan/1", &PlanView { plan, left_out, moved: plan_view::moved(&run.environment) });
     printer.note(|| format!("{} AWS calls", run.calls()));
-    verify(args, run, run.unverified(), is_fresh, printer).await
+    let left: Vec<NodeId> = left_out.iter().map(|step| step.id.clone()).collect();
+    let whole = run.whole_regions(&left);
+    let unverified = run.unverified().into_iter().filter(|region| whole.contains(region)).collect();
+    let exit = verify(args, run, unverified, is_fresh, printer).await?;
+    Ok(if exit == Exit::Ok && !left.is_empty() { Exit::Partly } else { exit })
 }
 
 /// Asks for confirmation. In production, deletions require the environment's name unless they are in a saved plan: a

@@ -10,7 +10,9 @@ pub(super) const GLOBAL: &str = "Global options";
 
 /// The command line, with exit codes in every help text.
 pub fn command() -> Command {
-    with_exit_codes(Cli::command(), "")
+    // The arguments that select the environment are shared, and only this command takes a folder in their place.
+    let teardown = |command: Command| command.mut_arg("env", |env| env.required_unless_present("folder"));
+    with_exit_codes(Cli::command().mut_subcommand("teardown", teardown), "")
 }
 
 /// Appends the exit codes to the help of a command and of its subcommands. `path` is its name without the program's.

@@ -2,16 +2,18 @@
 
 use std::path::PathBuf;
 
-use super::args::EnvArgs;
+use super::args::{EnvArgs, Part};
 use super::cost::inputs::PlanCost;
 use super::permissions::Permissions;
 use super::saved_plan_file;
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::report::format::Format;
-use crate::report::{Printer, cost, graph, markdown, plan_view, streams};
+use crate::report::plan_view::{self, PlanView};
+use crate::report::{Printer, cost, graph, markdown, streams};
 use sftpctl_core::plan::model::Plan;
 use sftpctl_core::shown::Text;
+use sftpctl_engine::run::Planned;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  \
@@ -20,10 +22,13 @@ use sftpctl_core::shown::Text;
     sftpctl plan --env 99 --out plan.json\n  \
     sftpctl plan --env 99 --output markdown >> \"$GITHUB_STEP_SUMMARY\"\n  \
     sftpctl plan --env 99 --output dot | dot -T svg > plan.svg\n  \
+    sftpctl plan --env 99 --skip us-east-2/server\n  \
     sftpctl plan --env 99 --usage usage.yaml --max-monthly-increase 50")]
 pub(super) struct Args {
     #[command(flatten)]
     env: EnvArgs,
+    #[command(flatten)]
+    part: Part,
     /// Exit with code 4 if there are changes
     #[arg(long)]
     exit_code: bool,
@@ -36,23 +41,40 @@ pub(super) struct Args {
 
 /// Shows the plan with what it changes of the costs, and saves it with `--out`.
 pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> {
-    let mut run = args.env.open(Permissions::Reads, printer).await?;
+    let mut run = args.env.open_part(Permissions::Reads, args.part.selection(), printer).await?;
     let counting = args.cost.read(&run.environment, printer)?;
     let observed = run.observe().await;
-    let (plan, _) = run.plan(&observed)?;
-    let change = counting.change(&run.environment, &plan)?;
-    let view = cost::PlanView { plan: &plan, cost: &change };
+    let Planned { plan, left_out, .. } = run.plan(&observed)?;
+    let change = counting.change(&run.environment, &plan, &left_out)?;
+    let moved = plan_view::moved(&run.environment);
+    let moves = plan_view::moved_lines(&moved);
+    let view = cost::PlanView { plan: PlanView { plan: &plan, left_out: &left_out, moved }, cost: &change };
     printer.emit("plan/1", &view, || match printer.format() {
         Format::Dot => graph::dot(&plan),
         Format::Mermaid => graph::mermaid(&plan),
-        Format::Markdown => with_cost(markdown::render(&plan), &plan, || cost::change_markdown(&change)),
-        _ => with_cost(plan_view::render(&plan, streams::width()), &plan, || cost::change(&change)),
+        Format::Markdown => {
+            let text = with_moves(markdown::render(&plan, &left_out), moves);
+            with_cost(text, &plan, || cost::change_markdown(&change))
+        }
+        _ => {
+            let text = with_moves(plan_view::render(&plan, &left_out, streams::width()), moves);
+            with_cost(text, &plan, || cost::change(&change))
+        }
     });
     counting.check(&change)?;
     if let Some(path) = &args.out {
         saved_plan_file::write(path, &plan)?;
     }
     Ok(if args.exit_code && !plan.is_empty() { Exit::Changes } else { Exit::Ok })
+}
+
+/// A plan with the clusters that were renamed below it.
+fn with_moves(mut text: Text, moves: Text) -> Text {
+    if !moves.is_empty() {
+        text.line("");
+        text.extend(moves);
+    }
+    text
 }
 
 /// A plan that has steps ends with what it changes of the costs.

@@ -9,10 +9,10 @@ use sftpctl_core::cost::money::{Quantity, Usd};
 use sftpctl_core::cost::old_way::{Comparison, OldLine, Table2019};
 use sftpctl_core::cost::prices::Confidence;
 use sftpctl_core::cost::usage::{Basis, Estimate, Field, Usage};
-use sftpctl_core::plan::model::Plan;
 use sftpctl_core::shown::Text;
 
 use super::markdown::cell;
+use super::plan_view;
 
 /// Differences that are listed below a plan for people; programs get all.
 const LISTED: usize = 8;
@@ -54,7 +54,7 @@ impl<'a> CostView<'a> {
 #[derive(Serialize)]
 pub struct PlanView<'a> {
     #[serde(flatten)]
-    pub plan: &'a Plan,
+    pub plan: plan_view::PlanView<'a>,
     pub cost: &'a CostChange,
 }
 

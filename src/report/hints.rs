@@ -3,7 +3,7 @@
 //!
 //! The engine knows only the environment's name, not the options that select the file, AWS and the state.
 
-use std::sync::OnceLock;
+use std::sync::{PoisonError, RwLock};
 
 use sftpctl_core::shown::Text;
 
@@ -17,21 +17,27 @@ pub struct Target {
     pub state: Option<String>,
 }
 
-static TARGET: OnceLock<Target> = OnceLock::new();
+static TARGET: RwLock<Option<Target>> = RwLock::new(None);
 
 /// Commands that occur in hints without arguments.
 const BARE: [&str; 6] = ["state rebuild", "lock break", "lock show", "status", "deploy", "drift"];
 /// Commands without the option `--state`.
 const STATELESS: [&str; 6] = ["users", "history", "pull", "test-login", "verify", "connect-info"];
 
-/// Sets the target for all later hints; only the first call has an effect.
+/// Sets the target for all later hints, unless there is one.
 pub fn set(target: Target) {
-    let _ = TARGET.set(target);
+    TARGET.write().unwrap_or_else(PoisonError::into_inner).get_or_insert(target);
+}
+
+/// Forgets the target, for a command that works on one environment after another.
+pub fn forget() {
+    *TARGET.write().unwrap_or_else(PoisonError::into_inner) = None;
 }
 
 /// The hint with commands that can be copied and run.
 pub fn complete(hint: &str) -> String {
-    TARGET.get().map_or_else(|| hint.to_owned(), |target| completed(hint, target))
+    let target = TARGET.read().unwrap_or_else(PoisonError::into_inner);
+    target.as_ref().map_or_else(|| hint.to_owned(), |target| completed(hint, target))
 }
 
 /// As [`complete`], for every line of a text.

@@ -16,12 +16,14 @@ use sftpctl_core::shown::Text;
 use sftpctl_core::spec;
 use sftpctl_engine::drift::model::{Drifted, Property, Report, Unseen};
 use sftpctl_engine::run::Orphans;
+use sftpctl_engine::state::failure::{FailedStep, Failure};
 use sftpctl_engine::state::model::LastRun;
 use sftpctl_testkit::harmless::{HOSTILE, harm};
 
 use super::events::live::Live;
 use super::events::plain::Plain;
 use super::status::{ResourceStatus, StatusReport};
+use super::why::{self, Standing, WhyReport};
 use super::{account, annotations, connect, doctor, drift, json, markdown, plan_view, status, summary};
 
 fn hostile() -> impl Strategy<Value = String> {
@@ -62,6 +64,7 @@ fn run_summary(text: &str) -> Summary {
         failed: 1,
         kept: vec![text.to_owned()],
         later: vec![text.to_owned()],
+        left_out: vec![node(text)],
         regions: vec![row(text)],
         ..Summary::default()
     }
@@ -102,9 +105,37 @@ fn status_report(text: &str) -> StatusReport {
         deploy_age_seconds: Some(1),
         last_run: Some(last(&format!("teardown{text}"))),
         age_seconds: Some(1),
+        expires: Some(text.to_owned()),
+        expires_in_seconds: Some(1),
         orphans: Some(Orphans { found: vec![text.to_owned()], unseen: vec![Unseen::failed(text, text)] }),
         regions: vec![row(text)],
         resources: vec![ResourceStatus { id: node(text), title: text.to_owned(), state: "drifted", detail }],
+    }
+}
+
+fn why_report(text: &str, standing: Standing) -> WhyReport {
+    let last = status_report(text).last_run.unwrap();
+    let step = FailedStep {
+        step: node(text),
+        title: text.to_owned(),
+        at: text.to_owned(),
+        error: text.to_owned(),
+        causes: vec![text.to_owned()],
+        left: text.to_owned(),
+        hint: Some(text.to_owned()),
+    };
+    let line = || (node(text), text.to_owned(), text.to_owned());
+    let failure = Failure::new(text, text, last.clone());
+    WhyReport {
+        environment: text.to_owned(),
+        account: text.to_owned(),
+        standing,
+        failure: Some(Failure { steps: vec![step], not_begun: vec![node(text)], ..failure }),
+        last_run: Some(last),
+        lock_held_by: Some(text.to_owned()),
+        journal_failures: vec![line().into()],
+        without_outcome: vec![line().into()],
+        unverified: vec![text.to_owned()],
     }
 }
 
@@ -172,7 +203,7 @@ fn reports(text: &str, width: usize) -> Vec<Text> {
     let (account, plain) = (an_account(text), Plain::default());
     let view = account::view(&account, 0);
     let mut reports = vec![
-        plan_view::render(&plan(text), width),
+        plan_view::render(&plan(text), &plan(text).steps, width),
         summary::render(&run_summary(text), width),
         drift::render(&drift_report(text)),
         status::render(&status_report(text), width),
@@ -181,7 +212,9 @@ fn reports(text: &str, width: usize) -> Vec<Text> {
         account::lines(&view),
         account::row(&view).into(),
         account::csv(&view).into(),
-        markdown::render(&plan(text)),
+        markdown::render(&plan(text), &plan(text).steps),
+        why::render(&why_report(text, Standing::Unfinished), 0, width),
+        why::render(&why_report(text, Standing::Resolved), 0, width),
     ];
     reports.extend(events(text).iter().filter_map(|event| plain.lines(event)));
     reports
@@ -193,6 +226,7 @@ fn json_lines(text: &str) -> Vec<Text> {
         json::line("plan/1", &plan(text)),
         json::line("drift/1", &drift_report(text)),
         json::line("status/1", &status_report(text)),
+        json::line("status-why/1", &why_report(text, Standing::Unresolved)),
         json::line("doctor/1", &doctor_report(text)),
         json::line("connect/1", &connect::ConnectView::new(text, text, &endpoints)),
         json::line("account/1", &account::view(&account, 0)),
@@ -284,7 +318,7 @@ proptest! {
 
     #[test]
     fn markdown_has_no_elements_and_links_of_others(text in hostile()) {
-        let page = markdown::render(&plan(&text)).to_string();
+        let page = markdown::render(&plan(&text), &plan(&text).steps).to_string();
         let apart = ["@", "#", "$", ":", ".", "-"].map(|letter| format!("<span>{letter}</span>"));
         let mut rest = page.replace("### sftpctl", "");
         for ours in apart.iter().map(String::as_str).chain(["<span></span>", "<code>", "</code>", "<details>", "</details>",

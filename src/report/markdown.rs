@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
+use super::plan_view;
 use sftpctl_core::model::{Action, PropertyChange};
 use sftpctl_core::plan::model::{Plan, Step};
 use sftpctl_core::shown::{Text, visible};
@@ -11,12 +12,25 @@ use sftpctl_core::shown::{Text, visible};
 /// Characters of a value that are shown.
 const MAX_CHARS: usize = 200;
 
-pub fn render(plan: &Plan) -> Text {
+/// The plan, and what is left out of it.
+pub fn render(plan: &Plan, left_out: &[Step]) -> Text {
+    let mut text = steps(plan, left_out);
+    if let Some(line) = plan_view::left_out_line(left_out) {
+        text.line("");
+        text.line(cell(&line));
+    }
+    text
+}
+
+fn steps(plan: &Plan, left_out: &[Step]) -> Text {
     let mut text = Text::default();
     text.line(format!("### sftpctl: environment {} in account {}", code(&plan.environment), code(&plan.account)));
     text.line("");
     if plan.is_empty() {
-        text.line("Nothing to do: the environment matches its file.");
+        text.line(match left_out.is_empty() {
+            true => "Nothing to do: the environment matches its file.",
+            false => "Nothing to do in what is selected.",
+        });
         return text;
     }
     text.line("| | where | what | properties |");
@@ -162,7 +176,7 @@ mod tests {
     #[test]
     fn a_table_of_steps_and_folded_properties() {
         assert_eq!(
-            render(&plan("SETSTAT", Value::Null, json!("a|b"))).to_string(),
+            render(&plan("SETSTAT", Value::Null, json!("a|b")), &[]).to_string(),
             "### sftpctl: environment <code>99</code> in account <code>1</code>\n\n\
              | | where | what | properties |\n|---|---|---|---|\n| change | us-west-2 | Transfer server | 1 |\n\n\
              **0 to create, 1 to change, 0 to delete, 0 to keep.**\n\n\
@@ -174,8 +188,8 @@ mod tests {
 
     #[test]
     fn secrets_and_markup_are_not_shown() {
-        let text = render(&plan("variables", json!({ "DB_PASSWORD": "hunter2" }), json!({ "x": "</details>`@team`" })))
-            .to_string();
+        let variables = plan("variables", json!({ "DB_PASSWORD": "hunter2" }), json!({ "x": "</details>`@team`" }));
+        let text = render(&variables, &[]).to_string();
         assert!(!text.contains("hunter2"), "{text}");
         assert_eq!(text.matches("</details>").count(), 1, "{text}");
         assert!(!text.contains("@team"), "{text}");

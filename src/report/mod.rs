@@ -35,5 +35,6 @@ pub mod span;
 pub mod status;
 pub mod streams;
 pub mod summary;
+pub mod why;
 
 pub use printer::Printer;

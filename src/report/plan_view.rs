@@ -1,11 +1,14 @@
 //! A plan as text. Pure.
 
+use serde::{Serialize, Serializer};
 use serde_json::Value;
 
 use super::fold::folded;
 use sftpctl_core::model::{Action, PropertyChange};
-use sftpctl_core::plan::model::Plan;
+use sftpctl_core::plan::model::{Plan, Step};
 use sftpctl_core::shown::Text;
+use sftpctl_core::spec::model::Environment;
+use sftpctl_core::spec::names;
 
 pub(super) fn sign(action: Action) -> char {
     match action {
@@ -19,14 +22,76 @@ pub(super) fn sign(action: Action) -> char {
     }
 }
 
-/// The plan in the order of its steps, in lines of at most `width` characters.
-pub fn render(plan: &Plan, width: usize) -> Text {
-    folded(&whole(plan), width)
+/// A plan as JSON, in `plan/1`.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PlanView<'a> {
+    #[serde(flatten)]
+    pub plan: &'a Plan,
+    /// The names of the steps that `--only` or `--skip` leaves out.
+    #[serde(serialize_with = "step_names")]
+    pub left_out: &'a [Step],
+    /// Clusters that were renamed.
+    pub moved: Vec<Moved<'a>>,
 }
 
-fn whole(plan: &Plan) -> Text {
+/// A cluster that has another name now, and the bucket that it keeps.
+#[derive(Serialize)]
+pub struct Moved<'a> {
+    /// The first name that it had.
+    pub from: &'a str,
+    pub to: &'a str,
+    pub bucket: String,
+}
+
+/// The clusters of an environment that were renamed.
+pub fn moved(environment: &Environment) -> Vec<Moved<'_>> {
+    let renamed = environment.clusters.keys().filter(|cluster| environment.origin(cluster) != cluster.as_str());
+    let moved = |cluster: &'_ String| names::upload_bucket(environment, cluster);
+    renamed.map(|to| Moved { from: environment.origin(to), to, bucket: moved(to) }).collect()
+}
+
+/// Each cluster that was renamed, in a line.
+pub fn moved_lines(moved: &[Moved<'_>]) -> Text {
+    let line =
+        |one: &Moved<'_>| format!("Moved: cluster {} was {}; it keeps the bucket {}", one.to, one.from, one.bucket);
+    moved.iter().map(line).collect()
+}
+
+fn step_names<S: Serializer>(steps: &[Step], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(steps.iter().map(|step| &step.id))
+}
+
+/// The plan in the order of its steps, and what is left out of it, in lines of at most `width` characters.
+pub fn render(plan: &Plan, left_out: &[Step], width: usize) -> Text {
+    folded(&whole(plan, left_out), width)
+}
+
+/// That a part of the plan is left out, and what.
+pub(super) fn left_out_line(steps: &[Step]) -> Option<String> {
+    let names: Vec<&str> = steps.iter().map(|step| step.id.as_str()).collect();
+    (!names.is_empty()).then(|| format!("Left out: {}", names.join(", ")))
+}
+
+/// That there is nothing to do.
+pub(super) fn nothing(plan: &Plan, left_out: &[Step]) -> String {
+    match left_out.is_empty() {
+        true => format!("Nothing to do: environment {} matches its file.", plan.environment),
+        false => format!("Nothing to do in what is selected of environment {}.", plan.environment),
+    }
+}
+
+fn whole(plan: &Plan, left_out: &[Step]) -> Text {
+    let mut text = steps(plan, left_out);
+    if let Some(line) = left_out_line(left_out) {
+        text.line(line);
+    }
+    text
+}
+
+fn steps(plan: &Plan, left_out: &[Step]) -> Text {
     if plan.is_empty() {
-        return format!("Nothing to do: environment {} matches its file.", plan.environment).into();
+        return nothing(plan, left_out).into();
     }
     let mut text = Text::from(format!("Environment {} in account {}:", plan.environment, plan.account));
     for step in &plan.steps {
@@ -131,7 +196,7 @@ mod tests {
         let step = Step { id, kind: Kind::Bucket, title: "bucket b".into(), change, needs: Vec::new() };
         let plan = Plan { version: VERSION, environment: "99".into(), account: "1".into(), steps: vec![step] };
         assert_eq!(
-            render(&plan, 200).to_string(),
+            render(&plan, &[], 200).to_string(),
             "Environment 99 in account 1:\n\n~ us-west-2  bucket b\n    \
              policy.Statement[0].Action: s3:* → s3:GetObject\n\n\
              Plan: 0 to create, 1 to change, 0 to delete, 0 to keep."
@@ -141,6 +206,28 @@ mod tests {
     #[test]
     fn an_empty_plan_says_so() {
         let plan = Plan { version: VERSION, environment: "99".into(), account: "1".into(), steps: Vec::new() };
-        assert_eq!(render(&plan, 200).to_string(), "Nothing to do: environment 99 matches its file.");
+        assert_eq!(render(&plan, &[], 200).to_string(), "Nothing to do: environment 99 matches its file.");
+    }
+
+    #[test]
+    fn what_is_left_out_is_named_below_the_plan() {
+        let step = |place: &str| Step {
+            id: NodeId::new(place, Kind::Server),
+            kind: Kind::Server,
+            title: "Transfer server".into(),
+            change: Change::new(Action::Create, "new"),
+            needs: Vec::new(),
+        };
+        let plan = |steps| Plan { version: VERSION, environment: "99".into(), account: "1".into(), steps };
+        let left = [step("us-east-1"), step("us-east-2")];
+        let line = "Left out: us-east-1/server, us-east-2/server";
+        let some = render(&plan(vec![step("us-west-2")]), &left, 200).to_string();
+        assert!(some.ends_with(&format!("Plan: 1 to create, 0 to change, 0 to delete, 0 to keep.\n{line}")), "{some}");
+        let none = render(&plan(Vec::new()), &left, 200).to_string();
+        assert_eq!(none, format!("Nothing to do in what is selected of environment 99.\n{line}"));
+        let view = PlanView { plan: &plan(Vec::new()), left_out: &left, moved: Vec::new() };
+        let view = serde_json::to_value(&view).unwrap();
+        assert_eq!(view["leftOut"], json!(["us-east-1/server", "us-east-2/server"]));
+        assert_eq!(view["environment"], "99");
     }
 }

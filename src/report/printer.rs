@@ -70,6 +70,13 @@ impl Printer {
         }
     }
 
+    /// As [`Self::text`], for lines of which there may be none.
+    pub fn lines(self, text: Text) {
+        if !text.is_empty() {
+            self.text(|| text);
+        }
+    }
+
     /// Prints a remark on stderr that only people need.
     pub fn note<T: Into<Text>>(self, text: impl FnOnce() -> T) {
         if !self.is_json() {

@@ -25,6 +25,10 @@ pub struct StatusReport {
     pub last_run: Option<LastRun>,
     /// Seconds since the start of that run.
     pub age_seconds: Option<i64>,
+    /// The end of its life, RFC 3339, if the environment file has a `ttl` and the state a deployment.
+    pub expires: Option<String>,
+    /// Seconds until then; less than 0 after it.
+    pub expires_in_seconds: Option<i64>,
     /// Resources with the environment's tag that are not in its file; none if the run is limited to some regions.
     pub orphans: Option<Orphans>,
     pub regions: Vec<RegionRow>,
@@ -51,6 +55,9 @@ pub fn render(report: &StatusReport, width: usize) -> Text {
     }
     if let Some(run) = report.last_run.as_ref().filter(|run| Some(*run) != report.last_deploy.as_ref()) {
         text.line(format!("Last run: {} {}", run.command, describe(run, report.age_seconds)));
+    }
+    if let (Some(end), Some(seconds)) = (&report.expires, report.expires_in_seconds) {
+        text.line(expiry(end, seconds));
     }
     text.line("");
     text.extend(summary::regions(&report.regions, width));
@@ -82,6 +89,14 @@ fn orphan_lines(orphans: &Orphans, environment: &str) -> Vec<String> {
         lines.push(format!("There may be more orphans: {} could not be read: {}", first.resource, first.why));
     }
     lines
+}
+
+/// The end of the environment's life, which is `seconds` from now.
+fn expiry(end: &str, seconds: i64) -> String {
+    match seconds {
+        ..=0 => format!("Expired: {end}, {} ago; `teardown --expired` deletes it", span(seconds.unsigned_abs())),
+        _ => format!("Expires: {end}, in {}; a deploy renews it", span(seconds.unsigned_abs())),
+    }
 }
 
 /// The outcome, start and origin of a run.
@@ -116,6 +131,12 @@ mod tests {
         let unseen = lines(&[], &[Unseen::failed("us-west-2/orphans/servers", "AccessDenied")]);
         let words = "There may be more orphans: us-west-2/orphans/servers could not be read: AccessDenied";
         assert_eq!(unseen, [words]);
+    }
+
+    #[test]
+    fn the_end_of_a_life_is_before_or_after_now() {
+        assert_eq!(expiry("T", 7_300), "Expires: T, in 2 h; a deploy renews it");
+        assert_eq!(expiry("T", -7_300), "Expired: T, 2 h ago; `teardown --expired` deletes it");
     }
 
     #[test]

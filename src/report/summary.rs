@@ -4,6 +4,7 @@ use comfy_table::{Table, presets};
 
 use super::fold::folded;
 use sftpctl_core::events::{RegionRow, Summary};
+use sftpctl_core::kind::NodeId;
 use sftpctl_core::shown::{Text, visible};
 
 /// The summary as text, in lines of at most `width` characters.
@@ -14,6 +15,11 @@ pub fn render(summary: &Summary, width: usize) -> Text {
     }
     for (word, reasons) in [("kept", &summary.kept), ("later", &summary.later)] {
         reasons.iter().for_each(|reason| text.line(format!("{word}: {reason}")));
+    }
+    if !summary.left_out.is_empty() {
+        let names: Vec<&str> = summary.left_out.iter().map(NodeId::as_str).collect();
+        text.line(format!("left out: {}", names.join(", ")));
+        text.line(format!("Run `sftpctl deploy --env {}` to do that, too.", summary.environment));
     }
     text.line(format!(
         "{} of environment {}: {} changed, {} failed, {} not begun, {:.1} s, {} AWS calls",

@@ -46,6 +46,7 @@ fn events() -> Vec<Event> {
         not_begun: 2,
         kept: vec![reason()],
         later: Vec::new(),
+        left_out: Vec::new(),
         regions: vec![row],
         seconds: 12.5,
         aws_calls: 56,

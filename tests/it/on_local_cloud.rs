@@ -1,5 +1,6 @@
 //! The program end to end: real processes, third-party clients, and an AWS on this machine.
 
+mod account_defaults;
 mod aliases;
 mod assumed_role;
 mod canary;
@@ -13,6 +14,7 @@ mod dashboard;
 mod deploy;
 mod doctor;
 mod drift;
+mod expired;
 mod failed_stack;
 mod faults;
 mod guard;
@@ -26,6 +28,7 @@ mod logs;
 mod manners;
 mod moto;
 mod mounts;
+mod moved;
 mod options;
 mod orphans;
 mod owner;
@@ -39,6 +42,7 @@ mod pull_watch;
 mod rolled_back;
 mod round_trip;
 mod s3_files;
+mod selected;
 mod session_log;
 mod ssh_audit;
 mod state;

@@ -54,8 +54,8 @@ fn set(actual: &mut Actual, id: &str, name: &'static str, value: impl Into<Value
 #[test]
 fn plan_of_a_first_deployment() {
     let plan = deploy(&resources(&environment()), &Actual::new());
-    insta::assert_snapshot!("plan_create", plan_view::render(&plan, WIDE));
-    insta::assert_snapshot!("plan_create_60_columns", plan_view::render(&plan, NARROW));
+    insta::assert_snapshot!("plan_create", plan_view::render(&plan, &[], WIDE));
+    insta::assert_snapshot!("plan_create_60_columns", plan_view::render(&plan, &[], NARROW));
 }
 
 #[test]
@@ -78,8 +78,8 @@ fn plan_of_changes_with_a_replacement() {
     let policy = serde_json::json!({ "Version": "2012-10-17", "Statement": [] });
     set(&mut actual, "us-west-2/bucket/pl-pt99-5-uploads", "policy", policy);
     let plan = deploy(&all, &actual);
-    insta::assert_snapshot!("plan_update", plan_view::render(&plan, WIDE));
-    insta::assert_snapshot!("plan_update_60_columns", plan_view::render(&plan, NARROW));
+    insta::assert_snapshot!("plan_update", plan_view::render(&plan, &[], WIDE));
+    insta::assert_snapshot!("plan_update_60_columns", plan_view::render(&plan, &[], NARROW));
     let json = serde_json::to_value(&plan).unwrap();
     insta::assert_snapshot!("plan_update_json_step", serde_json::to_string_pretty(&json["steps"][0]).unwrap());
     assert_eq!(serde_json::from_value::<Plan>(json).unwrap(), plan, "a saved plan equals the original");
@@ -100,7 +100,7 @@ fn plan_of_a_teardown() {
         })
         .collect();
     let (plan, _) = planner::teardown("99", "111111111111", &all, &removals).unwrap();
-    insta::assert_snapshot!("plan_teardown", plan_view::render(&plan, NARROW));
+    insta::assert_snapshot!("plan_teardown", plan_view::render(&plan, &[], NARROW));
 }
 
 #[test]
@@ -121,6 +121,7 @@ fn summary_of_a_run() {
         not_begun: 2,
         kept: vec!["bucket pl-pt99-5-uploads: it holds customers' files".into()],
         later: Vec::new(),
+        left_out: Vec::new(),
         regions: vec![row("us-east-1", None), row("us-west-2", Some("s-0123456789abcdef0"))],
         seconds: 12.34,
         aws_calls: 56,
@@ -134,7 +135,7 @@ fn no_line_of_a_plan_is_wider_than_the_terminal() {
     let plan = deploy(&resources(&environment()), &Actual::new());
     for width in [40, NARROW, 80, WIDE] {
         let widest =
-            plan_view::render(&plan, width).to_string().lines().map(|line| line.chars().count()).max().unwrap();
+            plan_view::render(&plan, &[], width).to_string().lines().map(|line| line.chars().count()).max().unwrap();
         assert!(widest <= width, "{widest} > {width}");
     }
 }

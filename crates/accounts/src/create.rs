@@ -1,5 +1,6 @@
 //! A new account: checked against the rules and the environment, then written with the marker of its home folder.
 
+use jiff::Timestamp;
 use sftp_authorizer::Account;
 use sftp_authorizer::home::Home;
 use sftpctl_aws::{Aws, AwsError};
@@ -31,6 +32,54 @@ pub struct NewAccount {
     pub expires: Option<String>,
     /// Free text for operators.
     pub note: Option<String>,
+    /// Whether it is added without being able to log in.
+    pub disabled: bool,
+}
+
+impl NewAccount {
+    /// The account with the defaults of its cluster for what is not given, and the names of those that it took. `now` is in
+    /// seconds since 1970.
+    #[must_use]
+    pub fn with_defaults(mut self, environment: &Environment, now: i64) -> (Self, Vec<&'static str>) {
+        let mut taken = Vec::new();
+        let Some(defaults) = self.cluster(environment).and_then(|cluster| environment.defaults.get(&cluster)) else {
+            return (self, taken);
+        };
+        if defaults.disabled && !self.disabled {
+            self.disabled = true;
+            taken.push("status");
+        }
+        let end = defaults.expires_days.filter(|_| self.expires.is_none());
+        let end = end.and_then(|days| Timestamp::from_second(now.checked_add(i64::from(days) * 86_400)?).ok());
+        if let Some(end) = end {
+            self.expires = Some(end.to_string());
+            taken.push("expires_days");
+        }
+        if self.allowed.is_empty() && !defaults.allow.is_empty() {
+            self.allowed.clone_from(&defaults.allow);
+            taken.push("allow");
+        }
+        if self.regions.is_empty() && !defaults.regions.is_empty() {
+            self.regions.clone_from(&defaults.regions);
+            taken.push("regions");
+        }
+        if self.note.is_none() && defaults.note.is_some() {
+            self.note.clone_from(&defaults.note);
+            taken.push("note");
+        }
+        (self, taken)
+    }
+
+    /// The cluster whose bucket has its home.
+    fn cluster(&self, environment: &Environment) -> Option<String> {
+        match &self.home {
+            HomeChoice::Cluster(name) => Some(name.clone()),
+            HomeChoice::Path(path) => {
+                let bucket = Home::parse(path)?.bucket;
+                environment.clusters.keys().find(|name| names::upload_bucket(environment, name) == bucket).cloned()
+            }
+        }
+    }
 }
 
 /// The choice of the home folder.
@@ -118,7 +167,7 @@ impl Draft {
             username: usernames(environment).stored(&new.username).into_owned(),
             password: None,
             home,
-            disabled: false,
+            disabled: new.disabled,
             expires: new.expires.as_deref().map(rules::expiry).transpose()?,
             allowed: new.allowed.iter().map(|text| rules::range(text)).collect::<Result<_, _>>()?,
             regions: new.regions,
@@ -216,6 +265,7 @@ mod tests {
             regions: Vec::new(),
             expires: None,
             note: None,
+            disabled: false,
         }
     }
 
@@ -264,6 +314,36 @@ mod tests {
         assert!(refused(NewAccount { note: Some("x".repeat(501)), ..new(here()) }).contains("500"));
         assert!(refused(NewAccount { org_id: 0, ..new(here()) }).contains('0'));
         assert!(refused(NewAccount { username: "ab".into(), ..new(here()) }).contains("`ab`"));
+    }
+
+    #[test]
+    fn defaults_of_the_cluster_fill_what_is_not_given() {
+        let source = include_str!("../../../environments/99.yaml").to_owned()
+            + "\ndefaults:\n  99-5: { status: disabled, expires_days: 30, allow: [198.51.100.0/24], regions: [us-west-2], \
+               note: trial }\n";
+        let environment = sftpctl_core::spec::load(&source, "99.yaml").unwrap();
+        let plain = |home: HomeChoice| NewAccount { allowed: Vec::new(), ..new(home) };
+        let path = format!("/{}/other", names::upload_bucket(&environment, "99-5"));
+        for home in [HomeChoice::Cluster("99-5".into()), HomeChoice::Path(path)] {
+            let (account, taken) = plain(home).with_defaults(&environment, 86_400);
+            assert_eq!(taken, ["status", "expires_days", "allow", "regions", "note"]);
+            let account = Draft::new(&environment, account).unwrap().account;
+            assert!(account.disabled && account.expires.as_ref().unwrap().is_over(31 * 86_400));
+            assert!(!account.expires.as_ref().unwrap().is_over(31 * 86_400 - 1));
+            assert_eq!(account.allowed[0].to_string(), "198.51.100.0/24");
+            assert_eq!((account.regions, account.note.as_deref()), (vec!["us-west-2".to_owned()], Some("trial")));
+        }
+        let given = NewAccount {
+            regions: vec!["us-east-2".into()],
+            expires: Some("2027-01-01".into()),
+            note: Some(String::new()),
+            ..new(HomeChoice::Cluster("99-5".into()))
+        };
+        let (account, taken) = given.clone().with_defaults(&environment, 0);
+        assert_eq!(taken, ["status"], "what is given stays");
+        assert_eq!((account.regions, account.expires), (given.regions, given.expires));
+        let (elsewhere, taken) = plain(HomeChoice::Cluster("99-4".into())).with_defaults(&environment, 0);
+        assert!(taken.is_empty() && !elsewhere.disabled && elsewhere.allowed.is_empty());
     }
 
     #[test]

@@ -104,6 +104,8 @@ pub struct Summary {
     pub kept: Vec<String>,
     /// Steps that can only be done later, with the reason.
     pub later: Vec<String>,
+    /// Resources that differ from the environment file and were left out by `--only` or `--skip`.
+    pub left_out: Vec<NodeId>,
     /// One row per region.
     pub regions: Vec<RegionRow>,
     pub seconds: f64,

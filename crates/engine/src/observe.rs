@@ -15,7 +15,7 @@ use crate::resources::resource::Resource;
 const IN_FLIGHT: usize = 64;
 
 /// The result of reading an environment.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Observed {
     /// The resources that were read.
     pub actual: Actual,

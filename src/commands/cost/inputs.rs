@@ -15,7 +15,7 @@ use sftpctl_core::cost::inventory::Inventory;
 use sftpctl_core::cost::money::Usd;
 use sftpctl_core::cost::prices::{Prices, PricesError};
 use sftpctl_core::cost::usage::Usage;
-use sftpctl_core::plan::model::Plan;
+use sftpctl_core::plan::model::{Plan, Step};
 use sftpctl_core::spec::model::Environment;
 use sftpctl_engine::run::error::RunError;
 
@@ -122,9 +122,16 @@ impl PlanCost {
 }
 
 impl Counting {
-    /// What a plan changes of the bill. Warns of old prices that it is computed with.
-    pub(crate) fn change(&self, environment: &Environment, plan: &Plan) -> Result<CostChange, CliError> {
-        let after = Inventory::of(environment).map_err(RunError::from)?;
+    /// What a plan changes of the bill, without the steps that are left out of it. Warns of old prices that it is computed
+    /// with.
+    pub(crate) fn change(
+        &self,
+        environment: &Environment,
+        plan: &Plan,
+        left_out: &[Step],
+    ) -> Result<CostChange, CliError> {
+        let rest = Plan { steps: left_out.to_vec(), ..plan.clone() };
+        let after = Inventory::of(environment).map_err(RunError::from)?.before(&rest);
         let before = Bill::of(&after.before(plan), &self.usage, &self.prices);
         let change = CostChange::between(&before, &Bill::of(&after, &self.usage, &self.prices));
         // Without one, the change is of rounding, or of prices that the user has given.

@@ -29,7 +29,8 @@ pub(super) async fn file_system(
     let region = environment.clusters.get(cluster).map(|cluster| cluster.region.clone()).unwrap_or_default();
     let name = names::stack(&environment, &region);
     let outputs = connected.cloudformation(&region).stack(&name).await?.map(|stack| stack.outputs).unwrap_or_default();
-    let user = mount.uid.zip(mount.gid).map(|(uid, gid)| access_point_output(cluster, PosixUser { uid, gid }));
+    let user =
+        mount.uid.zip(mount.gid).map(|(uid, gid)| access_point_output(&environment, cluster, PosixUser { uid, gid }));
     let output = |key: &str| {
         outputs.get(key).cloned().ok_or_else(|| {
             CliError::new(Exit::Refused, format!("the stack {name} in {region} has no output {key}"))
@@ -37,7 +38,7 @@ pub(super) async fn file_system(
         })
     };
     Ok(Some(FileSystem {
-        id: output(&file_system_output(cluster))?,
+        id: output(&file_system_output(&environment, cluster))?,
         access_point: user.map(|key| output(&key)).transpose()?,
     }))
 }

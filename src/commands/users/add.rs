@@ -9,9 +9,10 @@ use crate::commands::args::AwsArgs;
 use crate::commands::permissions::Permissions;
 use crate::error::CliError;
 use crate::exit::Exit;
-use crate::report::Printer;
+use crate::report::{Printer, streams};
 use sftpctl_accounts::Accounts;
 use sftpctl_accounts::create::{Draft, HomeChoice, NewAccount};
+use sftpctl_core::spec::model::Environment;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  \
@@ -19,7 +20,9 @@ use sftpctl_accounts::create::{Draft, HomeChoice, NewAccount};
     sftpctl users add --env 99 --orgid 17578 --username jan --cluster 99-5 --password-stdin < file\n  \
     sftpctl users add --env 99 --orgid 17578 --username jan --cluster 99-5 --public-key jan.pub\n\n\
     If two people add one user name at the same moment, one of them wins and the other gets an error: the name is \
-    reserved in the same transaction, since the table's index on user names is not unique.")]
+    reserved in the same transaction, since the table's index on user names is not unique.\n\n\
+    What `defaults` of the environment file has for the cluster is taken where no option says otherwise; each is named on \
+    stderr.")]
 pub(super) struct Args {
     #[command(flatten)]
     aws: AwsArgs,
@@ -52,6 +55,9 @@ pub(super) struct Args {
     /// Text for operators, at most 500 characters
     #[arg(long, value_name = "TEXT")]
     note: Option<String>,
+    /// Leave the `defaults` of the environment file aside
+    #[arg(long)]
+    no_defaults: bool,
 }
 
 /// Adds the account and its home folder.
@@ -59,7 +65,11 @@ pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> 
     let (environment, aws) = args.aws.connect(Permissions::ManagesUsers, printer).await?;
     let accounts = Accounts::new(Arc::clone(&aws), &environment);
     let explain = |error| errors::explain_create(error, &args.aws.words(), &args.username, args.orgid);
-    let draft = Draft::new(&environment, new_account(&args)?).map_err(explain)?;
+    let new = match args.no_defaults {
+        true => new_account(&args)?,
+        false => with_defaults(new_account(&args)?, &environment),
+    };
+    let draft = Draft::new(&environment, new).map_err(explain)?;
     let asks = draft.needs_password() || args.password.are_given();
     let password = asks.then(|| args.password.read(&args.username)).transpose()?;
     let secret = password.as_ref().map(NewPassword::expose);
@@ -67,6 +77,15 @@ pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> 
     result::note_keys(&environment, &account);
     result::show(printer, &account, "added", password.as_ref().and_then(NewPassword::generated));
     Ok(Exit::Ok)
+}
+
+/// The account with what its cluster's defaults add, which are named.
+fn with_defaults(new: NewAccount, environment: &Environment) -> NewAccount {
+    let (new, taken) = new.with_defaults(environment, result::now());
+    if !taken.is_empty() {
+        streams::progress(format!("note: taken from `defaults` of the environment file: {}", taken.join(", ")));
+    }
+    new
 }
 
 fn new_account(args: &Args) -> Result<NewAccount, CliError> {
@@ -83,5 +102,6 @@ fn new_account(args: &Args) -> Result<NewAccount, CliError> {
         regions: args.regions.clone(),
         expires: args.expires_at.clone(),
         note: args.note.clone(),
+        disabled: false,
     })
 }

@@ -38,6 +38,7 @@ fn every_line_names_its_schema() {
     check(0, &of(&["deploy", "--yes"]), &["events/1", "login/1"]);
     check(0, &of(&["deploy", "--yes"]), &["events/1", "plan/1"]);
     check(0, &of(&["status"]), &["events/1", "status/1"]);
+    check(0, &of(&["status", "--why"]), &["status-why/1"]);
     check(0, &of(&["verify"]), &["login/1"]);
     let verified = site.ok(&of(&["verify", "--output", "json"]));
     assert!(verified.contains(r#""id":"V001-login""#), "as `doctor` has it: {verified}");

@@ -228,9 +228,11 @@ impl Arns<'_> {
             Some((family, _)) => format!("{family}-*"),
             None => cluster.clone(),
         };
-        let families: BTreeSet<String> = self.0.clusters.keys().map(family).collect();
+        // The names in AWS, where a renamed cluster keeps those that it had.
+        let names: BTreeSet<String> = self.0.clusters.keys().map(|name| self.0.origin(name).to_owned()).collect();
+        let families: BTreeSet<String> = names.iter().map(family).collect();
         match families.len() > BUCKET_PATTERNS {
-            true => (BTreeSet::from([format!("{}*", common_prefix(self.0.clusters.keys()))]), true),
+            true => (BTreeSet::from([format!("{}*", common_prefix(names.iter()))]), true),
             false => (families, false),
         }
     }

@@ -4,3 +4,4 @@ pub mod graph;
 pub mod model;
 pub mod planner;
 pub mod saved;
+pub mod selection;

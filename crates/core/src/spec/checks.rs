@@ -10,7 +10,7 @@ use super::model::{Homes, HostKeySource};
 use super::names::parts;
 use super::raw::File;
 use super::regions;
-use super::{assume_role, guard, mounts, s3_files};
+use super::{account_defaults, assume_role, guard, mounts, moved, s3_files, ttl};
 use crate::aliases::name::Pattern;
 use crate::check;
 use crate::kind::Kind;
@@ -108,6 +108,8 @@ pub(super) fn check(file: &File, source: &str) -> Vec<Fault> {
     let mut checker = Checker::new(source);
     basics(&mut checker, file);
     clusters(&mut checker, file);
+    moved::check(&mut checker, &file.moved, &file.clusters.value);
+    account_defaults::check(&mut checker, &file.defaults, &file.clusters.value, &file.regions);
     table(&mut checker, file);
     names(&mut checker, file);
     settings(&mut checker, file);
@@ -115,6 +117,7 @@ pub(super) fn check(file: &File, source: &str) -> Vec<Fault> {
     homes(&mut checker, file);
     mounts::check(&mut checker, &file.mounts, &file.clusters.value, &file.s3_files);
     guard::check(&mut checker, file.guard.as_ref());
+    ttl::check(&mut checker, file.ttl.as_ref(), file.production);
     s3_files::check(&mut checker, &file.s3_files, &file.clusters.value);
     dns(&mut checker, file);
     tags(&mut checker, file);
@@ -173,7 +176,10 @@ fn clusters(checker: &mut Checker<'_>, file: &File) {
     for (cluster, region) in &file.clusters.value {
         if cluster.is_empty() {
             checker.key_fault(cluster, region, "a cluster needs a name").hint = Some("for example `99-0`".into());
-        } else if let Some(message) = bucket_fault(&parts::upload_bucket(prefix, cluster)) {
+        } else if let Some(message) = [cluster.as_str(), origin(file, cluster)]
+            .iter()
+            .find_map(|name| bucket_fault(&parts::upload_bucket(prefix, name)))
+        {
             checker.key_fault(cluster, region, message).hint =
                 Some("the name is `names.bucket_prefix`, the cluster and `-uploads`".into());
         }
@@ -183,7 +189,7 @@ fn clusters(checker: &mut Checker<'_>, file: &File) {
                 .fault(region, format!("cluster {cluster} is in {}, which is not among `regions`", region.value))
                 .hint = Some(format!("add `{}: {{ server: false }}` there, or move the cluster", region.value));
         }
-        let rule = parts::longest_rule(&file.environment.value, cluster);
+        let rule = parts::longest_rule(&file.environment.value, origin(file, cluster));
         if events && rule.len() > RULE_NAME {
             let message =
                 format!("the name `{rule}` is too long: EventBridge allows {RULE_NAME} characters for a rule");
@@ -209,10 +215,15 @@ fn clusters(checker: &mut Checker<'_>, file: &File) {
     }
 }
 
+/// The name by which AWS has the resources of a cluster.
+fn origin<'a>(file: &'a File, cluster: &'a str) -> &'a str {
+    moved::of(&file.moved, cluster)
+}
+
 /// The user role lists every bucket, in as many policies as AWS allows for a role.
 fn role(checker: &mut Checker<'_>, file: &File, prefix: &str) {
     let all: Vec<_> = file.clusters.value.iter().collect();
-    let buckets: Vec<_> = all.iter().map(|(cluster, _)| parts::upload_bucket(prefix, cluster)).collect();
+    let buckets: Vec<_> = all.iter().map(|(cluster, _)| parts::upload_bucket(prefix, origin(file, cluster))).collect();
     let parts = user_policies::parts(&buckets);
     let Some(part) = parts.get(user_policies::ATTACHED_AT_MOST) else { return };
     let (cluster, region) = all[part.start];

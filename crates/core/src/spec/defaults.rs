@@ -5,7 +5,7 @@ use super::model::{
     Server, State, Table,
 };
 use super::raw::{File, RegionSettings};
-use super::{guard, mounts, names, s3_files};
+use super::{account_defaults, guard, mounts, moved, names, s3_files};
 use crate::check::CheckIgnore;
 use crate::spec::ignore::Ignore;
 
@@ -55,6 +55,9 @@ pub(super) fn fill(file: File) -> Environment {
         assume_role: file.assume_role.map(|role| role.value.fill()),
         home_region: file.home_region.value,
         production,
+        defaults: account_defaults::fill(file.defaults),
+        moved: moved::fill(file.moved),
+        ttl: file.ttl.map(|ttl| ttl.value.fill()),
         regions: file.regions.into_iter().map(|(name, settings)| (name, region(settings.value))).collect(),
         clusters: file
             .clusters

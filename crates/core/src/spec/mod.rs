@@ -1,5 +1,6 @@
 //! The environment file: its types, and every fault in it with line, column and a hint. Pure.
 
+pub mod account_defaults;
 pub mod assume_role;
 mod checks;
 mod defaults;
@@ -7,12 +8,14 @@ pub mod guard;
 pub mod ignore;
 pub mod model;
 pub mod mounts;
+mod moved;
 pub mod names;
 mod raw;
 mod regions;
 pub mod s3_files;
 pub mod sftp_address;
 pub mod state_place;
+pub mod ttl;
 mod warnings;
 
 pub use crate::yaml::{Fault, Faults};

@@ -5,13 +5,16 @@
 use std::collections::BTreeMap;
 
 use crate::check::CheckIgnore;
+use crate::spec::account_defaults::AccountDefaults;
 use crate::spec::assume_role::AssumeRole;
 use crate::spec::guard::Guard;
 use crate::spec::ignore::Ignore;
 use crate::spec::mounts::Mount;
+use crate::spec::moved;
 use crate::spec::s3_files::FileSystem;
 use crate::spec::sftp_address::SftpAddress;
 use crate::spec::state_place::StatePlace;
+use crate::spec::ttl::Ttl;
 
 /// An environment: the input of a deployment.
 #[derive(Clone, Debug, PartialEq)]
@@ -26,15 +29,21 @@ pub struct Environment {
     pub home_region: String,
     /// Whether a teardown asks for its name, and whether protections are on by default.
     pub production: bool,
+    /// How long it lives after a deployment; `None` keeps it.
+    pub ttl: Option<Ttl>,
     /// Every region with a stack. At least the home region.
     pub regions: BTreeMap<String, Region>,
     /// Customer clusters (`99-5`), each with one upload bucket.
     pub clusters: BTreeMap<String, Cluster>,
+    /// The former names of clusters that were renamed, by the name that followed.
+    pub moved: BTreeMap<String, String>,
     /// Names that differ from the convention.
     pub names: Names,
     pub table: Table,
     /// What the accounts of customers may be.
     pub accounts: Accounts,
+    /// What new accounts get, by cluster.
+    pub defaults: BTreeMap<String, AccountDefaults>,
     pub files: Files,
     /// Where customers' home directories are on the old server.
     pub homes: Homes,
@@ -76,6 +85,11 @@ impl Environment {
         self.clusters.retain(|name, _| name == cluster);
         self.s3_files.retain(|name, _| name == cluster);
         !self.clusters.is_empty()
+    }
+
+    /// The name by which AWS has the resources of a cluster: its own, or the first that it had.
+    pub fn origin<'a>(&'a self, cluster: &'a str) -> &'a str {
+        moved::origin(cluster, |name| self.moved.get(name).map(String::as_str), self.moved.len())
     }
 }
 

@@ -51,7 +51,7 @@ pub fn code_key(environment: &Environment, digest: &str) -> String {
 
 /// `pl-pt99-5-uploads`: the upload bucket of a cluster.
 pub fn upload_bucket(environment: &Environment, cluster: &str) -> String {
-    parts::upload_bucket(&environment.names.bucket_prefix, cluster)
+    parts::upload_bucket(&environment.names.bucket_prefix, environment.origin(cluster))
 }
 
 /// `99-upload-us-west-2`: the stem of the names of a region's alarms, log groups and metrics.
@@ -66,7 +66,7 @@ pub fn dashboard(environment: &Environment) -> String {
 
 /// `99-upload-99-5-events`: the queue for the events of a cluster's files.
 pub fn events_queue(environment: &Environment, cluster: &str) -> String {
-    parts::events_queue(&environment.name, cluster)
+    parts::events_queue(&environment.name, environment.origin(cluster))
 }
 
 /// `99-upload-99-5-events-dead`: where the messages go that nobody could handle.

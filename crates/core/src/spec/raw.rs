@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_saphyr::Spanned;
 
 use super::assume_role::Setting as AssumeRole;
-use super::{guard, mounts, s3_files};
+use super::{account_defaults, guard, mounts, moved, s3_files, ttl};
 
 /// An environment of sftpctl: regions, clusters and settings of one SFTP service on AWS.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -31,12 +31,21 @@ pub(super) struct File {
     /// Production: names without the environment's, protections on, teardown asks for the name.
     #[serde(default)]
     pub(super) production: bool,
+    /// How long an environment lives that is thrown away, from the end of its last deployment on: `8h`, `7d`. After that
+    /// `sftpctl teardown --expired` deletes it. Not in production. Default: it stays.
+    #[schemars(with = "Option<ttl::Setting>")]
+    pub(super) ttl: Option<Spanned<ttl::Setting>>,
     /// Every region with a stack.
     #[schemars(with = "BTreeMap<String, RegionSettings>")]
     pub(super) regions: BTreeMap<String, Spanned<RegionSettings>>,
     /// Customer clusters and the region of each one's upload bucket.
     #[schemars(with = "BTreeMap<String, String>")]
     pub(super) clusters: Spanned<BTreeMap<String, Spanned<String>>>,
+    /// Clusters that have another name now, each with its old one. In AWS everything of such a cluster keeps the names that it
+    /// has, first of all its bucket, since S3 renames none; so a line stays as long as its cluster.
+    #[serde(default)]
+    #[schemars(with = "Vec<moved::Setting>")]
+    pub(super) moved: Vec<moved::Setting>,
     /// Names that differ from the convention.
     #[serde(default)]
     pub(super) names: Names,
@@ -46,6 +55,10 @@ pub(super) struct File {
     /// What the accounts of customers may be.
     #[serde(default)]
     pub(super) accounts: Accounts,
+    /// What `sftpctl users add` gives a new account of a cluster where the command says nothing else.
+    #[serde(default)]
+    #[schemars(with = "BTreeMap<String, account_defaults::Setting>")]
+    pub(super) defaults: account_defaults::Settings,
     /// Customers' files in the upload buckets.
     #[serde(default)]
     pub(super) files: Files,

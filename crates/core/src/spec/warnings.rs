@@ -42,6 +42,13 @@ pub(super) fn all(environment: &Environment) -> Vec<String> {
             counted(days.into(), "day")
         ));
     }
+    if let Some(ttl) = environment.ttl.as_ref().filter(|ttl| ttl.delete_data) {
+        warnings.push(format!(
+            "`sftpctl teardown --expired` deletes customers' files, with all versions, and the accounts {} after the last \
+             deployment (`ttl.delete_data`)",
+            ttl.written
+        ));
+    }
     let buckets: Vec<_> =
         environment.clusters.keys().map(|cluster| names::upload_bucket(environment, cluster)).collect();
     let parts = parts(&buckets);

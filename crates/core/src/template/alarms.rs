@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{TemplateError, logical_stem};
+use super::{TemplateError, cluster_stem, logical_stem};
 use crate::spec::model::Environment;
 use crate::spec::names;
 
@@ -45,9 +45,9 @@ pub(super) fn repeat(
     for cluster in queues(environment, region) {
         let mut alarm = dead_letters.clone();
         let properties = &mut alarm["Properties"];
-        properties["AlarmName"] = json!(name(environment, region, &format!("dead-letters-{cluster}")));
+        properties["AlarmName"] = json!(name(environment, region, &dead_letters_end(environment, cluster)));
         properties["Dimensions"][0]["Value"] = json!(names::events_dead_queue(environment, cluster));
-        resources.insert(format!("DeadLettersAlarm{}", logical_stem(cluster)), alarm);
+        resources.insert(format!("DeadLettersAlarm{}", cluster_stem(environment, cluster)), alarm);
     }
     if let Some(runbook) = &environment.alarms.runbook {
         for alarm in resources.values_mut().filter(|resource| resource["Type"] == "AWS::CloudWatch::Alarm") {
@@ -64,8 +64,13 @@ pub fn alarms(environment: &Environment, region: &str) -> Vec<String> {
     ends.extend(no_log_in_minutes(environment, region).map(|_| "no-log-ins".to_owned()));
     ends.extend(no_canary_in_minutes(environment, region).map(|_| "no-canary".to_owned()));
     ends.extend(replicas(environment, region).map(|(receiving, _)| format!("replication-{receiving}")));
-    ends.extend(queues(environment, region).map(|cluster| format!("dead-letters-{cluster}")));
+    ends.extend(queues(environment, region).map(|cluster| dead_letters_end(environment, cluster)));
     ends.iter().map(|end| name(environment, region, end)).collect()
+}
+
+/// The end of the name of the alarm for a cluster's dead letters.
+fn dead_letters_end(environment: &Environment, cluster: &str) -> String {
+    format!("dead-letters-{}", environment.origin(cluster))
 }
 
 fn name(environment: &Environment, region: &str, end: &str) -> String {

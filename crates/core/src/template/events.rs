@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{TemplateError, logical_stem};
+use super::{TemplateError, cluster_stem};
 use crate::spec::model::Environment;
 use crate::spec::names;
 
@@ -36,7 +36,7 @@ pub(super) fn repeat(
             continue;
         }
         forwards_any |= !is_own;
-        let one = Cluster { environment, cluster, region: &settings.region, stem: logical_stem(cluster) };
+        let one = Cluster { environment, cluster, region: &settings.region, stem: cluster_stem(environment, cluster) };
         for (id, prototype) in if is_own { &own } else { &forwards } {
             let mut resource = one.value(prototype);
             let name = one.name(id);

@@ -189,7 +189,7 @@ fn repeat_buckets(
     let mut all = BTreeMap::new();
     for (cluster, _) in environment.clusters.iter().filter(|(_, cluster)| cluster.region == region) {
         let name = names::upload_bucket(environment, cluster);
-        let stem = logical_stem(cluster);
+        let stem = cluster_stem(environment, cluster);
         let ids = BucketIds { bucket: format!("UploadBucket{stem}"), policy: format!("UploadBucketPolicy{stem}") };
         let mut one = bucket.clone();
         one["Properties"]["BucketName"] = json!(name);
@@ -220,7 +220,12 @@ fn repeat_buckets(
     Ok(all)
 }
 
-/// A cluster's name in logical ids. Hex distinguishes clusters that differ only in characters that these cannot contain.
+/// The name of a cluster's resources in logical ids.
+fn cluster_stem(environment: &Environment, cluster: &str) -> String {
+    logical_stem(environment.origin(cluster))
+}
+
+/// A name in logical ids. Hex distinguishes clusters that differ only in characters that these cannot contain.
 fn logical_stem(cluster: &str) -> String {
     let part = |c: char| if c.is_ascii_alphanumeric() { c.to_string() } else { format!("x{:x}", u32::from(c)) };
     cluster.chars().map(part).collect()

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use super::{TemplateError, logical_stem};
+use super::{TemplateError, cluster_stem, logical_stem};
 use crate::spec::model::Environment;
 use crate::spec::names;
 use crate::spec::s3_files::{PosixUser, access_points};
@@ -17,13 +17,13 @@ const OTHERS: [&str; 2] = ["UploadBucket", "UploadBucketPolicy"];
 pub(super) const PARAMETERS: [&str; 3] = ["FilesSubnet", "FilesSecurityGroup", "FilesUser"];
 
 /// The name of the stack's output with the ID of a cluster's file system.
-pub fn file_system_output(cluster: &str) -> String {
-    format!("FilesSystem{}", logical_stem(cluster))
+pub fn file_system_output(environment: &Environment, cluster: &str) -> String {
+    format!("FilesSystem{}", cluster_stem(environment, cluster))
 }
 
 /// The name of the stack's output with the ID of an access point.
-pub fn access_point_output(cluster: &str, user: PosixUser) -> String {
-    format!("FilesAccessPoint{}u{}g{}", logical_stem(cluster), user.uid, user.gid)
+pub fn access_point_output(environment: &Environment, cluster: &str, user: PosixUser) -> String {
+    format!("FilesAccessPoint{}u{}g{}", cluster_stem(environment, cluster), user.uid, user.gid)
 }
 
 /// Replaces the prototypes by the file system of each cluster of the region that has one. Returns the outputs: name, and
@@ -40,11 +40,12 @@ pub(super) fn repeat(
         if environment.clusters.get(cluster).is_none_or(|cluster| cluster.region != region) {
             continue;
         }
-        let one = Cluster { bucket: names::upload_bucket(environment, cluster), stem: logical_stem(cluster) };
+        let one =
+            Cluster { bucket: names::upload_bucket(environment, cluster), stem: cluster_stem(environment, cluster) };
         resources.insert(one.id(OWN[0]), one.value(&role));
         resources.insert(one.id(OWN[1]), one.value(&system));
         let id = json!({ "Fn::GetAtt": [one.id(OWN[1]), "FileSystemId"] });
-        outputs.insert(file_system_output(cluster), ("File system of the upload bucket", id));
+        outputs.insert(file_system_output(environment, cluster), ("File system of the upload bucket", id));
         for subnet in &settings.subnets {
             let mut resource = one.value(&target);
             resource["Properties"]["SubnetId"] = json!(subnet);
@@ -54,7 +55,7 @@ pub(super) fn repeat(
         for user in access_points(environment, cluster) {
             let mut resource = one.value(&point);
             resource["Properties"]["PosixUser"] = json!({ "Uid": user.uid.to_string(), "Gid": user.gid.to_string() });
-            let name = access_point_output(cluster, user);
+            let name = access_point_output(environment, cluster, user);
             let id = json!({ "Fn::GetAtt": [name, "AccessPointId"] });
             resources.insert(name.clone(), resource);
             outputs.insert(name, ("Access point of the file system, for one user and group", id));

@@ -3,6 +3,7 @@
 use sftpctl_aws::{AwsError, Caller, NetworkError};
 use sftpctl_core::kind::NodeId;
 use sftpctl_core::plan::graph::GraphError;
+use sftpctl_core::plan::selection::Severed;
 use sftpctl_core::template::TemplateError;
 
 use crate::host_keys::HostKeyError;
@@ -61,6 +62,17 @@ pub enum RunError {
     /// A run was limited to a region that the environment does not have.
     #[error("environment {environment} has no region {region}")]
     UnknownRegion { environment: String, region: String, known: Vec<String> },
+    /// `--only` or `--skip` names a resource that the environment does not have.
+    #[error("nothing in environment {environment} is named {pattern}")]
+    UnknownName {
+        environment: String,
+        pattern: String,
+        /// What there is, one line each.
+        known: Vec<String>,
+    },
+    /// A step of the selection needs one that is left out.
+    #[error("{0}")]
+    Severed(Severed),
     /// A stop was requested before a step was in flight.
     #[error("{command} was interrupted")]
     Interrupted { command: String },
@@ -137,6 +149,11 @@ fn role_hint(caller: Option<&Caller>, error: &AwsError) -> String {
     )
 }
 
+fn severed_hint(severed: &Severed) -> String {
+    let add: String = severed.missing().into_iter().map(|need| format!(" --only {need}")).collect();
+    format!("nothing was changed; select that, too ({}), or leave out what needs it", add.trim_start())
+}
+
 impl RunError {
     /// An instruction for the user.
     pub fn hint(&self) -> Option<String> {
@@ -156,6 +173,11 @@ impl RunError {
                 Some("nothing was changed; choose other credentials with --profile".to_owned())
             }
             Self::UnknownRegion { known, .. } => Some(format!("its regions are {}", known.join(", "))),
+            Self::UnknownName { .. } => Some(
+                "nothing was changed; name a region, a kind, a resource, or the words of a step, with * for any characters"
+                    .to_owned(),
+            ),
+            Self::Severed(severed) => Some(severed_hint(severed)),
             Self::Interrupted { .. } => Some(RERUN.to_owned()),
             Self::NotRebuilt { .. } => {
                 Some("the state was not changed; rerun when the resource can be read".to_owned())
@@ -184,6 +206,8 @@ impl RunError {
             Self::Undecided { resources } => resources.clone(),
             Self::NotDeployable { findings, .. } => findings.clone(),
             Self::NotRemovable { refusals, .. } => refusals.clone(),
+            Self::UnknownName { known, .. } => known.clone(),
+            Self::Severed(severed) => severed.pairs.iter().map(|(step, need)| format!("{step} needs {need}")).collect(),
             _ => Vec::new(),
         }
     }

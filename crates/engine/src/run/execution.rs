@@ -3,13 +3,14 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
-use sftpctl_core::events::{Event, Summary};
+use sftpctl_core::events::{Event, Reporter, Summary};
 use sftpctl_core::model::{Action, Actual};
 use sftpctl_core::plan::graph::Edges;
 use sftpctl_core::plan::model::Plan;
 
 use super::Run;
 use super::error::RunError;
+use super::failure::Watch;
 use super::summary::{outcome, summarize};
 use crate::execute::deadlines::Deadlines;
 use crate::execute::executor::{self, Context, Job, Task, lock};
@@ -42,22 +43,30 @@ impl Run {
         store.save(&mut self.state).await?;
         let journal = Arc::clone(store.journal());
         let jobs: Vec<Job> = self.jobs(plan, edges, &task);
+        let watch = Arc::new(Watch::new(Arc::clone(&self.reporter)));
+        let reporter: Arc<dyn Reporter> = watch.clone();
         let context = Arc::new(Context {
             aws: Arc::clone(&self.aws),
-            reporter: Arc::clone(&self.reporter),
+            reporter,
             deadlines: Deadlines::new(self.environment.deadlines.clone()),
             stop: self.stop.clone(),
             journal,
             credentials_expired: AtomicBool::new(false),
         });
         let stop = self.stop.clone();
+        let task_is_apply = matches!(task, Task::Apply);
         self.begun.store(true, Ordering::SeqCst);
         let actual = Arc::new(Mutex::new(actual));
         let outcomes = executor::run(Arc::clone(&context), jobs, task, Arc::clone(&actual)).await;
         self.credentials_expired = context.credentials_expired.load(Ordering::Relaxed);
         let actual = lock(&actual).clone();
         self.state.learn(&actual);
+        let left_out = match task_is_apply {
+            true => self.left_out(&actual),
+            false => Vec::new(),
+        };
         let summary = Summary {
+            left_out,
             regions: self.regions(&actual),
             seconds: self.started.elapsed().as_secs_f64(),
             aws_calls: self.aws.calls(),
@@ -71,6 +80,7 @@ impl Run {
                 .save(&mut self.state)
                 .await
                 .map_err(|error| if summary.changed > 0 { RunError::Unsaved(error) } else { RunError::State(error) })?;
+            self.remember_failures(&outcomes, &watch.failed()).await;
         }
         // No step of this run is left: a request to stop ends it at once from now on.
         if !stop.requested() {
@@ -89,7 +99,8 @@ impl Run {
         let done = self.state.last_run.as_ref().filter(|run| run.outcome == "done");
         self.saved_plan = self.saved_plan.take().or_else(|| done?.plan.clone());
         self.state.begins(self.this_run(command));
-        self.state.ends("done", ThisMachine.now());
+        let is_whole = self.selection.is_whole() || self.left_out(actual).is_empty();
+        self.state.ends(if is_whole { "done" } else { "partly" }, ThisMachine.now());
         match &mut self.locked_store {
             Some(store) => Ok(store.save(&mut self.state).await?),
             None => Ok(()),
@@ -115,6 +126,10 @@ impl Run {
             .iter()
             .chain(retired.iter().filter(|resource| plan.step(resource.id()).is_some()))
             .filter_map(|resource| {
+                // What is left out is not changed either because something else was.
+                if matches!(task, Task::Apply) && !self.selection.has(resource.id(), &resource.title()) {
+                    return None;
+                }
                 let planned = plan.step(resource.id()).map(|step| step.change.clone());
                 let kept = planned.as_ref().is_some_and(|c| c.action == Action::Keep);
                 if matches!(task, Task::Delete(_)) && (planned.is_none() || kept) {

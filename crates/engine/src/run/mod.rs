@@ -5,11 +5,13 @@ mod connect;
 mod drift;
 pub mod error;
 mod execution;
+mod failure;
 mod name_conflicts;
 mod planning;
 mod preflight;
 mod recovery;
 mod scope;
+mod selected;
 mod strays;
 mod summary;
 
@@ -22,6 +24,7 @@ use std::time::Instant;
 use sftpctl_aws::Aws;
 use sftpctl_core::events::{Event, Reporter};
 use sftpctl_core::plan::saved::Earlier;
+use sftpctl_core::plan::selection::Selection;
 use sftpctl_core::spec::model::Environment;
 use sftpctl_core::spec::names;
 use sftpctl_core::spec::state_place::StatePlace;
@@ -31,6 +34,7 @@ pub use self::connect::{AwsPlace, connect, session, store};
 use self::error::RunError;
 pub(crate) use self::name_conflicts::name_conflicts_in;
 use self::scope::Scope;
+pub use self::selected::Planned;
 pub use self::strays::Orphans;
 pub use self::summary::Ending;
 use crate::desired::{self, Inputs};
@@ -48,6 +52,8 @@ pub struct Options {
     pub aws: AwsPlace,
     /// Limits the run to these regions; empty for all.
     pub regions: Vec<String>,
+    /// Limits a deployment to some resources.
+    pub selection: Selection,
     pub state: StatePlace,
     /// Path of the authorizer's binary; `None` for the one beside the running program.
     pub package: Option<PathBuf>,
@@ -71,6 +77,7 @@ pub struct Run {
     reporter: Arc<dyn Reporter>,
     abort: fn(),
     scope: Scope,
+    selection: Selection,
     saved_plan: Option<String>,
     started: Instant,
     /// The request to stop; signals are handled from the moment the lock is requested.
@@ -85,7 +92,8 @@ impl Run {
     /// Reads the package, connects, checks the account, and reads the state.
     ///
     /// # Errors
-    /// The package or the state cannot be used, or the credentials belong to another account.
+    /// The package or the state cannot be used, the credentials belong to another account, or the selection names a
+    /// resource that does not exist.
     pub async fn open(options: Options) -> Result<Self, RunError> {
         let mut environment = options.environment;
         let path = package::locate(options.package.as_deref());
@@ -112,7 +120,7 @@ impl Run {
         if let Scope::Regions(regions) = &scope {
             resources = desired::limited(resources, regions);
         }
-        Ok(Self {
+        let run = Self {
             state: remembered.state,
             unfinished: remembered.unfinished,
             environment,
@@ -124,12 +132,15 @@ impl Run {
             reporter: options.reporter,
             abort: options.abort,
             scope,
+            selection: options.selection,
             saved_plan: None,
             started: Instant::now(),
             stop: Stop::new().1,
             begun: Arc::default(),
             credentials_expired: false,
-        })
+        };
+        run.check_selection()?;
+        Ok(run)
     }
 
     /// Runs `work` with the lock on the environment, and releases the lock whether the work succeeds or not. `patience`

@@ -14,7 +14,10 @@ impl Run {
     /// Foreign functions and log groups with the environment's names, in a sentence each. One that cannot be read is
     /// left out: CloudFormation reports it.
     pub(super) async fn name_conflicts(&self, actual: &Actual) -> Vec<String> {
-        let without_stack = |region: &&String| matches!(actual.get(&names::stack_node(region)), Some(None));
+        let without_stack = |region: &&String| {
+            let stack = names::stack_node(region);
+            matches!(actual.get(&stack), Some(None)) && self.selects(&stack)
+        };
         let regions = self.environment.regions.keys().filter(without_stack);
         join_all(regions.map(|region| name_conflicts_in(&self.aws, &self.environment, region))).await.concat()
     }

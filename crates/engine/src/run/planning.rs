@@ -11,6 +11,7 @@ use sftpctl_core::plan::planner;
 
 use super::Run;
 use super::error::RunError;
+use super::selected::Planned;
 use crate::observe::Observed;
 use crate::resources::resource::Resource;
 
@@ -18,19 +19,23 @@ impl Run {
     /// Plans a deployment, or refuses it with all findings at once.
     ///
     /// # Errors
-    /// Foreign resources with the environment's names, missing permissions, a missing zone.
-    pub fn plan(&self, observed: &Observed) -> Result<(Plan, Edges), RunError> {
+    /// Foreign resources with the environment's names, missing permissions, a missing zone; or what is selected needs
+    /// something that is not.
+    pub fn plan(&self, observed: &Observed) -> Result<Planned, RunError> {
         check_decided(observed)?;
-        let findings = findings(&self.resources, observed);
+        let concerned = self.concerned();
+        let seen = self.concerning(observed);
+        let findings = findings(&concerned, &seen);
         if !findings.is_empty() {
-            let adoptable = importable(&self.resources, observed);
+            let adoptable = importable(&concerned, &seen);
             return Err(RunError::NotDeployable { environment: self.environment.name.clone(), findings, adoptable });
         }
         let begun = Instant::now();
         let (name, account) = (&self.environment.name, &self.environment.account);
-        let plan = planner::deploy(name, account, &self.resources, &self.retired(), &observed.actual)?;
+        let (plan, edges) = planner::deploy(name, account, &self.resources, &self.retired(), &observed.actual)?;
         tracing::debug!(microseconds = begun.elapsed().as_micros(), "planned");
-        Ok(plan)
+        let (plan, left_out) = self.selection.divide(plan).map_err(RunError::Severed)?;
+        Ok(Planned { plan, edges, left_out })
     }
 
     /// Plans a teardown.

@@ -78,7 +78,8 @@ pub(super) fn summarize(environment: &str, command: &str, plan: &Plan, outcomes:
 /// The state's word for how a run ended.
 pub(super) fn outcome(summary: &Summary, stop_requested: bool) -> &'static str {
     match summary.failed + summary.not_begun + summary.later.len() {
-        0 => "done",
+        0 if summary.left_out.is_empty() => "done",
+        0 => "partly",
         _ if stop_requested => "stopped",
         _ => "failed",
     }
@@ -91,6 +92,7 @@ fn ending(summary: &Summary, stopped: bool, credentials_expired: bool) -> Ending
         // Even if nothing was changed: the same command resumes with new credentials.
         _ if credentials_expired => Ending::Partly,
         _ if summary.failed == 0 && !summary.later.is_empty() => Ending::Partly,
+        (0, _) if !summary.left_out.is_empty() => Ending::Partly,
         (0, _) => Ending::Done,
         _ if stopped => Ending::Interrupted,
         (_, 0) => Ending::Failed,
@@ -203,6 +205,10 @@ mod tests {
             assert_eq!(ending(&summary, stopped, credentials_expired), expected, "{summary:?}");
             assert_eq!(outcome(&summary, stopped), word, "{summary:?}");
         }
+        let left_out = Summary { left_out: vec![node("a")], ..summary(1, 0, &[]) };
+        assert_eq!((ending(&left_out, false, false), outcome(&left_out, false)), (Ending::Partly, "partly"));
+        let failed_too = Summary { failed: 1, changed: 0, ..left_out };
+        assert_eq!((ending(&failed_too, false, false), outcome(&failed_too, false)), (Ending::Failed, "failed"));
     }
 
     /// A resource with one wanted property.

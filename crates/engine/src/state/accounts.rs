@@ -98,7 +98,7 @@ impl Store {
 
     /// Copies what is kept beside the state to another place, unless that has it.
     pub(super) async fn copy_companions(&self, to: &Self) -> Result<(), StateError> {
-        for name in [self.accounts_key_name(), self.aliases_name()] {
+        for name in [self.accounts_key_name(), self.aliases_name(), self.failure_name()] {
             let Some(blob) = self.blobs.get(&name).await? else { continue };
             match to.blobs.put(&name, &blob.content, Expect::Absent).await {
                 Ok(_) | Err(StateError::Conflict { .. }) => {}

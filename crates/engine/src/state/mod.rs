@@ -12,6 +12,8 @@ mod conditions;
 mod document;
 pub mod error;
 mod exclusive_doc;
+pub mod expiry;
+pub mod failure;
 mod file;
 pub mod folder;
 pub mod journal;

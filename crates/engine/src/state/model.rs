@@ -64,7 +64,7 @@ pub struct LastRun {
     pub started: String,
     /// The end of the run, RFC 3339; `None` while it runs, or if it was killed.
     pub finished: Option<String>,
-    /// `running`, `done`, `failed`, `stopped`.
+    /// `running`, `done`, `partly` (something was left out on request), `failed`, `stopped`.
     pub outcome: String,
     /// The program and its version.
     pub by: String,

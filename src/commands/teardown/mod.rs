@@ -1,4 +1,8 @@
-//! `sftpctl teardown`: deletes an environment.
+//! `sftpctl teardown`: deletes an environment, its orphans, or the environments whose time is over.
+
+mod expired;
+
+use std::path::PathBuf;
 
 use super::args::{EnvArgs, LockTimeout, Yes};
 use super::permissions::Permissions;
@@ -15,8 +19,13 @@ use sftpctl_engine::run::Run;
     sftpctl teardown --env 99\n  \
     sftpctl teardown --env 99 --yes --delete-data\n  \
     sftpctl teardown --env prod --confirm prod\n  \
-    sftpctl teardown --env 99 --orphans\n\n\
-    Without --delete-data, buckets with files and the table are kept, and the next deploy uses them again.")]
+    sftpctl teardown --env 99 --orphans\n  \
+    sftpctl teardown --env 99 --expired --yes\n  \
+    sftpctl teardown --folder environments --expired --yes\n\n\
+    Without --delete-data, buckets with files and the table are kept, and the next deploy uses them again.\n\n\
+    --expired is for a job that runs by the clock: it deletes what has lived for the `ttl` of its file since its last \
+    deployment, says of every other environment why it is kept, and ends with 0 if there is none. Customers' files and \
+    accounts are deleted only where the file says `ttl: { after: 8h, delete_data: true }`.")]
 pub(super) struct Args {
     #[command(flatten)]
     env: EnvArgs,
@@ -33,9 +42,22 @@ pub(super) struct Args {
     /// With --orphans: also look in this region (repeatable) [default: those of the file and the state]
     #[arg(long = "also-region", value_name = "REGION", requires = "orphans")]
     also_regions: Vec<String>,
+    /// Only if the environment's time is over: its `ttl`, counted from its last deployment
+    #[arg(long, conflicts_with_all = ["delete_data", "orphans", "confirm"])]
+    expired: bool,
+    /// With --expired: each environment whose file is in this folder
+    #[arg(long, value_name = "PATH", requires = "expired", conflicts_with_all = ["env", "env_file"])]
+    folder: Option<PathBuf>,
     /// The environment's name, which production needs instead of --yes
     #[arg(long, value_name = "NAME")]
     confirm: Option<String>,
+}
+
+/// What is deleted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Scope {
+    Everything,
+    Orphans,
 }
 
 /// Deletes the environment under its lock.
@@ -47,21 +69,32 @@ pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> 
         )
         .hint("omit --region; nothing was changed"));
     }
+    if args.expired {
+        return expired::run(&args, printer).await;
+    }
     let run = args.env.open(Permissions::TearsDown, printer).await?;
-    run.locked("teardown", args.lock_timeout.seconds, async |run| teardown(&args, run, printer).await).await
+    let options = RemovalOptions { delete_data: args.delete_data };
+    let scope = if args.orphans { Scope::Orphans } else { Scope::Everything };
+    let work = async |run: &mut Run| teardown(&args, scope, options, run, printer).await;
+    run.locked("teardown", args.lock_timeout.seconds, work).await
 }
 
-async fn teardown(args: &Args, run: &mut Run, printer: Printer) -> Result<Exit, CliError> {
-    let options = RemovalOptions { delete_data: args.delete_data };
+async fn teardown(
+    args: &Args,
+    scope: Scope,
+    options: RemovalOptions,
+    run: &mut Run,
+    printer: Printer,
+) -> Result<Exit, CliError> {
     let first = run.observe().await;
-    match args.orphans {
-        true => run.take_down_orphans(&first, &args.also_regions).await?,
-        false => run.take_down_everything(&first).await?,
+    match scope {
+        Scope::Orphans => run.take_down_orphans(&first, &args.also_regions).await?,
+        Scope::Everything => run.take_down_everything(&first).await?,
     }
     let observed = run.observe().await;
     let (plan, edges) = run.plan_teardown(&observed, options).await?;
     if !plan.is_empty() {
-        printer.text(|| plan_view::render(&plan, streams::width()));
+        printer.text(|| plan_view::render(&plan, &[], streams::width()));
     }
     let name = run.environment.name.clone();
     if plan.steps.iter().all(|step| step.change.action == Action::Keep) {

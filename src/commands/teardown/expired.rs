@@ -1,0 +1,184 @@
+//! `sftpctl teardown --expired`: deletes the environments whose time is over, for a job that runs by the clock.
+
+use std::path::Path;
+
+use serde::Serialize;
+
+use super::{Args, Scope, teardown};
+use crate::commands::args::EnvArgs;
+use crate::commands::permissions::Permissions;
+use crate::error::CliError;
+use crate::exit::Exit;
+use crate::report::span::span;
+use crate::report::{Printer, hints, streams};
+use sftpctl_core::model::RemovalOptions;
+use sftpctl_core::shown::Text;
+use sftpctl_engine::clock;
+use sftpctl_engine::run::Run;
+use sftpctl_engine::state::expiry::Expiry;
+
+/// What became of the environments, as `expired/1`.
+#[derive(Serialize)]
+struct ExpiredView {
+    environments: Vec<EnvironmentView>,
+}
+
+/// What became of one.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct EnvironmentView {
+    /// The environment's name, or the path of a file that cannot be read.
+    environment: String,
+    outcome: Outcome,
+    /// Why it was kept, or the error.
+    why: String,
+    /// The end of its life, RFC 3339; `None` without one.
+    expires: Option<String>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+enum Outcome {
+    /// The teardown ended, with its exit code.
+    TornDown,
+    Kept,
+    /// It could not be decided, or the teardown could not begin.
+    Failed,
+}
+
+/// Deletes the environment, or those of a folder, if their time is over. Ends with the highest exit code of all.
+pub(super) async fn run(args: &Args, printer: Printer) -> Result<Exit, CliError> {
+    let each = match &args.folder {
+        Some(folder) => files(folder)?.iter().map(|path| args.env.of_file(path)).collect(),
+        None => vec![args.env.clone()],
+    };
+    let (mut environments, mut worst) = (Vec::new(), Exit::Ok);
+    for env in each {
+        hints::forget();
+        let (view, exit) = match one(args, &env, printer).await {
+            Ok(done) => done,
+            Err(error) => {
+                printer.error(&error);
+                (EnvironmentView::new(&env.aws.words(), Outcome::Failed, error.message.clone(), None), error.exit)
+            }
+        };
+        environments.push(view);
+        worst = worst.max(exit);
+        if exit == Exit::Interrupted {
+            break;
+        }
+    }
+    let view = ExpiredView { environments };
+    printer.emit("expired/1", &view, || view.environments.iter().map(EnvironmentView::text).collect::<Text>());
+    Ok(worst)
+}
+
+/// The environment files of a folder, in the order of their names.
+fn files(folder: &Path) -> Result<Vec<std::path::PathBuf>, CliError> {
+    let wrong = |error: std::io::Error| {
+        CliError::new(Exit::Usage, format!("cannot read the folder {}: {error}", folder.display()))
+    };
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(folder).map_err(wrong)? {
+        let path = entry.map_err(wrong)?.path();
+        if path.extension().is_some_and(|ending| ending == "yaml" || ending == "yml") {
+            files.push(path);
+        }
+    }
+    files.sort();
+    if files.is_empty() {
+        return Err(CliError::new(
+            Exit::Usage,
+            format!("there is no environment file (*.yaml) in {}", folder.display()),
+        ));
+    }
+    Ok(files)
+}
+
+/// Deletes one environment if its time is over: by its records first, without the lock, so that a job that has nothing to
+/// do stands in no deployment's way; and again under the lock.
+async fn one(args: &Args, env: &EnvArgs, printer: Printer) -> Result<(EnvironmentView, Exit), CliError> {
+    let environment = env.load(printer)?;
+    let name = environment.name.clone();
+    let Some(ttl) = environment.ttl.clone() else {
+        return Ok((EnvironmentView::new(&name, Outcome::Kept, "its file has no `ttl`".to_owned(), None), Exit::Ok));
+    };
+    let (_, store) = env.open_records(Permissions::TearsDown, printer).await?;
+    let expiry = Expiry::of(&ttl, &store.load().await?.state, now());
+    if let Some(why) = kept(expiry, now()) {
+        return Ok((EnvironmentView::new(&name, Outcome::Kept, why, expiry.end()), Exit::Ok));
+    }
+    let run = env.open(Permissions::TearsDown, printer).await?;
+    let options = RemovalOptions { delete_data: ttl.delete_data };
+    let work = async |run: &mut Run| {
+        let expiry = Expiry::of(&ttl, &run.state, now());
+        if let Some(why) = kept(expiry, now()) {
+            return Ok((EnvironmentView::new(&name, Outcome::Kept, why, expiry.end()), Exit::Ok));
+        }
+        let exit = teardown(args, Scope::Everything, options, run, printer).await?;
+        let why = match exit {
+            Exit::Ok => "its time was over".to_owned(),
+            unfinished => format!("its time was over, and something is left (exit code {})", unfinished.code()),
+        };
+        Ok::<_, CliError>((EnvironmentView::new(&name, Outcome::TornDown, why, expiry.end()), exit))
+    };
+    run.locked("teardown", args.lock_timeout.seconds, work).await
+}
+
+fn now() -> i64 {
+    jiff::Timestamp::now().as_second()
+}
+
+/// Why an environment is kept; `None` if its time is over.
+fn kept(expiry: Expiry, now: i64) -> Option<String> {
+    match expiry {
+        Expiry::NotDeployed => Some("the state knows no deployment of it".to_owned()),
+        Expiry::TornDown => Some("it is torn down already".to_owned()),
+        Expiry::Until(end) => Some(format!("it has {} left", span(end.saturating_sub(now).max(0).unsigned_abs()))),
+        Expiry::Since(_) => None,
+    }
+}
+
+impl EnvironmentView {
+    fn new(environment: &str, outcome: Outcome, why: String, end: Option<i64>) -> Self {
+        let end = end.and_then(|end| jiff::Timestamp::from_second(end).ok());
+        Self { environment: environment.to_owned(), outcome, why, expires: end.map(clock::rfc3339) }
+    }
+
+    fn text(&self) -> String {
+        let outcome = match self.outcome {
+            Outcome::TornDown => "torn down",
+            Outcome::Kept => "kept",
+            Outcome::Failed => "failed",
+        };
+        let end = self.expires.as_ref().map(|end| format!(", until {end}")).unwrap_or_default();
+        format!("{}: {outcome}: {}{end}", self.environment, self.why)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_has_expired_is_not_kept() {
+        assert_eq!(kept(Expiry::Since(10), 20), None);
+        assert_eq!(kept(Expiry::Until(7_300), 100).as_deref(), Some("it has 2 h left"));
+        assert!(kept(Expiry::NotDeployed, 0).is_some() && kept(Expiry::TornDown, 0).is_some());
+        let view = EnvironmentView::new("99", Outcome::Kept, "it has 2 h left".to_owned(), Some(0));
+        assert_eq!(view.text(), "99: kept: it has 2 h left, until 1970-01-01T00:00:00Z");
+    }
+
+    #[test]
+    fn files_of_a_folder_are_those_in_yaml() {
+        let dir = tempfile::tempdir().unwrap();
+        assert!(files(dir.path()).unwrap_err().message.contains("no environment file"));
+        for name in ["b.yaml", "a.yml", "environment.schema.json", "README.md"] {
+            std::fs::write(dir.path().join(name), "").unwrap();
+        }
+        let found: Vec<_> = files(dir.path()).unwrap();
+        let names: Vec<_> = found.iter().map(|path| path.file_name().unwrap().to_str().unwrap()).collect();
+        assert_eq!(names, ["a.yml", "b.yaml"]);
+        assert!(files(&dir.path().join("none")).unwrap_err().message.contains("cannot read the folder"));
+    }
+}
