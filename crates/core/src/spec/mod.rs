@@ -13,6 +13,7 @@ mod regions;
 pub mod s3_files;
 pub mod sftp_address;
 pub mod state_place;
+pub mod waf;
 mod warnings;
 
 pub use crate::yaml::{Fault, Faults};
