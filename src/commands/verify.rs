@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use futures_util::future::join_all;
-
 use super::args::AwsArgs;
 use super::login_checks;
 use super::permissions::Permissions;
@@ -35,18 +33,25 @@ pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> 
     if environment.waf.is_none() {
         return login_checks::send_canary(&aws, &environment, &regions, &Sender::Verify, printer).await;
     }
-    let before = join_all(regions.iter().map(|region| waf::before(&aws, &environment, region))).await;
+    let mut before = Vec::new();
+    for region in &regions {
+        before.push(waf::before(&aws, &environment, region).await);
+    }
     let exit = login_checks::send_canary(&aws, &environment, &regions, &Sender::Verify, printer).await?;
+    // Without a log-in there is nothing to wait for.
+    if exit != Exit::Ok {
+        return Ok(exit);
+    }
     let limit = Duration::from_secs(args.waf_wait.into());
     let say = |sentence: String| printer.note(|| sentence);
-    let (aws, environment, say) = (&aws, &environment, &say);
-    let proofs = regions.iter().zip(before).map(|(region, before)| async move {
-        match before {
-            Ok(before) => waf::prove(aws, environment, region, before, limit, say).await,
+    let mut checks: Vec<Check> = Vec::new();
+    // One after the other: the metrics of all come meanwhile.
+    for (region, before) in regions.iter().zip(before) {
+        checks.push(match before {
+            Ok(before) => waf::prove(&aws, &environment, region, before, limit, &say).await,
             Err(error) => waf::unreadable(region, &error),
-        }
-    });
-    let checks: Vec<Check> = join_all(proofs).await;
+        });
+    }
     for check in &checks {
         printer.emit("check/1", check, || report::login::check(check));
     }

@@ -100,15 +100,12 @@ pub(super) fn fill(setting: Setting) -> Waf {
 pub(super) fn check(checker: &mut Checker<'_>, setting: Option<&Spanned<Setting>>) {
     let Some(place) = setting else { return };
     let setting = &place.value;
-    if let Some(mode) = setting.mode.as_ref().filter(|mode| ![COUNT, BLOCK].contains(&mode.value.as_str())) {
-        checker.fault(mode, format!("`waf.mode` is `{}`; `count` and `block` are possible", mode.value));
+    if let Some(mode) = &setting.mode {
+        checker.one_of(mode, "mode of AWS WAF", &[COUNT, BLOCK]);
     }
     let (lowest, highest) = LIMITS;
-    for (value, name) in [(&setting.rate, "`waf.rate`"), (&setting.rate_per_name, "`waf.rate_per_name`")] {
-        if let Some(value) = value.as_ref().filter(|value| !(lowest..=highest).contains(&value.value)) {
-            checker.fault(value, format!("{name} is {}; {lowest} to {highest} are possible", value.value));
-        }
-    }
+    checker.within(setting.rate.as_ref(), "`waf.rate`", lowest, highest);
+    checker.within(setting.rate_per_name.as_ref(), "`waf.rate_per_name`", lowest, highest);
     let number = |value: &Option<Spanned<u32>>, default| value.as_ref().map_or(default, |value| value.value);
     let (rate, per_name) = (number(&setting.rate, RATE), number(&setting.rate_per_name, RATE_PER_NAME));
     if per_name >= rate {
@@ -202,16 +199,17 @@ mod tests {
         let waf = load(text).unwrap().unwrap();
         assert!(waf.blocks && waf.rate == 500 && waf.allow == ["203.0.113.0/24"]);
         assert_eq!(waf.countries, Some(Countries::Allow(vec!["DE".into(), "AT".into()])));
-        let waf = load("waf: { countries: { block: [KP] } }").unwrap().unwrap();
-        assert_eq!(waf.countries, Some(Countries::Block(vec!["KP".into()])));
+        // Norway is a text.
+        let waf = load("waf: { countries: { block: [KP, NO] } }").unwrap().unwrap();
+        assert_eq!(waf.countries, Some(Countries::Block(vec!["KP".into(), "NO".into()])));
     }
 
     #[test]
     fn faults_say_what_is_possible() {
         for (setting, message) in [
-            ("{ mode: off }", "`waf.mode` is `off`"),
-            ("{ mode: Block }", "`count` and `block` are possible"),
-            ("{ rate: 9 }", "`waf.rate` is 9; 10 to 2000000000"),
+            ("{ mode: off }", "invalid mode of AWS WAF `off`"),
+            ("{ mode: Block }", "invalid mode of AWS WAF `Block`"),
+            ("{ rate: 9 }", "`waf.rate` is 9; AWS allows 10 to 2000000000"),
             ("{ rate: 20 }", "would never apply before `waf.rate`, 20"),
             ("{ rate_per_name: 5 }", "`waf.rate_per_name` is 5"),
             ("{ countries: {} }", "either `allow` or `block`"),

@@ -136,8 +136,8 @@ class WebAcls:
 
     def check_lock(self, found, data):
         if data.get("LockToken") != found["LockToken"]:
-            message = "AWS WAF couldn\u2019t save your changes because someone changed the resource after you started to edit it. " \
-                      "Reapply your changes."
+            message = "AWS WAF couldn\u2019t save your changes because someone changed the resource after you started to " \
+                      "edit it. Reapply your changes."
             raise WebAcls.Refused("WAFOptimisticLockException", message)
 
     # What a web ACL and a set may be.
