@@ -114,7 +114,7 @@ impl std::fmt::Display for Policy {
 }
 
 impl Policy {
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::Deployer,
         Self::Stack,
         Self::S3Files,
