@@ -51,3 +51,4 @@ pub(crate) mod terminal;
 mod users_audit;
 mod users_import;
 mod via_s3;
+mod waf;

@@ -291,6 +291,35 @@ def reserved_tags(account):
     refused("InvalidRequestException", "aws: prefixed tag key names are not allowed", transfer.create_server, Tags=[tag])
 
 
+def source_header(account):
+    """A web ACL blocks a customer by the address, and the API would answer something else."""
+    gateway, waf, transfer = (account.client(service) for service in ("apigateway", "wafv2", "transfer"))
+    api = gateway.create_rest_api(name="a")["id"]
+    [root] = gateway.get_resources(restApiId=api)["items"]
+    parent = root["id"]
+    for part in ("servers", "{serverId}", "users", "{username}", "config"):
+        parent = gateway.create_resource(restApiId=api, parentId=parent, pathPart=part)["id"]
+    gateway.put_method(restApiId=api, resourceId=parent, httpMethod="GET", authorizationType="NONE")
+    uri = f"arn:aws:apigateway:{REGION}:lambda:path/2015-03-31/functions/none/invocations"
+    gateway.put_integration(restApiId=api, resourceId=parent, httpMethod="GET", type="AWS", integrationHttpMethod="POST", uri=uri)
+    gateway.create_deployment(restApiId=api, stageName="prod")
+    addresses = waf.create_ip_set(
+        Name="a", Scope="REGIONAL", IPAddressVersion="IPV4", Addresses=["203.0.113.0/24"])["Summary"]["ARN"]
+    seen = {"SampledRequestsEnabled": False, "CloudWatchMetricsEnabled": True, "MetricName": "a"}
+    header = {"HeaderName": "SourceIP", "FallbackBehavior": "NO_MATCH", "Position": "FIRST"}
+    rule = {"Name": "a", "Priority": 0, "Action": {"Block": {}}, "VisibilityConfig": seen,
+            "Statement": {"IPSetReferenceStatement": {"ARN": addresses, "IPSetForwardedIPConfig": header}}}
+    acl = waf.create_web_acl(
+        Name="a", Scope="REGIONAL", DefaultAction={"Allow": {}}, VisibilityConfig=seen, Rules=[rule])["Summary"]["ARN"]
+    waf.associate_web_acl(WebACLArn=acl, ResourceArn=f"arn:aws:apigateway:{REGION}::/restapis/{api}/stages/prod")
+    trust = TRUST.replace("apigateway", "transfer")
+    role = account.client("iam").create_role(RoleName="r", AssumeRolePolicyDocument=trust)["Role"]["Arn"]
+    provider = {"Url": f"https://{api}.execute-api.{REGION}.amazonaws.com/prod", "InvocationRole": role}
+    server = transfer.create_server(IdentityProviderType="API_GATEWAY", IdentityProviderDetails=provider)["ServerId"]
+    answer = transfer.test_identity_provider(ServerId=server, UserName="jan", UserPassword="x", SourceIp="203.0.113.7")
+    assert answer["StatusCode"] == 403, answer
+
+
 def stream_view(account):
     dynamodb = account.client("dynamodb")
     dynamodb.create_table(**TABLE)

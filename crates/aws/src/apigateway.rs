@@ -94,11 +94,23 @@ pub struct ApiIntegrationResponse {
     pub templates: BTreeMap<String, String>,
 }
 
+/// A stage of a REST API.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StageState {
+    /// Id of the deployment.
+    pub deployment: String,
+    /// ARN of the web ACL of AWS WAF, whoever has associated it.
+    pub web_acl: Option<String>,
+}
+
 impl ApiGateway {
-    /// Id of the deployment that a stage serves; `None` if the API or the stage does not exist.
-    pub async fn deployment_of(&self, api: &str, stage: &str) -> Result<Option<String>, AwsError> {
+    /// What a stage serves, and behind which web ACL; `None` if the API or the stage does not exist.
+    pub async fn stage(&self, api: &str, stage: &str) -> Result<Option<StageState>, AwsError> {
         let call = self.0.get_stage().rest_api_id(api).stage_name(stage).send().await.call("apigateway:GetStage", api);
-        Ok(call.or_missing(&["NotFound"])?.and_then(|stage| stage.deployment_id().map(str::to_owned)))
+        Ok(call.or_missing(&["NotFound"])?.and_then(|stage| {
+            let web_acl = stage.web_acl_arn().filter(|arn| !arn.is_empty()).map(str::to_owned);
+            Some(StageState { deployment: stage.deployment_id()?.to_owned(), web_acl })
+        }))
     }
 
     /// Ids of an API's stages by name.

@@ -44,7 +44,7 @@ mod uploads;
 mod versions;
 mod warm_throughput;
 
-pub use apigateway::{ApiGateway, ApiIntegration, ApiIntegrationResponse, ApiMethod, GUARDS};
+pub use apigateway::{ApiGateway, ApiIntegration, ApiIntegrationResponse, ApiMethod, GUARDS, StageState};
 pub use apigateway_parts::{AccessLogFacts, ApiFacts, MethodSettingFacts, ModelFacts, ResourceFacts, StageFacts};
 pub use assume_role::{RoleToAssume, RolesToAssume};
 pub use bulk::{BATCH, Outcome, Statement};

@@ -9,7 +9,9 @@ use tokio::sync::Mutex;
 
 use super::error::LocalError;
 use super::execute_api::{Deployments, Sessions};
+use super::front::Upstream;
 use super::roles::Roles;
+use super::waf::Waf;
 use crate::function_key::FunctionKey;
 use crate::secret::{HEADER, Secret};
 use crate::settings::endpoint;
@@ -26,6 +28,7 @@ pub(crate) struct Cloud {
     /// Snapshots of deployed APIs.
     pub(crate) deployments: Deployments,
     pub(crate) roles: Roles,
+    pub(crate) waf: Waf,
     /// The secret key of every account.
     pub(crate) secret: Secret,
     /// What MiniStack wants to see of those who may call it.
@@ -49,6 +52,7 @@ impl Cloud {
             sessions: Sessions::default(),
             deployments: Deployments::open(&dir.join("deployments.json"))?,
             roles: Roles::default(),
+            waf: Waf::new(Arc::new(Upstream::new(ministack_port, ministack_secret.clone()))),
             secret,
             ministack_secret,
             function_key,

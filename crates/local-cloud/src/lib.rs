@@ -33,6 +33,7 @@ mod sftp;
 mod socket_owner;
 mod structured_logs;
 mod transfer;
+mod waf;
 pub mod zone;
 
 pub use control::{logs, manage, secret_key, start, status, stop};

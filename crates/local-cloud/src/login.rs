@@ -165,6 +165,9 @@ async fn call(cloud: &Cloud, place: &Place, id: &str, server: &Server, attempt: 
     if !attempt.password.is_empty() {
         request = request.header("passwordbase64", BASE64.encode(attempt.password));
     }
+    if cloud.waf.is_told_the_address() {
+        request = request.header("sourceip", attempt.source_ip);
+    }
     let Ok(request) = request.body(()) else {
         return failed(500, "the request to the identity provider cannot be built".to_owned());
     };
@@ -186,6 +189,7 @@ async fn call(cloud: &Cloud, place: &Place, id: &str, server: &Server, attempt: 
         sessions: &cloud.sessions,
         deployments: &cloud.deployments,
         roles: &cloud.roles,
+        waf: &cloud.waf,
     };
     let answer = execute_api::answer(&context, api, &parts, b"").await;
     let (response, message) = match answer.status {

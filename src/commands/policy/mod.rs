@@ -33,6 +33,9 @@ enum Verb {
     /// Print the policy for CloudFormation's work on Amazon S3 Files, in addition to that for stacks
     #[command(after_help = "Example:\n  sftpctl policy s3-files --env 99 > s3-files.json")]
     S3Files(print::Args),
+    /// Print the policy for CloudFormation's work on web ACLs of AWS WAF, in addition to that for stacks
+    #[command(after_help = "Example:\n  sftpctl policy waf --env 99 > waf.json")]
+    Waf(print::Args),
     /// Print the policy for plan, drift, status, doctor and connect-info
     #[command(after_help = "Example:\n  sftpctl policy reader --env 99 > reader.json")]
     Reader(print::Args),
@@ -111,6 +114,7 @@ pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> 
         Verb::Deployer(args) => (Policy::Deployer, args),
         Verb::Stack(args) => (Policy::Stack, args),
         Verb::S3Files(args) => (Policy::S3Files, args),
+        Verb::Waf(args) => (Policy::Waf, args),
         Verb::Reader(args) => (Policy::Reader, args),
         Verb::Teardown(args) => (Policy::Teardown, args),
         Verb::Users(args) => (Policy::Users, args),

@@ -27,6 +27,7 @@ stack_role: arn:aws:iam::111111111111:role/sftp-cloudformation
 files: { events: true }
 s3_files: { 99-5: { subnets: [subnet-0123456789abcdef0], security_groups: [sg-0123456789abcdef0] } }
 guard: {}
+waf: {}
 state: { place: "s3://company-sftpctl/state", kms_key: alias/sftpctl }
 server: { logging_role: transfer-logs, host_keys: ["secretsmanager:sftp/rsa", "ssm:/sftp/ed25519"] }
 "#;
@@ -57,7 +58,7 @@ fn statements(policy: &Value) -> &Vec<Value> {
 
 /// The actions that these policies allow.
 fn allowed(names: &[&str]) -> BTreeSet<String> {
-    let policies = policies(FILE_SYSTEM);
+    let policies = policies(&format!("{FILE_SYSTEM}\nwaf: {{}}"));
     let statements = names.iter().flat_map(|name| statements(&policies[*name]));
     statements.flat_map(|statement| list(&statement["Action"])).map(str::to_owned).collect()
 }
@@ -89,7 +90,8 @@ fn calls_by_cloudformation_are_allowed() {
         }
         let needed = handlers(kind);
         let needed = || needed.iter().map(String::as_str);
-        assert_eq!(missing(needed(), &["stack"]), Vec::<&str>::new(), "{kind}");
+        let documents: &[&str] = if kind.starts_with("AWS::WAFv2::") { &["stack", "waf"] } else { &["stack"] };
+        assert_eq!(missing(needed(), documents), Vec::<&str>::new(), "{kind}");
         // Drift detection reads with the caller's permissions. A function's package is read only to create it.
         let reads = needed().filter(is_read).filter(|action| *action != "s3:GetObjectVersion");
         assert_eq!(missing(reads, &["reader"]), Vec::<&str>::new(), "{kind}");

@@ -30,6 +30,10 @@ impl Definition {
     pub const LOGIN: Definition =
         Definition { id: "V001-login", title: "log-in", severity: Severity::Error, cheap: false };
 
+    /// Whether AWS WAF sees customers' addresses, which `verify` finds out by log-ins of its own.
+    pub const WAF_ADDRESS: Definition =
+        Definition { id: "V002-waf-address", title: "addresses for AWS WAF", severity: Severity::Error, cheap: false };
+
     checks! {
         CREDENTIALS = "D001-credentials", "credentials", Error, true;
         ACCOUNT = "D002-account", "AWS account", Error, true;

@@ -301,6 +301,11 @@ impl One<'_, '_> {
             if stack.guards > 0 {
                 self.guard(log_ins);
             }
+            if stack.web_acls > 0 {
+                self.line(id::WAF_ACL, fixed(stack.web_acls), None);
+                self.line(id::WAF_RULE, fixed(stack.waf_rules), None);
+                self.line(id::WAF_REQUESTS, log_ins, Some("every log-in, blocked or not"));
+            }
         }
     }
 

@@ -61,6 +61,10 @@ pub fn of_type(resource_type: &str) -> Option<Coverage> {
         "AWS::S3Files::FileSystem" => Unknown(FILE_SYSTEMS),
         "AWS::S3Files::AccessPoint" | "AWS::S3Files::MountTarget" => Free("a part of its file system"),
         "AWS::SQS::Queue" => Priced(&[id::SQS_REQUESTS]),
+        "AWS::WAFv2::WebACL" => Priced(&[id::WAF_ACL, id::WAF_RULE, id::WAF_REQUESTS]),
+        "AWS::WAFv2::IPSet" | "AWS::WAFv2::WebACLAssociation" => {
+            Free("a part of its web ACL, which is billed by its rules")
+        }
         _ => return None,
     })
 }

@@ -12,6 +12,11 @@ use crate::template::{self, Code, TemplateError};
 
 /// The end of the name of a bucket's property.
 const LIFECYCLE: &str = ".LifecycleConfiguration";
+const WEB_ACL: &str = "AWS::WAFv2::WebACL";
+/// The name of a web ACL's property.
+const RULES: &str = "WebAcl.Rules";
+/// The rules of a web ACL that a plan takes away: it has at least these.
+const LEAST_RULES: u64 = 4;
 
 /// Everything in an environment that has a price.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -80,6 +85,9 @@ pub struct Stack {
     pub forwards: u64,
     /// Tables of the guard.
     pub guards: u64,
+    /// Web ACLs of AWS WAF, and the rules in them.
+    pub web_acls: u64,
+    pub waf_rules: u64,
 }
 
 impl Inventory {
@@ -226,6 +234,10 @@ impl Stack {
             _ if name.ends_with(LIFECYCLE) => {
                 self.old_versions_days = property.before.as_ref().and_then(old_versions_days);
             }
+            RULES => {
+                let rules = property.before.as_ref().and_then(Value::as_array);
+                self.waf_rules = rules.map_or(self.waf_rules, |rules| rules.len() as u64);
+            }
             _ => self.count(property),
         }
     }
@@ -249,6 +261,10 @@ impl Stack {
             // As the template calls the rules that send events to another region.
             "AWS::Events::Rule" if property.name.contains("Forward") => &mut self.forwards,
             "AWS::DynamoDB::Table" => &mut self.guards,
+            WEB_ACL => {
+                self.waf_rules = if property.before.is_none() { 0 } else { LEAST_RULES };
+                &mut self.web_acls
+            }
             _ => return,
         };
         *count = changed(*count, property);
@@ -258,6 +274,11 @@ impl Stack {
 /// How many there were before a resource was added or removed.
 fn changed(count: u64, property: &PropertyChange) -> u64 {
     if property.before.is_none() { count.saturating_sub(1) } else { count + 1 }
+}
+
+/// How many rules a web ACL has.
+fn rules(acl: &Value) -> u64 {
+    acl["Properties"]["Rules"].as_array().map_or(0, |rules| rules.len() as u64)
 }
 
 fn old_versions_days(lifecycle: &Value) -> Option<u64> {
@@ -301,5 +322,7 @@ fn stack(environment: &Environment, region: &str) -> Result<Stack, TemplateError
         file_systems: of_type("AWS::S3Files::FileSystem"),
         forwards: count(&sends_away),
         guards: of_type("AWS::DynamoDB::Table"),
+        web_acls: of_type(WEB_ACL),
+        waf_rules: resources.iter().filter(|resource| resource["Type"] == WEB_ACL).map(|acl| rules(acl)).sum(),
     })
 }

@@ -45,9 +45,12 @@ pub mod id {
     pub const BETWEEN_REGIONS: &str = "data.between-regions";
     pub const SQS_REQUESTS: &str = "sqs.requests";
     pub const EVENTS: &str = "eventbridge.custom-events";
+    pub const WAF_ACL: &str = "waf.acl";
+    pub const WAF_RULE: &str = "waf.rule";
+    pub const WAF_REQUESTS: &str = "waf.requests";
 
     /// All of the above.
-    pub const ALL: [&str; 31] = [
+    pub const ALL: [&str; 34] = [
         SFTP_HOUR,
         SFTP_UPLOAD,
         SFTP_DOWNLOAD,
@@ -78,6 +81,9 @@ pub mod id {
         BETWEEN_REGIONS,
         SQS_REQUESTS,
         EVENTS,
+        WAF_ACL,
+        WAF_RULE,
+        WAF_REQUESTS,
         IPV4_HOUR,
     ];
 }

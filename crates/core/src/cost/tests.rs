@@ -552,6 +552,18 @@ fn a_price_file_wins_where_it_has_a_price() {
     }
 }
 
+/// A web ACL is billed where a server is, with each of its rules.
+#[test]
+fn web_acls_and_their_rules_have_lines() {
+    for (more, rules) in [("waf: {}", "4"), ("waf: { countries: { allow: [DE] } }", "5")] {
+        let bill = Bill::of(&inventory(&format!("{TEST}\n{more}")), &exact(&[("log_ins", 2e6)]), &prices());
+        let amount = |id: &str| line(&bill, "us-west-2", id).amount.low.to_string();
+        assert_eq!((amount(id::WAF_ACL), amount(id::WAF_RULE)), ("5.00".into(), format!("{rules}.00")));
+        assert_eq!(amount(id::WAF_REQUESTS), "0.60", "half of the log-ins");
+        assert!(!bill.lines.iter().any(|line| line.place == "us-east-1" && line.price_id == id::WAF_ACL));
+    }
+}
+
 #[test]
 fn faults_of_a_price_file_name_the_row_or_the_line() {
     for (from, to, says) in [

@@ -189,6 +189,12 @@ impl Arns<'_> {
         self.in_every_region("events", "rule/DO-NOT-DELETE-S3-Files*")
     }
 
+    /// Web ACLs of the environment, and their sets of addresses.
+    pub(super) fn web_acls(&self) -> [String; 2] {
+        let stem = names::web_acl(self.0, "*");
+        ["webacl", "ipset"].map(|kind| self.in_every_region("wafv2", &format!("regional/{kind}/{stem}/*")))
+    }
+
     /// File systems of Amazon S3 Files, and their access points.
     pub(super) fn file_systems(&self) -> String {
         self.in_every_region("s3files", "file-system/*")

@@ -25,6 +25,7 @@ mod statement;
 mod table_import;
 mod teardown;
 mod users;
+mod waf;
 
 use serde_json::{Value, json};
 
@@ -45,6 +46,8 @@ pub enum Policy {
     Stack,
     /// The calls of CloudFormation for file systems of Amazon S3 Files; in addition to [`Self::Stack`].
     S3Files,
+    /// The calls of CloudFormation for web ACLs of AWS WAF; in addition to [`Self::Stack`].
+    Waf,
     /// Plans, and looks for drift; changes nothing.
     Reader,
     /// Deletes the environment, with its data; in addition to those of a deployment.
@@ -88,6 +91,7 @@ impl std::fmt::Display for Policy {
             Self::Deployer => "deployer",
             Self::Stack => "stack",
             Self::S3Files => "s3-files",
+            Self::Waf => "waf",
             Self::Reader => "reader",
             Self::Teardown => "teardown",
             Self::Users => "users",
@@ -114,6 +118,7 @@ impl Policy {
         Self::Deployer,
         Self::Stack,
         Self::S3Files,
+        Self::Waf,
         Self::Reader,
         Self::Teardown,
         Self::Users,
@@ -151,6 +156,7 @@ pub fn document(policy: Policy, site: Site<'_>) -> Option<Value> {
         Policy::Deployer => deployer::statements(&arns, site),
         Policy::Stack => stack::statements(&arns),
         Policy::S3Files => s3_files::statements(&arns),
+        Policy::Waf => waf::statements(&arns),
         Policy::Reader => reader::statements(&arns, site),
         Policy::Teardown => teardown::statements(&arns),
         Policy::Users => users::statements(&arns),
@@ -187,12 +193,14 @@ pub fn companions(policy: Policy, site: Site<'_>) -> Vec<Policy> {
     let in_bucket = matches!(site.state, Some(StatePlace::Bucket { .. }));
     let has_own_role = site.environment.stack_role.is_some();
     let has_file_systems = !site.environment.s3_files.is_empty();
+    let has_web_acls = site.environment.waf.is_some();
     let deploys = [
         (Policy::Reader, true),
         (Policy::Deployer, true),
         // Without a role of its own, CloudFormation uses the deployer's permissions.
         (Policy::Stack, !has_own_role),
         (Policy::S3Files, !has_own_role && has_file_systems),
+        (Policy::Waf, !has_own_role && has_web_acls),
         (Policy::State, in_bucket),
     ];
     if policy == Policy::TableImport {
@@ -204,9 +212,11 @@ pub fn companions(policy: Policy, site: Site<'_>) -> Vec<Policy> {
     let needed = deploys.into_iter().filter(|(other, needed)| *needed && *other != policy).map(|(other, _)| other);
     match policy {
         Policy::Deployer | Policy::Teardown => needed.collect(),
-        Policy::Stack | Policy::S3Files if !has_own_role => needed.collect(),
-        Policy::Stack if has_file_systems => vec![Policy::S3Files],
-        Policy::S3Files => vec![Policy::Stack],
+        Policy::Stack | Policy::S3Files | Policy::Waf if !has_own_role => needed.collect(),
+        Policy::Stack | Policy::S3Files | Policy::Waf => {
+            let of_role = [(Policy::Stack, true), (Policy::S3Files, has_file_systems), (Policy::Waf, has_web_acls)];
+            of_role.into_iter().filter(|(other, needed)| *needed && *other != policy).map(|(other, _)| other).collect()
+        }
         Policy::Aliases => needed.filter(|other| *other == Policy::State).collect(),
         Policy::Restore => vec![Policy::History],
         Policy::Canary => vec![Policy::Users, Policy::Reader],

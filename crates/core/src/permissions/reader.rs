@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::arns::Arns;
 use super::statement::{allow, allow_all};
-use super::{Site, s3_files, state};
+use super::{Site, s3_files, state, waf};
 use crate::spec::model::HostKeySource;
 
 /// What the read handlers of `AWS::S3::Bucket` and `AWS::S3::BucketPolicy`, and sftpctl, read of an upload bucket.
@@ -114,6 +114,10 @@ fn functions_and_more(arns: &Arns<'_>, site: Site<'_>) -> Value {
     if !arns.0.s3_files.is_empty() {
         actions.extend(s3_files::READS);
         resources.push(arns.file_systems());
+    }
+    if arns.0.waf.is_some() {
+        actions.extend(waf::READS);
+        resources.extend(arns.web_acls());
     }
     allow("ReadFunctionsAndMore", &actions, resources)
 }

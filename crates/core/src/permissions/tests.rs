@@ -42,7 +42,7 @@ fn every_document(environment: &Environment) -> BTreeMap<String, Value> {
 
 #[test]
 fn every_policy_fits_into_a_managed_policy() {
-    let with_all = format!("{BOUNDED}\n{FILE_SYSTEM}\nguard: {{}}");
+    let with_all = format!("{BOUNDED}\n{FILE_SYSTEM}\nguard: {{}}\nwaf: {{}}");
     for more in ["", BOUNDED, &with_all] {
         for environment in [environment(more), large(more)] {
             for (name, document) in every_document(&environment) {
@@ -136,6 +136,27 @@ fn file_systems_have_a_policy_of_their_own() {
     for (policy, action) in [("reader", "s3files:GetMountTarget"), ("mount", "s3files:ClientWrite")] {
         assert_eq!(allowing(&every_document(&with)[policy], action).len(), 1, "{policy}");
         assert_eq!(allowing(&every_document(&environment(""))[policy], action).len(), 0, "{policy}");
+    }
+}
+
+#[test]
+fn web_acls_have_a_policy_of_their_own() {
+    let with = environment("waf: {}");
+    let document = &every_document(&with)["waf"];
+    let acls = ["webacl", "ipset"].map(|kind| format!("arn:aws:wafv2:*:111111111111:regional/{kind}/99-upload-*/*"));
+    assert_eq!(resources(document, "wafv2:DeleteWebACL"), acls);
+    let stages = allowing(document, "apigateway:SetWebACL")[0];
+    assert_eq!(stages["Resource"], "arn:aws:apigateway:*::/restapis/*/stages/prod");
+    assert_eq!(stages["Condition"]["StringEquals"]["aws:ResourceTag/sftpctl:environment"], "99");
+    let companions_of = |policy, environment| companions(policy, Site { environment, zone_id: None, state: None });
+    assert_eq!(companions_of(Policy::Deployer, &with), [Policy::Reader, Policy::Stack, Policy::Waf]);
+    assert_eq!(companions_of(Policy::Waf, &with), [Policy::Reader, Policy::Deployer, Policy::Stack]);
+    let by_role = environment("waf: {}\nstack_role: arn:aws:iam::111111111111:role/sftp-cloudformation");
+    assert_eq!(companions_of(Policy::Deployer, &by_role), [Policy::Reader]);
+    assert_eq!(companions_of(Policy::Stack, &by_role), [Policy::Waf]);
+    assert_eq!(companions_of(Policy::Waf, &by_role), [Policy::Stack]);
+    for (environment, count) in [(&with, 1), (&environment(""), 0)] {
+        assert_eq!(allowing(&every_document(environment)["reader"], "wafv2:GetWebACL").len(), count);
     }
 }
 

@@ -10,7 +10,7 @@ use super::model::{Homes, HostKeySource};
 use super::names::parts;
 use super::raw::File;
 use super::regions;
-use super::{account_defaults, assume_role, guard, mounts, moved, s3_files, ttl};
+use super::{account_defaults, assume_role, guard, mounts, moved, s3_files, ttl, waf};
 use crate::aliases::name::Pattern;
 use crate::check;
 use crate::kind::Kind;
@@ -118,6 +118,7 @@ pub(super) fn check(file: &File, source: &str) -> Vec<Fault> {
     mounts::check(&mut checker, &file.mounts, &file.clusters.value, &file.s3_files);
     guard::check(&mut checker, file.guard.as_ref());
     ttl::check(&mut checker, file.ttl.as_ref(), file.production);
+    waf::check(&mut checker, file.waf.as_ref());
     s3_files::check(&mut checker, &file.s3_files, &file.clusters.value);
     dns(&mut checker, file);
     tags(&mut checker, file);

@@ -5,7 +5,7 @@ use super::model::{
     Server, State, Table,
 };
 use super::raw::{File, RegionSettings};
-use super::{account_defaults, guard, mounts, moved, names, s3_files};
+use super::{account_defaults, guard, mounts, moved, names, s3_files, waf};
 use crate::check::CheckIgnore;
 use crate::spec::ignore::Ignore;
 
@@ -115,6 +115,7 @@ pub(super) fn fill(file: File) -> Environment {
             home: value(file.authorizer.home, "path"),
         },
         guard: file.guard.map(|setting| guard::fill(setting.value)),
+        waf: file.waf.map(|setting| waf::fill(setting.value)),
         logs: Logs { retention_days: file.logs.retention_days.map_or(90, |days| days.value) },
         alarms: Alarms {
             topics: file.alarms.topics.into_iter().map(|(region, topic)| (region, topic.value)).collect(),

@@ -16,6 +16,7 @@ pub mod s3_files;
 pub mod sftp_address;
 pub mod state_place;
 pub mod ttl;
+pub mod waf;
 mod warnings;
 
 pub use crate::yaml::{Fault, Faults};

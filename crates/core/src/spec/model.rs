@@ -15,6 +15,7 @@ use crate::spec::s3_files::FileSystem;
 use crate::spec::sftp_address::SftpAddress;
 use crate::spec::state_place::StatePlace;
 use crate::spec::ttl::Ttl;
+use crate::spec::waf::Waf;
 
 /// An environment: the input of a deployment.
 #[derive(Clone, Debug, PartialEq)]
@@ -59,6 +60,8 @@ pub struct Environment {
     pub authorizer: Authorizer,
     /// Bans of addresses that try passwords; `None` bans nobody.
     pub guard: Option<Guard>,
+    /// The web ACL in front of the API of each region with a server.
+    pub waf: Option<Waf>,
     pub logs: Logs,
     pub alarms: Alarms,
     /// CloudWatch metrics that cost extra.

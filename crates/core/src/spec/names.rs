@@ -74,6 +74,11 @@ pub fn events_dead_queue(environment: &Environment, cluster: &str) -> String {
     format!("{}-dead", events_queue(environment, cluster))
 }
 
+/// `99-upload-us-west-2`: the web ACL of a region's API, and how its metrics name it.
+pub fn web_acl(environment: &Environment, region: &str) -> String {
+    resource_stem(environment, region)
+}
+
 /// `dydb-99-guard`, in production `dydb-guard`: the guard's table of each region.
 pub fn guard_table(environment: &Environment) -> String {
     if environment.production { "dydb-guard".to_owned() } else { format!("dydb-{}-guard", environment.name) }

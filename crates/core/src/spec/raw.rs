@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_saphyr::Spanned;
 
 use super::assume_role::Setting as AssumeRole;
-use super::{account_defaults, guard, mounts, moved, s3_files, ttl};
+use super::{account_defaults, guard, mounts, moved, s3_files, ttl, waf};
 
 /// An environment of sftpctl: regions, clusters and settings of one SFTP service on AWS.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -85,6 +85,10 @@ pub(super) struct File {
     /// read with each log-in, and two writes with each refusal. Default: nobody is banned.
     #[schemars(with = "Option<guard::Setting>")]
     pub(super) guard: Option<Spanned<guard::Setting>>,
+    /// AWS WAF in front of the API of each region with a server: limits log-ins of an address, and countries. `waf: {}` takes
+    /// the defaults, which only count. AWS charges for a web ACL, its rules, and each log-in. Default: there is none.
+    #[schemars(with = "Option<waf::Setting>")]
+    pub(super) waf: Option<Spanned<waf::Setting>>,
     /// Log groups.
     #[serde(default)]
     pub(super) logs: Logs,

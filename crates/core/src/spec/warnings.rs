@@ -49,6 +49,13 @@ pub(super) fn all(environment: &Environment) -> Vec<String> {
             ttl.written
         ));
     }
+    if environment.waf.as_ref().is_some_and(|waf| !waf.blocks) {
+        warnings.push(
+            "AWS WAF refuses nobody, since `waf.mode` is `count`: read the metrics `CountedRequests` of its rules for a week, and \
+             set `block` if they count no customers"
+                .into(),
+        );
+    }
     let buckets: Vec<_> =
         environment.clusters.keys().map(|cluster| names::upload_bucket(environment, cluster)).collect();
     let parts = parts(&buckets);

@@ -8,6 +8,7 @@ mod events;
 mod guard;
 mod s3_files;
 mod source;
+mod waf;
 
 use std::collections::BTreeMap;
 
@@ -22,6 +23,7 @@ pub(crate) use alarms::PERIOD_MINUTES;
 pub use alarms::alarms;
 pub use s3_files::{access_point_output, file_system_output};
 pub use source::source;
+pub use waf::{EXEMPT as WAF_EXEMPT, PROOF as WAF_PROOF};
 
 /// The location of the authorizer's package.
 #[derive(Clone, Debug)]
@@ -85,7 +87,7 @@ impl Rendered {
 }
 
 /// Resource types of the template that take tags as a list of `Key` and `Value`.
-const TAGGED: [&str; 12] = [
+const TAGGED: [&str; 14] = [
     "AWS::ApiGateway::RestApi",
     "AWS::ApiGateway::Stage",
     "AWS::CloudWatch::Alarm",
@@ -98,6 +100,8 @@ const TAGGED: [&str; 12] = [
     "AWS::S3Files::AccessPoint",
     "AWS::S3Files::FileSystem",
     "AWS::SQS::Queue",
+    "AWS::WAFv2::IPSet",
+    "AWS::WAFv2::WebACL",
 ];
 
 /// The template and its parameters for one region.
@@ -112,6 +116,7 @@ pub fn render(environment: &Environment, region: &str, code: &Code) -> Result<Re
     let file_systems = s3_files::repeat(environment, region, resources)?;
     alarms::repeat(environment, region, resources)?;
     guard::fit(environment, resources)?;
+    waf::fit(environment, region, resources)?;
     name_deployment(resources)?;
     tag(environment, resources);
     bound(environment, resources);

@@ -26,6 +26,7 @@ pub(crate) mod tags;
 mod trigger;
 mod user_policy;
 mod user_role;
+mod web_acl;
 pub(crate) mod witness;
 
 pub use api_account::ApiAccount;

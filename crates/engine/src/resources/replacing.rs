@@ -21,6 +21,9 @@ const REPLACING: &[(&str, &[&str])] = &[
     ("AWS::S3Files::FileSystem", &["AcceptBucketWarning", "Bucket", "ClientToken", "KmsKeyId", "Prefix", "RoleArn"]),
     ("AWS::S3Files::MountTarget", &["FileSystemId", "IpAddressType", "Ipv4Address", "Ipv6Address", "SubnetId"]),
     ("AWS::SQS::Queue", &["FifoQueue", "QueueName"]),
+    ("AWS::WAFv2::IPSet", &["Name", "Scope"]),
+    ("AWS::WAFv2::WebACL", &["Name", "Scope"]),
+    ("AWS::WAFv2::WebACLAssociation", &["ResourceArn", "WebACLArn"]),
 ];
 
 /// Whether a change of this property replaces a resource of this type.

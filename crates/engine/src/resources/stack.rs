@@ -21,7 +21,7 @@ use sftpctl_core::spec::names;
 use sftpctl_core::template;
 
 use super::stray::{Orphan, Search, Stray};
-use super::{package, stack_diff, tags};
+use super::{package, stack_diff, tags, web_acl};
 use crate::resources::resource::{ReportedEvents, Resource, ResourceError};
 
 /// The largest template, in bytes, that CloudFormation takes inline; it reads a larger one from S3.
@@ -279,6 +279,9 @@ impl Node for Stack {
     }
 
     fn refusal(&self, live: &Live) -> Option<String> {
+        if let Some(arn) = live.properties.get(web_acl::FOREIGN).filter(|arn| arn.is_string()) {
+            return Some(self.refusal_of_foreign_web_acl(arn));
+        }
         if ONLY_DELETABLE.contains(&status(live)) && is_protected(live) {
             return Some(format!("it is {}, which can only be deleted, but {}", status(live), self.protection()));
         }
@@ -315,7 +318,16 @@ impl Resource for Stack {
         let cloudformation = aws.cloudformation(&self.region);
         match cloudformation.stack(&self.name).await? {
             None => Ok(None),
-            Some(stack) => self.facts(&cloudformation, stack).await.map(Some),
+            Some(stack) => {
+                let api = stack.outputs.get("ApiId").cloned();
+                let mut live = self.facts(&cloudformation, stack).await?;
+                let differs = text(&live, "template").as_ref() != Some(&self.digest);
+                if differs && !status(&live).ends_with("_IN_PROGRESS") {
+                    let foreign = self.foreign_web_acl(aws, api.as_deref()).await?;
+                    live = live.with(web_acl::FOREIGN, foreign);
+                }
+                Ok(Some(live))
+            }
         }
     }
 

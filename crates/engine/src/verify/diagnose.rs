@@ -129,6 +129,11 @@ fn refused_for_no_fault_of_the_account(context: &Context<'_>) -> Finding {
 
 /// The cause of an answer that is neither the authorizer's nor a failure behind the API.
 async fn refused_by_gateway(context: &Context<'_>, answer: &IdentityAnswer) -> Result<Diagnosis, AwsError> {
+    // Nothing else answers so where there is a web ACL that blocks, and the rest of the chain is not looked at before it.
+    if answer.status == 403 && context.environment.waf.as_ref().is_some_and(|waf| waf.blocks) {
+        let finding = gateway::broken_link(context, answer).await?;
+        return Ok(finding.unwrap_or_else(|| blocked_by_waf(context)).into());
+    }
     let said = said(answer);
     if said.contains("Missing Authentication Token") {
         return Ok(gateway::no_method(context, answer).into());
@@ -145,6 +150,19 @@ async fn refused_by_gateway(context: &Context<'_>, answer: &IdentityAnswer) -> R
     let finding = format!("API Gateway refuses the Transfer server's call with status {}: {said}", answer.status);
     let hint = format!("find manual changes with: sftpctl drift --env {}", context.environment.name);
     Ok((finding, Some(hint)).into())
+}
+
+/// The finding where the chain is whole, and its first link refuses.
+fn blocked_by_waf(context: &Context<'_>) -> Finding {
+    let source = context.attempt.source_ip;
+    (
+        format!("AWS WAF blocks log-ins from {source}: by its country, or because there are too many of them"),
+        Some(format!(
+            "add the address to `waf.allow`, or look at `waf.countries` and `waf.rate` of environment {}; rates end by \
+             themselves within minutes",
+            context.environment.name
+        )),
+    )
 }
 
 /// The identity provider's words, or AWS's about it.

@@ -44,7 +44,7 @@ async fn invocation_role(context: &Context<'_>, answer: &IdentityAnswer) -> Resu
 /// Whether the API has the stage and the method.
 async fn stage_or_method(context: &Context<'_>, answer: &IdentityAnswer) -> Result<Option<Finding>, AwsError> {
     let (gateway, api) = (context.aws.apigateway(context.region), api_id(context, answer));
-    if gateway.deployment_of(api, names::STAGE).await?.is_none() {
+    if gateway.stage(api, names::STAGE).await?.is_none() {
         let finding = format!("the API {api} or its stage {} does not exist", names::STAGE);
         return Ok(Some((finding, revert_hint(context))));
     }

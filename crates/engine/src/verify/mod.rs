@@ -11,6 +11,7 @@ pub mod diagnose;
 mod gateway;
 mod grants;
 pub mod login;
+pub mod waf;
 
 pub use attempt::Attempt;
 pub use canary::{Sender, verify};

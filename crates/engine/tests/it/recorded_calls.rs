@@ -147,7 +147,7 @@ async fn apigateway(aws: &Aws, operation: &str) -> Read {
         "UpdateAccount" => shown(api.set_log_role("").await),
         "GetRestApis" => shown(api.api_names().await),
         "GetRestApi" => shown(api.api("a").await),
-        "GetStage" => shown(api.deployment_of("a", "s").await),
+        "GetStage" => shown(api.stage("a", "s").await),
         "GetStages" => shown(api.stage_facts("a").await),
         "GetResources" => shown(api.resources("a").await),
         "GetMethod" => shown(api.method("a", "r", "/", "GET").await),

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::LocalError;
 use crate::files::{read_json, write_json};
-use sftpctl_aws::{ApiGateway, ApiMethod, AwsError};
+use sftpctl_aws::{ApiGateway, ApiMethod, AwsError, StageState};
 
 /// Maximum number of deployments kept. The oldest are dropped first, which only matters to a stage that is moved back
 /// to one.
@@ -27,6 +27,13 @@ struct File {
     order: Vec<String>,
 }
 
+/// What a stage serves.
+pub(crate) struct Deployed {
+    pub(crate) methods: Vec<ApiMethod>,
+    /// ARN of the web ACL that is asked first.
+    pub(crate) web_acl: Option<String>,
+}
+
 #[derive(Debug)]
 pub(crate) struct Deployments {
     path: PathBuf,
@@ -39,20 +46,20 @@ impl Deployments {
         Ok(Self { path: path.to_owned(), file: Mutex::new(File { version: 1, ..file }) })
     }
 
-    /// The methods of the deployment that a stage points to; `None` if the API or the stage does not exist.
+    /// The deployment that a stage points to, and its web ACL; `None` if the API or the stage does not exist.
     pub(crate) async fn of_stage(
         &self,
         gateway: &ApiGateway,
         api: &str,
         stage: &str,
-    ) -> Result<Option<Vec<ApiMethod>>, AwsError> {
-        let Some(deployment) = gateway.deployment_of(api, stage).await? else { return Ok(None) };
-        if let Some(known) = self.get(api, &deployment) {
-            return Ok(Some(known));
+    ) -> Result<Option<Deployed>, AwsError> {
+        let Some(StageState { deployment, web_acl }) = gateway.stage(api, stage).await? else { return Ok(None) };
+        if let Some(methods) = self.get(api, &deployment) {
+            return Ok(Some(Deployed { methods, web_acl }));
         }
         let methods = gateway.methods(api).await?;
         self.put(api, &deployment, methods.clone());
-        Ok(Some(methods))
+        Ok(Some(Deployed { methods, web_acl }))
     }
 
     /// Takes a snapshot of each unknown deployment that a stage of this region points to.

@@ -1,6 +1,6 @@
 //! API Gateway's execute path: requests to `https://{api}.execute-api.{region}.amazonaws.com/{stage}/…`.
 //!
-//! In AWS's order: signature, stage and method as deployed, IAM, request parameters, mapping template, the function's
+//! In AWS's order: the web ACL of the stage, signature, stage and method as deployed, IAM, request parameters, mapping template, the function's
 //! resource policy, the function, the mapping of its answer. What it does not model (other authorizers than `AWS_IAM`,
 //! proxy integrations, models as validators, caches) is answered with an error that says so, never silently accepted.
 
@@ -22,7 +22,9 @@ pub(crate) use sessions::{Found, NotAssumed, Session, Sessions, assume_for_serve
 pub(crate) use sign::{SignedBy, sign};
 
 use self::vtl::{Inputs, Template};
+use crate::place::Place;
 use crate::roles::Roles;
+use crate::waf::Waf;
 use iam_model::{Caller, Decision, Policy, Request, evaluate};
 use sftpctl_aws::{ApiIntegration, ApiIntegrationResponse, ApiMethod, Aws, Invocation};
 
@@ -36,6 +38,7 @@ pub(crate) struct Context<'a> {
     pub(crate) sessions: &'a Sessions,
     pub(crate) deployments: &'a Deployments,
     pub(crate) roles: &'a Roles,
+    pub(crate) waf: &'a Waf,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,12 +78,18 @@ async fn run(context: &Context<'_>, api: &str, parts: &Parts, body: &[u8]) -> Re
     let path = parts.uri.path().trim_start_matches('/');
     let (stage, rest) = path.split_once('/').unwrap_or((path, ""));
     let gateway = context.aws.apigateway(context.region);
-    let methods = context.deployments.of_stage(&gateway, api, stage).await;
-    let methods = methods.map_err(|error| Answer::internal(error.to_string()))?;
-    let methods = methods.ok_or_else(|| {
+    let deployed = context.deployments.of_stage(&gateway, api, stage).await;
+    let deployed = deployed.map_err(|error| Answer::internal(error.to_string()))?;
+    let deployed = deployed.ok_or_else(|| {
         Answer::message(403, "Forbidden", format!("the API {api} or its stage {stage} does not exist"))
     })?;
-    let found = route::find(&methods, parts.method.as_str(), rest).ok_or_else(|| {
+    if let Some(acl) = &deployed.web_acl {
+        let place = Place { account: context.account.to_owned(), region: context.region.to_owned() };
+        if context.waf.blocks(&place, acl, parts).await.map_err(Answer::internal)? {
+            return Err(Answer::message(403, "Forbidden", format!("the web ACL {acl} blocks the request")));
+        }
+    }
+    let found = route::find(&deployed.methods, parts.method.as_str(), rest).ok_or_else(|| {
         let cause = format!("no method {} {} is deployed to the stage {stage}", parts.method, parts.uri.path());
         Answer::message(403, "Missing Authentication Token", cause)
     })?;

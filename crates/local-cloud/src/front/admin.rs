@@ -8,7 +8,7 @@ use hyper::http::request::Parts;
 use hyper::{Method, Response, StatusCode};
 use serde::Serialize;
 
-use super::manners::Switch;
+use super::manners::{SOURCE_HEADER, Switch};
 use super::upstream::plain;
 use super::{Front, Rule, grants};
 use crate::delay::DelayChange;
@@ -50,7 +50,10 @@ pub(super) async fn answer(front: &Front, parts: &Parts, path: &str, body: Body)
             };
             let switch = serde_json::from_slice::<Switch>(&bytes).map_err(|error| error.to_string());
             match switch.and_then(|switch| front.manners.switch(&switch)) {
-                Ok(()) => json(&front.manners.shown()),
+                Ok(()) => {
+                    front.cloud.waf.tell_the_address(front.manners.has(SOURCE_HEADER));
+                    json(&front.manners.shown())
+                }
                 Err(what) => plain(StatusCode::BAD_REQUEST, &what),
             }
         }

@@ -60,7 +60,7 @@ use self::calls::Calls;
 use self::faults::Faults;
 use self::grants::Grants;
 use self::inbox::Inbox;
-use self::manners::Manners;
+use self::manners::{Manners, SOURCE_HEADER};
 use self::operation::Form;
 use self::pending::Pending;
 use self::permit::{Permit, permitted};
@@ -128,6 +128,7 @@ impl Front {
         let cloud = Arc::new(Cloud::new(dir, (port, ministack_port), secrets, function_key)?);
         let (in_memory, limits) = (options.files_in_memory, options.sftp_limits);
         let manners = Manners::without(&options.without_manners).map_err(LocalError::UnknownManner)?;
+        cloud.waf.tell_the_address(manners.has(SOURCE_HEADER));
         let upstream = Arc::new(Upstream::new(ministack_port, cloud.ministack_secret.clone()));
         let buses = Arc::new(Buses::new(Arc::clone(&upstream)));
         let logs = Arc::new(StructuredLogs::new(Arc::clone(&upstream)));
@@ -176,7 +177,8 @@ pub(super) async fn run(front: Arc<Front>, listener: TcpListener, stop: impl Fut
     http.timer(TokioTimer::new()).header_read_timeout(HEAD).max_buf_size(BUFFER);
     let (graceful, seats) = (GracefulShutdown::new(), Arc::new(Semaphore::new(CONNECTIONS)));
     let (endpoints, events, logs) = (front.endpoints.watch(), front.buses.deliver(), front.logs.deliver());
-    tokio::pin!(stop, endpoints, events, logs);
+    let metrics = front.cloud.waf.deliver();
+    tokio::pin!(stop, endpoints, events, logs, metrics);
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
@@ -184,6 +186,7 @@ pub(super) async fn run(front: Arc<Front>, listener: TcpListener, stop: impl Fut
             () = &mut endpoints => break,
             () = &mut events => break,
             () = &mut logs => break,
+            () = &mut metrics => break,
         };
         let stream = match accepted {
             Ok((stream, _)) => stream,
@@ -266,6 +269,9 @@ async fn dispatch(front: &Front, call: &Call, permit: Permit, mut parts: Parts, 
     if call.service == "cloudformation" || (call.service == "iam" && call.mutating) {
         front.cloud.roles.changed();
     }
+    if call.service == "cloudformation" || (call.service == "wafv2" && call.mutating) {
+        front.cloud.waf.changed();
+    }
     response
 }
 
@@ -310,6 +316,7 @@ async fn execute_call(front: &Front, api: &str, region: &str, parts: &Parts, bod
         sessions: &front.cloud.sessions,
         deployments: &front.cloud.deployments,
         roles: &front.cloud.roles,
+        waf: &front.cloud.waf,
     };
     let answer = execute_api::answer(&context, api, parts, &body).await;
     if let Some(cause) = &answer.cause {

@@ -14,6 +14,7 @@
 * A stack's table has the expiry of its items that the template says.
 * Stacks may have file systems of Amazon S3 Files (`s3_files.py`).
 * Dashboards belong to no region, have tags, and are checked (`dashboards.py`).
+* Stacks may have web ACLs of AWS WAF, which are checked; the front evaluates them (`waf.py`).
 """
 
 import asyncio
@@ -23,6 +24,7 @@ import hashlib
 import hmac
 import html
 import http.server
+import ipaddress
 import json
 import mmap
 import os
@@ -338,6 +340,9 @@ class Child(subprocess.Popen):
 # DASHBOARDS
 
 
+# WEB ACLS
+
+
 def serve(app, log_level):
     """Serves on the socket that the front has bound, as MiniStack's `main` does on a port of its own."""
     listener = int(LISTENER)
@@ -374,7 +379,7 @@ if __name__ == "__main__":
     lambda_runtime.execution_credentials = session
     import ministack.app
     from ministack.core import responses
-    from ministack.services import cloudwatch, dynamodb, eventbridge, iam, lambda_svc, s3, s3files
+    from ministack.services import apigateway_v1, cloudwatch, dynamodb, eventbridge, iam, lambda_svc, s3, s3files, waf
     from ministack.services.cloudformation import drift, helpers, provisioners
 
     assert lambda_svc.execution_credentials is session
@@ -395,4 +400,5 @@ if __name__ == "__main__":
     with_expiry(provisioners, dynamodb)
     FileSystems(s3files, s3, iam, eventbridge).register(provisioners, drift)
     Dashboards(cloudwatch, responses)
+    WebAcls(waf, apigateway_v1, responses).register(provisioners, drift)
     serve(guarded(ministack.app.app), ministack.app.LOG_LEVEL)

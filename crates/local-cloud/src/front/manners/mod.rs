@@ -25,6 +25,7 @@ mod policy_arrays;
 mod rates;
 mod record_batches;
 mod reserved_tags;
+mod source_header;
 mod stream_view;
 mod table_changes;
 mod table_source;
@@ -49,6 +50,7 @@ use super::upstream::{MAX_BUFFERED, MAX_REQUEST, plain};
 use super::{Front, StatusCode, dispatch, permitted};
 
 pub(super) use permissions::NAME as PERMISSIONS;
+pub(super) use source_header::NAME as SOURCE_HEADER;
 
 /// One way in which AWS differs from MiniStack.
 #[async_trait]
@@ -240,6 +242,7 @@ impl Manners {
             Box::new(permissions::Permissions),
             Box::new(policy_arrays::PolicyArrays),
             Box::new(reserved_tags::ReservedTags),
+            Box::new(source_header::SourceHeader),
             Box::new(stream_view::StreamView),
             Box::<table_changes::TableChanges>::default(),
             Box::<table_source::TableSource>::default(),
