@@ -300,7 +300,9 @@ fn sshd(root: &Root, main: Option<String>, remarks: &mut Vec<String>) -> Result<
     if frozen > 0 {
         let customers = counted(frozen, "customer");
         let are = either(frozen, "is", "are");
-        remarks.push(format!("{customers} {are} denied by `sftpctl homes cutover` on this server, which disables no account"));
+        remarks.push(format!(
+            "{customers} {are} denied by `sftpctl homes cutover` on this server, which disables no account"
+        ));
     }
     for place in config.by_connection() {
         remarks.push(format!("{place} holds for some connections only, and is taken to hold for nobody"));
