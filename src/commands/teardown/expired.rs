@@ -10,7 +10,7 @@ use crate::commands::permissions::Permissions;
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::report::span::span;
-use crate::report::{Printer, hints, streams};
+use crate::report::{Printer, hints};
 use sftpctl_core::model::RemovalOptions;
 use sftpctl_core::shown::Text;
 use sftpctl_engine::clock;
