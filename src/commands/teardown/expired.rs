@@ -95,8 +95,8 @@ fn files(folder: &Path) -> Result<Vec<std::path::PathBuf>, CliError> {
     Ok(files)
 }
 
-/// Deletes one environment if its time is over: by its records first, without the lock, so that a job that has nothing to
-/// do stands in no deployment's way; and again under the lock.
+/// Deletes one environment if its time is over: by its records first, without the lock, so that a job that has nothing
+/// to do stands in no deployment's way; and again under the lock.
 async fn one(args: &Args, env: &EnvArgs, printer: Printer) -> Result<(EnvironmentView, Exit), CliError> {
     let environment = env.load(printer)?;
     let name = environment.name.clone();
