@@ -336,8 +336,8 @@ impl EnvArgs {
         Ok((aws, doctor::Options { environment, place, package: self.package.clone(), role: None }))
     }
 
-    /// The environment and its records, which are only read. The account is not checked: AWS is asked for nothing else, and
-    /// records name their account.
+    /// The environment and its records, which are only read. The account is not checked: AWS is asked for nothing else,
+    /// and records name their account.
     pub(crate) async fn open_records(
         &self,
         permissions: Permissions,

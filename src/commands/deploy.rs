@@ -32,9 +32,10 @@ use sftpctl_engine::verify::Sender;
     Where a server refuses it, the next deploy checks that server again, with or without changes.\n\n\
     Servers, records and stacks that are no longer in the environment file are deleted; buckets and tables never \
     are.\n\n\
-    --only and --skip leave out the rest of the plan, list it, and end with 6; the next deploy without them does it. A step \
-    that needs one that is left out is refused. PATTERN is a region or `global`, a kind as `server`, both as \
-    us-east-2/server, a resource as `plan --output json` names it, or the words of the plan; * stands for any characters.\n\n\
+    --only and --skip leave out the rest of the plan, list it, and end with 6; the next deploy without them does it. \
+    A step that needs one that is left out is refused. PATTERN is a region or `global`, a kind as `server`, both as \
+    us-east-2/server, a resource as `plan --output json` names it, or the words of the plan; * stands for any \
+    characters.\n\n\
     After a failed, killed or interrupted deploy, rerun it to resume.")]
 pub(super) struct Args {
     #[command(flatten)]

@@ -37,8 +37,8 @@ pub struct NewAccount {
 }
 
 impl NewAccount {
-    /// The account with the defaults of its cluster for what is not given, and the names of those that it took. `now` is in
-    /// seconds since 1970.
+    /// The account with the defaults of its cluster for what is not given, and the names of those that it took. `now`
+    /// is in seconds since 1970.
     #[must_use]
     pub fn with_defaults(mut self, environment: &Environment, now: i64) -> (Self, Vec<&'static str>) {
         let mut taken = Vec::new();
@@ -319,8 +319,8 @@ mod tests {
     #[test]
     fn defaults_of_the_cluster_fill_what_is_not_given() {
         let source = include_str!("../../../environments/99.yaml").to_owned()
-            + "\ndefaults:\n  99-5: { status: disabled, expires_days: 30, allow: [198.51.100.0/24], regions: [us-west-2], \
-               note: trial }\n";
+            + "\ndefaults:\n  99-5: { status: disabled, expires_days: 30, allow: [198.51.100.0/24], \
+               regions: [us-west-2], note: trial }\n";
         let environment = sftpctl_core::spec::load(&source, "99.yaml").unwrap();
         let plain = |home: HomeChoice| NewAccount { allowed: Vec::new(), ..new(home) };
         let path = format!("/{}/other", names::upload_bucket(&environment, "99-5"));

@@ -122,8 +122,8 @@ impl PlanCost {
 }
 
 impl Counting {
-    /// What a plan changes of the bill, without the steps that are left out of it. Warns of old prices that it is computed
-    /// with.
+    /// What a plan changes of the bill, without the steps that are left out of it. Warns of old prices that it is
+    /// computed with.
     pub(crate) fn change(
         &self,
         environment: &Environment,

@@ -10,7 +10,7 @@ use crate::commands::permissions::Permissions;
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::report::span::span;
-use crate::report::{Printer, hints, streams};
+use crate::report::{Printer, hints};
 use sftpctl_core::model::RemovalOptions;
 use sftpctl_core::shown::Text;
 use sftpctl_engine::clock;
@@ -95,8 +95,8 @@ fn files(folder: &Path) -> Result<Vec<std::path::PathBuf>, CliError> {
     Ok(files)
 }
 
-/// Deletes one environment if its time is over: by its records first, without the lock, so that a job that has nothing to
-/// do stands in no deployment's way; and again under the lock.
+/// Deletes one environment if its time is over: by its records first, without the lock, so that a job that has nothing
+/// to do stands in no deployment's way; and again under the lock.
 async fn one(args: &Args, env: &EnvArgs, printer: Printer) -> Result<(EnvironmentView, Exit), CliError> {
     let environment = env.load(printer)?;
     let name = environment.name.clone();

@@ -21,8 +21,8 @@ use sftpctl_core::spec::model::Environment;
     sftpctl users add --env 99 --orgid 17578 --username jan --cluster 99-5 --public-key jan.pub\n\n\
     If two people add one user name at the same moment, one of them wins and the other gets an error: the name is \
     reserved in the same transaction, since the table's index on user names is not unique.\n\n\
-    What `defaults` of the environment file has for the cluster is taken where no option says otherwise; each is named on \
-    stderr.")]
+    What `defaults` of the environment file has for the cluster is taken where no option says otherwise; each is \
+    named on stderr.")]
 pub(super) struct Args {
     #[command(flatten)]
     aws: AwsArgs,

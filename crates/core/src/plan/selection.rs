@@ -1,7 +1,7 @@
 //! A run on a part of a plan: `--only` and `--skip`. Pure.
 //!
-//! A step that needs another one which is left out is refused, not carried along: whoever names a part means no more, and
-//! nothing is changed that they have not read.
+//! A step that needs another one which is left out is refused, not carried along: whoever names a part means no more,
+//! and nothing is changed that they have not read.
 
 use std::collections::BTreeSet;
 use std::fmt;

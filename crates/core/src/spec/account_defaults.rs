@@ -120,8 +120,8 @@ mod tests {
     #[test]
     fn defaults_are_those_of_a_cluster() {
         assert_eq!(load("").ok(), Some(BTreeMap::new()));
-        let given = "99-5: { status: disabled, expires_days: 90, allow: [192.0.2.0/24], regions: [us-west-2], note: trial }, \
-                     99-6: {}";
+        let given = "99-5: { status: disabled, expires_days: 90, allow: [192.0.2.0/24], regions: [us-west-2], \
+                     note: trial }, 99-6: {}";
         let all = load(given).unwrap_or_else(|faults| panic!("{}", faults.render(false)));
         let expected = AccountDefaults {
             disabled: true,

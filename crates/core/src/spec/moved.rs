@@ -1,8 +1,8 @@
 //! `moved`: clusters that have another name now. Pure.
 //!
-//! S3 renames no bucket, and CloudFormation no resource: under new names, an empty bucket would stand beside the old one, and
-//! no customer would find its files. So a renamed cluster is the same cluster in AWS, by the names that it had first, and only
-//! people and commands call it by its new name.
+//! S3 renames no bucket, and CloudFormation no resource: under new names, an empty bucket would stand beside the old
+//! one, and no customer would find its files. So a renamed cluster is the same cluster in AWS, by the names that it had
+//! first, and only people and commands call it by its new name.
 
 use std::collections::{BTreeMap, BTreeSet};
 

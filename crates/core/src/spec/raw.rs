@@ -31,8 +31,8 @@ pub(super) struct File {
     /// Production: names without the environment's, protections on, teardown asks for the name.
     #[serde(default)]
     pub(super) production: bool,
-    /// How long an environment lives that is thrown away, from the end of its last deployment on: `8h`, `7d`. After that
-    /// `sftpctl teardown --expired` deletes it. Not in production. Default: it stays.
+    /// How long an environment lives that is thrown away, from the end of its last deployment on: `8h`, `7d`. After
+    /// that `sftpctl teardown --expired` deletes it. Not in production. Default: it stays.
     #[schemars(with = "Option<ttl::Setting>")]
     pub(super) ttl: Option<Spanned<ttl::Setting>>,
     /// Every region with a stack.
@@ -41,8 +41,8 @@ pub(super) struct File {
     /// Customer clusters and the region of each one's upload bucket.
     #[schemars(with = "BTreeMap<String, String>")]
     pub(super) clusters: Spanned<BTreeMap<String, Spanned<String>>>,
-    /// Clusters that have another name now, each with its old one. In AWS everything of such a cluster keeps the names that it
-    /// has, first of all its bucket, since S3 renames none; so a line stays as long as its cluster.
+    /// Clusters that have another name now, each with its old one. In AWS everything of such a cluster keeps the names
+    /// that it has, first of all its bucket, since S3 renames none; so a line stays as long as its cluster.
     #[serde(default)]
     #[schemars(with = "Vec<moved::Setting>")]
     pub(super) moved: Vec<moved::Setting>,

@@ -44,8 +44,8 @@ pub(super) fn all(environment: &Environment) -> Vec<String> {
     }
     if let Some(ttl) = environment.ttl.as_ref().filter(|ttl| ttl.delete_data) {
         warnings.push(format!(
-            "`sftpctl teardown --expired` deletes customers' files, with all versions, and the accounts {} after the last \
-             deployment (`ttl.delete_data`)",
+            "`sftpctl teardown --expired` deletes customers' files, with all versions, and the accounts {} after the \
+             last deployment (`ttl.delete_data`)",
             ttl.written
         ));
     }

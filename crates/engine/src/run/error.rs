@@ -174,7 +174,8 @@ impl RunError {
             }
             Self::UnknownRegion { known, .. } => Some(format!("its regions are {}", known.join(", "))),
             Self::UnknownName { .. } => Some(
-                "nothing was changed; name a region, a kind, a resource, or the words of a step, with * for any characters"
+                "nothing was changed; name a region, a kind, a resource, or the words of a step; * stands for any \
+                 characters"
                     .to_owned(),
             ),
             Self::Severed(severed) => Some(severed_hint(severed)),

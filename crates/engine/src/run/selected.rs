@@ -52,8 +52,8 @@ impl Run {
             || self.resources.iter().find(of_id).is_some_and(|resource| self.selection.has(id, &resource.title()))
     }
 
-    /// The resources that are selected, and everything that they need: what is wrong with others does not matter to this
-    /// run.
+    /// The resources that are selected, and everything that they need: what is wrong with others does not matter to
+    /// this run.
     pub(super) fn concerned(&self) -> Vec<Arc<dyn Resource>> {
         if self.selection.is_whole() {
             return self.resources.clone();
@@ -78,8 +78,8 @@ impl Run {
         Cow::Owned(seen)
     }
 
-    /// Resources that are not selected and differ from the environment file, or could not be read; in the order of their
-    /// names.
+    /// Resources that are not selected and differ from the environment file, or could not be read; in the order of
+    /// their names.
     pub(super) fn left_out(&self, actual: &Actual) -> Vec<NodeId> {
         if self.selection.is_whole() {
             return Vec::new();

@@ -20,8 +20,8 @@ pub enum Expiry {
 }
 
 impl Expiry {
-    /// The life of an environment with this `ttl`, counted from the end of its last deployment, with changes or without;
-    /// from the start of one that did not end.
+    /// The life of an environment with this `ttl`, counted from the end of its last deployment, with changes or
+    /// without; from the start of one that did not end.
     pub fn of(ttl: &Ttl, state: &State, now: i64) -> Self {
         let Some(from) = state.last_deploy.as_ref().and_then(moment) else { return Self::NotDeployed };
         let is_last = |run: &LastRun| moment(run).is_some_and(|ended| ended >= from);

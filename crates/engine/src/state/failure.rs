@@ -1,5 +1,5 @@
-//! The last run in which a step failed, beside the state: for `status --why`, long after the terminal is closed. It is not
-//! part of the state, since no run depends on it: losing it loses an explanation.
+//! The last run in which a step failed, beside the state: for `status --why`, long after the terminal is closed. It is
+//! not part of the state, since no run depends on it: losing it loses an explanation.
 
 use serde::{Deserialize, Serialize};
 
