@@ -90,7 +90,7 @@ fn every_resource_type_of_the_region_template_is_priced_or_free() {
 #[test]
 fn everything_priced_has_a_line_in_some_bill() {
     let all = format!(
-        "{PRODUCTION}\nmetrics: {{ refusal_reasons: true, api_methods: true, dashboard: true }}\nfiles: {{ events: true }}\n"
+        "{PRODUCTION}\nmetrics: {{ refusal_reasons: true, api_methods: true, dashboard: true }}\nfiles: {{ events: true }}\nwaf: {{}}\n"
     );
     let latency = all.replace("  zone: xx.net\n", "  zone: xx.net\n  latency: true\n");
     let alone = "version: 1\nenvironment: e\naccount: \"111111111111\"\nhome_region: us-west-2\n\

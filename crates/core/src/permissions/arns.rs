@@ -195,6 +195,19 @@ impl Arns<'_> {
         ["webacl", "ipset"].map(|kind| self.in_every_region("wafv2", &format!("regional/{kind}/{stem}/*")))
     }
 
+    /// Both, in one pattern.
+    pub(super) fn web_acls_and_sets(&self) -> String {
+        self.in_every_region("wafv2", &format!("regional/*/{}/*", names::web_acl(self.0, "*")))
+    }
+
+    pub(super) fn any_user(&self) -> String {
+        format!("arn:aws:iam::{}:user/*", self.0.account)
+    }
+
+    pub(super) fn any_quota(&self) -> String {
+        self.in_every_region("servicequotas", "*")
+    }
+
     /// File systems of Amazon S3 Files, and their access points.
     pub(super) fn file_systems(&self) -> String {
         self.in_every_region("s3files", "file-system/*")

@@ -79,12 +79,7 @@ pub(super) fn statements(arns: &Arns<'_>, site: Site<'_>) -> Vec<Value> {
     let mut all = account(arns);
     all.extend(stacks(arns));
     all.extend(buckets(arns));
-    all.extend([
-        allow("ReadRoles", &ROLE, arns.roles()),
-        // The caller's own role, service-linked roles, and the role that API Gateway already has for logs.
-        allow("ReadAnyRole", &["iam:GetRole"], [arns.any_role()]),
-        functions_and_more(arns, site),
-    ]);
+    all.extend([allow("ReadRoles", &ROLE, arns.roles()), functions_and_more(arns, site)]);
     all.extend(host_keys(arns));
     let state = site.state.and_then(|place| state::statements(arns, place, &["s3:GetObject"]));
     all.extend(state.into_iter().flatten());
@@ -101,11 +96,21 @@ fn functions_and_more(arns: &Arns<'_>, site: Site<'_>) -> Value {
     actions.extend(["iam:GetPolicy", "iam:GetPolicyVersion"]);
     // A server is found among all by its tag.
     actions.extend(["transfer:DescribeServer", "transfer:ListHostKeys"]);
+    // The caller's own role, service-linked roles, and the role that API Gateway already has for logs; whether a bucket that
+    // is adopted is in another stack; quotas; what a role or a user may do.
+    actions.extend([
+        "cloudformation:DescribeStackResources",
+        "iam:GetRole",
+        "iam:SimulatePrincipalPolicy",
+        "servicequotas:GetServiceQuota",
+    ]);
     let mut resources =
         vec![arns.any_alarm(), arns.dashboard(), arns.functions(), arns.queues(), arns.rules(), arns.servers()];
     resources.extend([arns.table(), arns.guard_table(), arns.global_table()]);
     resources.extend(arns.log_groups());
     resources.extend(arns.any_policy());
+    resources.extend([arns.any_role(), arns.any_stack()]);
+    resources.extend([arns.any_user(), arns.any_quota()]);
     resources.extend(apis(&["/account", "/apis", "/restapis", "/restapis/*"]));
     if site.environment.dns.is_some() {
         actions.extend(["route53:GetHostedZone", "route53:GetHostedZoneLimit", "route53:ListResourceRecordSets"]);
@@ -117,7 +122,7 @@ fn functions_and_more(arns: &Arns<'_>, site: Site<'_>) -> Value {
     }
     if arns.0.waf.is_some() {
         actions.extend(waf::READS);
-        resources.extend(arns.web_acls());
+        resources.push(arns.web_acls_and_sets());
     }
     allow("ReadFunctionsAndMore", &actions, resources)
 }
@@ -138,39 +143,26 @@ fn account(arns: &Arns<'_>) -> Vec<Value> {
     actions.extend(["logs:GetLogDelivery", "logs:ListLogDeliveries"]);
     actions.extend(["s3:ListAllMyBuckets", "sts:GetCallerIdentity", "transfer:ListServers"]);
     actions.extend(LIMITS);
-    let principals = ["role", "user"].map(|kind| format!("arn:aws:iam::{}:{kind}/*", arns.0.account));
-    vec![
-        allow_all("ReadAccount", &actions),
-        allow(
-            "ReadQuotas",
-            &["servicequotas:GetServiceQuota"],
-            [format!("arn:aws:servicequotas:*:{}:*", arns.0.account)],
-        ),
-        allow("SimulatePermissions", &["iam:SimulatePrincipalPolicy"], principals),
-    ]
+    vec![allow_all("ReadAccount", &actions)]
 }
 
-fn stacks(arns: &Arns<'_>) -> [Value; 2] {
-    [
-        allow(
-            "ReadStacks",
-            &[
-                "cloudformation:DescribeChangeSet",
-                "cloudformation:DescribeEvents",
-                "cloudformation:DescribeStackEvents",
-                "cloudformation:DescribeStackResourceDrifts",
-                "cloudformation:DescribeStacks",
-                "cloudformation:DetectStackDrift",
-                "cloudformation:DetectStackResourceDrift",
-                "cloudformation:GetTemplate",
-                "cloudformation:ListChangeSets",
-                "cloudformation:ListStackResources",
-            ],
-            [arns.stacks()],
-        ),
-        // Whether a bucket that is adopted is in another stack.
-        allow("ReadStackOfBucket", &["cloudformation:DescribeStackResources"], [arns.any_stack()]),
-    ]
+fn stacks(arns: &Arns<'_>) -> [Value; 1] {
+    [allow(
+        "ReadStacks",
+        &[
+            "cloudformation:DescribeChangeSet",
+            "cloudformation:DescribeEvents",
+            "cloudformation:DescribeStackEvents",
+            "cloudformation:DescribeStackResourceDrifts",
+            "cloudformation:DescribeStacks",
+            "cloudformation:DetectStackDrift",
+            "cloudformation:DetectStackResourceDrift",
+            "cloudformation:GetTemplate",
+            "cloudformation:ListChangeSets",
+            "cloudformation:ListStackResources",
+        ],
+        [arns.stacks()],
+    )]
 }
 
 fn buckets(arns: &Arns<'_>) -> [Value; 4] {
