@@ -398,15 +398,25 @@ fn watch_exports_what_comes_until_it_is_stopped() {
 /// With messages, what comes is exported long before the next interval; and one that is not there says so.
 #[test]
 fn watch_takes_the_messages_of_the_queue() {
-    let me = Customer::with("files: { events: true }\n");
+    let settings = "files: { events: true, history_events: true }\n";
+    let me = Customer::with(settings);
     let rarely = ["--git", "watched", "--interval", "86400", "--delay", "0", "--quiet", "0", "--events"];
     let mut command = me.site.command(&Customer::arguments("watch", &rarely));
     let child = Running(command.stdout(Stdio::null()).spawn().unwrap());
     me.puts_what_is_exported("watched");
     drop(child);
-    me.site.edit(|file| file.replace("files: { events: true }\n", ""));
-    let refused = me.site.ends_with(2, &Customer::arguments("watch", &rarely));
-    assert!(refused.contains("files: { events: true }"), "{refused}");
+    // A pull gets the same messages from its own queue.
+    let waiting = until("the messages of the other queue", || {
+        let said = me.site.aws(&["waiting", WEST, "99-upload-99-5-events"]);
+        said.parse::<u64>().ok().filter(|count| *count >= 2)
+    });
+    assert!(waiting >= 2);
+    for (without, words) in [("files: { events: true }\n", "messages of `pull --watch`"), ("", "does not have")] {
+        me.site.edit(|file| file.replace(settings, without).replace("files: { events: true }\n", without));
+        let refused = me.site.ends_with(2, &Customer::arguments("watch", &rarely));
+        assert!(refused.contains(words), "{refused}");
+        assert!(refused.contains("files: { events: true, history_events: true }"), "{refused}");
+    }
 }
 
 /// Of a time before the versions that are kept, nobody knows which files existed: none of them is removed.
