@@ -324,8 +324,8 @@ pub fn exported(done: &Done, repository: &Path) -> Text {
         (done.pointers, "large file is a pointer to its version", "large files are pointers to their versions"),
         (
             done.expired,
-            "file has lost its last exported version in the bucket, by a rule or a deletion",
-            "files have lost their last exported version in the bucket, by a rule or a deletion",
+            "file has lost its last exported version in the bucket: by a rule, a deletion, or suspended versioning",
+            "files have lost their last exported version in the bucket: by a rule, a deletion, or suspended versioning",
         ),
         (
             done.vanished,

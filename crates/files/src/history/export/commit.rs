@@ -8,6 +8,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::paths::quoted;
 use super::sessions::{Op, Session};
+use super::timeline::NULL;
 
 /// The branch that an export writes.
 pub(crate) const BRANCH: &str = "refs/heads/main";
@@ -49,6 +50,11 @@ pub(crate) fn digest(session: &Session) -> String {
         for part in [&change.key, &change.version, &format!("{:?}", change.step)] {
             sha.update((part.len() as u64).to_be_bytes());
             sha.update(part);
+        }
+        // Another content may get this ID while versioning is suspended.
+        if change.version == NULL {
+            sha.update(change.time.to_be_bytes());
+            sha.update(change.what.content().etag.as_bytes());
         }
     }
     let digest = hex::encode(&sha.finalize());
@@ -151,7 +157,6 @@ fn versions(op: &Op<'_>) -> String {
         Op::Delete { change, .. } | Op::Write(change, _) | Op::Rename { to: change, .. } => {
             format!("version {}", shown::visible(&change.version))
         }
-        Op::Write(change, _) => (format!("write {}", shown::visible(&change.path)), &change.version),
     }
 }
 
