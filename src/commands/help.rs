@@ -95,7 +95,7 @@ fn of_command(path: &str) -> Option<&'static [Exit]> {
         "dns alias move" => &[Ok, Failed, Usage, Refused, Locked, Partly, Interrupted],
         "users export" => &[Ok, Failed, Usage, Refused, Interrupted],
         "users harden" => &[Ok, Failed, Usage, Refused, Partly, Interrupted],
-        "history list" | "history show" => &[Ok, Failed, Usage, Refused],
+        "history list" | "history show" => &[Ok, Failed, Usage, Refused, Partly],
         "history restore" => &[Ok, Failed, Usage, Refused, Partly, Interrupted],
         "history watch" => &[Ok, Failed, Usage, Refused, Locked, Partly],
         "history export" => &[Ok, Failed, Usage, Refused, Locked, Partly, Interrupted],

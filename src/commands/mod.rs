@@ -37,6 +37,7 @@ mod status;
 mod teardown;
 mod test_login;
 mod times;
+mod usage;
 mod users;
 mod validate;
 mod verify;
@@ -73,6 +74,9 @@ pub struct Cli {
     /// More logging: -v logs AWS calls, -vv everything
     #[arg(short, long, action = clap::ArgAction::Count, global = true, help_heading = help::GLOBAL)]
     pub verbose: u8,
+    /// The name of the command, such as `users list`
+    #[arg(skip)]
+    path: String,
     #[command(subcommand)]
     command: Command,
 }
@@ -143,14 +147,22 @@ enum Command {
 
 /// Parses the arguments of the process. `--help` and invalid arguments end the process.
 pub fn parse(arguments: Vec<OsString>) -> Cli {
-    let matches = command().try_get_matches_from(local::rewritten(arguments));
-    matches.and_then(|matches| Cli::from_arg_matches(&matches)).unwrap_or_else(|error| end(&error))
+    let arguments = local::rewritten(arguments);
+    let parsed = command().try_get_matches_from(arguments.clone()).and_then(|matches| {
+        let path = usage::path(&matches);
+        Cli::from_arg_matches(&matches).map(|cli| Cli { path, ..cli })
+    });
+    parsed.unwrap_or_else(|error| end(&error, &arguments))
 }
 
 /// Ends the process with the help that was asked for, or with what is wrong with the arguments.
-fn end(error: &clap::Error) -> ! {
+fn end(error: &clap::Error, arguments: &[OsString]) -> ! {
     if !error.use_stderr() {
         error.exit();
+    }
+    if usage::asks_for_json(arguments) {
+        Printer::new(Format::Json, Color::Never).error(&usage::of_clap(error));
+        exit::leave(streams::end(Exit::Usage))
     }
     let rendered = error.render();
     let text = if Color::Auto.is_on() { rendered.ansi().to_string() } else { rendered.to_string() };
@@ -161,6 +173,10 @@ fn end(error: &clap::Error) -> ! {
 /// Runs the parsed command, prints its error, and returns the exit code.
 pub async fn run(cli: Cli) -> Exit {
     let printer = Printer::new(cli.output, cli.color);
+    if let Err(error) = usage::check_form(&cli.path, cli.output) {
+        printer.error(&error);
+        return streams::end(error.exit);
+    }
     let result = match cli.command {
         Command::Deploy(args) => deploy::run(args, printer).await,
         Command::Plan(args) => plan::run(args, printer).await,

@@ -25,8 +25,8 @@ pub(crate) enum Permissions {
     ManagesAliases,
     /// Reads the versions of customers' files.
     ReadsHistory,
-    /// Reads them, and takes the messages of a cluster's queue.
-    FollowsHistory,
+    /// Reads them, and the logs of sessions.
+    ReadsAuthors,
     /// Reads them, and makes some the current ones again.
     RestoresHistory,
     /// Reads the logs of log-ins and sessions, and finds accounts.
@@ -63,7 +63,7 @@ impl Permissions {
             Self::Guards => vec![Policy::Guard],
             Self::ManagesAliases => vec![Policy::Aliases, Policy::State],
             Self::ReadsHistory => vec![Policy::History],
-            Self::FollowsHistory => vec![Policy::History, Policy::Agent],
+            Self::ReadsAuthors => vec![Policy::History, Policy::Logs],
             Self::RestoresHistory => vec![Policy::History, Policy::Restore],
             Self::ReadsLogs => vec![Policy::Logs],
             Self::FindsSilentUsers => vec![Policy::Users, Policy::Logs],

@@ -124,7 +124,7 @@ pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> 
     let result = match is_dry {
         true => run::preview(&s3, &options, &shown).await.map(|summary| Pulled { summary, error: None }),
         false if args.watch => {
-            let queue = events_queue::open(&aws, &environment, (&args.cluster, &cluster.region), "--watch").await?;
+            let queue = events_queue::of_pull(&aws, &environment, (&args.cluster, &cluster.region), "--watch").await?;
             if let Some(org_id) = args.orgid {
                 streams::progress(format!(
                     "messages about files of others than organisation {org_id} are taken from the queue and dropped; a pull \
@@ -205,7 +205,10 @@ fn explain(error: PullError, done: Summary) -> CliError {
             Exit::Usage,
             Some("use the folder of this bucket, or move the ledger away to pull every file again".into()),
         ),
-        PullError::Ledger(LedgerError::Io { .. }) => (Exit::Failed, None),
+        PullError::Ledger(LedgerError::Io { .. }) => (
+            Exit::Failed,
+            Some("pass a plain file as --ledger, or one that does not exist yet, on a disk with free space".into()),
+        ),
     };
     let exit = if exit == Exit::Failed && done.fetched > 0 { Exit::Partly } else { exit };
     CliError::from_error(exit, &error, hint)

@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
+use sftpctl_activity::authors::Author;
 use sftpctl_core::shown::{Text, visible};
 use sftpctl_files::history::export::run::Done;
 use sftpctl_files::history::listing::Listed;
@@ -12,6 +13,37 @@ use sftpctl_files::history::selection::Selection;
 
 use super::import::grouped;
 use sftpctl_core::text::{counted, either};
+
+/// Who made a version, by the servers' logs; `None`: they do not say.
+pub struct WhoView<'a>(pub Option<&'a Author>);
+
+impl Serialize for WhoView<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        struct View<'a> {
+            user: Option<&'a str>,
+            source: Option<&'a str>,
+            session: Option<&'a str>,
+            region: &'a str,
+        }
+        let view = self.0.map(|author| View {
+            user: author.user.as_deref(),
+            source: author.source.as_deref(),
+            session: author.session.as_deref(),
+            region: &author.region,
+        });
+        view.serialize(serializer)
+    }
+}
+
+impl WhoView<'_> {
+    fn words(&self) -> String {
+        let Some(author) = self.0 else { return "unknown".to_owned() };
+        let user = author.user.as_deref().map_or("a log-in that is not in the logs".into(), visible);
+        let source = author.source.as_deref().map_or_else(String::new, |source| format!(" from {}", visible(source)));
+        format!("{user}{source}")
+    }
+}
 
 /// A version for programs.
 #[derive(Serialize)]
@@ -27,10 +59,18 @@ pub struct VersionView<'a> {
     /// The user ID that the file had where it was copied from.
     #[serde(skip_serializing_if = "Option::is_none")]
     owner: Option<String>,
+    /// `null` if the logs do not say; absent without `--who`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    who: Option<WhoView<'a>>,
 }
 
 impl<'a> VersionView<'a> {
-    pub fn new(version: &'a Listed, path: &'a str, time: String, owner: Option<String>) -> Self {
+    pub fn new(
+        version: &'a Listed,
+        path: &'a str,
+        time: String,
+        (owner, who): (Option<String>, Option<WhoView<'a>>),
+    ) -> Self {
         Self {
             path,
             key: &version.key,
@@ -40,6 +80,7 @@ impl<'a> VersionView<'a> {
             deleted: version.deleted,
             current: version.current,
             owner,
+            who,
         }
     }
 }
@@ -49,7 +90,8 @@ pub fn row(version: &VersionView<'_>) -> String {
     let what = if version.deleted { "deleted".to_owned() } else { format!("{} B", grouped(version.size)) };
     let current = if version.current { "current" } else { "" };
     let owner = version.owner.as_ref().map_or_else(String::new, |owner| format!("  (owner {})", visible(owner)));
-    format!("{}  {what:>16}  {current:<7}  {}  {}{owner}", version.time, version.version, visible(version.path))
+    let who = version.who.as_ref().map_or_else(String::new, |who| format!("  by {}", who.words()));
+    format!("{}  {what:>16}  {current:<7}  {}  {}{who}{owner}", version.time, version.version, visible(version.path))
 }
 
 /// A version that was read.
@@ -62,15 +104,19 @@ pub struct SavedView<'a> {
     pub size: u64,
     /// What the content was compared with.
     pub compared: &'static str,
+    /// As in a [`VersionView`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub who: Option<WhoView<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub to: Option<String>,
 }
 
 impl SavedView<'_> {
     pub fn line(&self) -> String {
-        let Self { path, version, time, size, compared, to } = self;
+        let Self { path, version, time, size, compared, who, to } = self;
+        let who = who.as_ref().map_or_else(String::new, |who| format!(", by {}", who.words()));
         let to = to.as_ref().map_or_else(String::new, |to| format!("; saved as {to}"));
-        format!("{path} of {time}, version {version}, {} B, compared: {compared}{to}", grouped(*size))
+        format!("{path} of {time}{who}, version {version}, {} B, compared: {compared}{to}", grouped(*size))
     }
 }
 
@@ -278,8 +324,8 @@ pub fn exported(done: &Done, repository: &Path) -> Text {
         (done.pointers, "large file is a pointer to its version", "large files are pointers to their versions"),
         (
             done.expired,
-            "file has lost its last exported version in the bucket, by a rule or a deletion",
-            "files have lost their last exported version in the bucket, by a rule or a deletion",
+            "file has lost its last exported version in the bucket: by a rule, a deletion, or suspended versioning",
+            "files have lost their last exported version in the bucket: by a rule, a deletion, or suspended versioning",
         ),
         (
             done.vanished,

@@ -111,3 +111,55 @@ fn proxy_and_certificates_of_the_environment_are_used() {
         assert!(text(&refused.stderr).contains(variable), "{}", shown(&refused));
     }
 }
+
+/// Programs that ask for JSON get it for a wrong command line, too, from every command.
+#[test]
+fn usage_errors_are_json_where_json_is_asked_for() {
+    fn paths(command: &clap::Command, path: &[&str], all: &mut Vec<Vec<String>>) {
+        for below in command.get_subcommands().filter(|below| !["help", "local"].contains(&below.get_name())) {
+            let path = [path, &[below.get_name()]].concat();
+            all.push(path.iter().map(|word| (*word).to_owned()).collect());
+            paths(below, &path, all);
+        }
+    }
+    let mut all = vec![Vec::new()];
+    paths(&sftpctl::commands::command(), &[], &mut all);
+    assert!(all.len() > 70, "{}", all.len());
+    let run = |arguments: &[String], more: &[&str]| {
+        let mut command = Command::new(sftpctl_testkit::programs::sftpctl());
+        let output = command.args(arguments).args(more).stdin(Stdio::null()).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{arguments:?} {more:?}: {}", shown(&output));
+        output
+    };
+    for path in &all {
+        for more in [&["--no-such-option", "--output", "json"][..], &["--output=json", "--no-such-option"]] {
+            let output = run(path, more);
+            let error: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
+            assert_eq!(error["schema"], "sftpctl/error/1", "{path:?} {more:?}: {}", shown(&output));
+            assert!(error["error"].as_str().unwrap().contains("--no-such-option"), "{path:?}: {error}");
+            assert!(error["exitCode"] == 2 && error["hint"].is_string(), "{path:?}: {error}");
+            assert!(output.stderr.is_empty(), "{path:?}: {}", shown(&output));
+        }
+    }
+    // As text without, as before.
+    let output = run(&["plan".to_owned()], &["--no-such-option"]);
+    assert!(output.stdout.is_empty() && text(&output.stderr).contains("Usage: sftpctl plan"), "{}", shown(&output));
+}
+
+/// A form that a command does not have is not another one without a word.
+#[test]
+fn forms_of_output_that_are_not_there_are_refused() {
+    let run = |arguments: &[&str]| {
+        let mut command = Command::new(sftpctl_testkit::programs::sftpctl());
+        let output = command.args(arguments).stdin(Stdio::null()).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {}", shown(&output));
+        shown(&output)
+    };
+    for form in ["csv", "markdown", "dot", "mermaid"] {
+        let said = run(&["validate", "--env", "99", "--output", form]);
+        assert!(said.contains(&format!("`sftpctl validate` has no output in the form {form}")), "{said}");
+        assert!(said.contains("hint: pass --output with one of human, plain, json"), "{said}");
+    }
+    let said = run(&["plan", "--env", "99", "--output", "csv"]);
+    assert!(said.contains("one of human, plain, json, markdown, dot, mermaid"), "{said}");
+}

@@ -270,6 +270,15 @@ elif COMMAND == "state-bucket":
 elif COMMAND == "versioning":
     name, status = sys.argv[3:]
     client("s3").put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": status})
+elif COMMAND == "waiting":
+    region, queue = sys.argv[3:]
+    sqs = client("sqs", region)
+    url = sqs.get_queue_url(QueueName=queue)["QueueUrl"]
+    told = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["ApproximateNumberOfMessages"])
+    print(told["Attributes"]["ApproximateNumberOfMessages"])
+elif COMMAND == "put-object":
+    bucket, key, content = sys.argv[3:]
+    client("s3").put_object(Bucket=bucket, Key=key, Body=content.encode())
 elif COMMAND == "records":
     sets = client("route53").list_resource_record_sets(HostedZoneId=zone())["ResourceRecordSets"]
     print(json.dumps(sorted([s["Name"].rstrip("."), s.get("Region", ""), s["TTL"],

@@ -38,6 +38,12 @@ pub fn path(path: &str) -> String {
     format!(r#"{{ ($.path = {}) || ($.activity-type = "RENAME") }}"#, quoted(path))
 }
 
+/// What concerns a file, or with a slash at its end a folder; all new names of files, and the log-ins.
+pub fn changes(path: &str) -> String {
+    let path = if path.ends_with('/') { quoted(&format!("{path}*")) } else { quoted(path) };
+    format!(r#"{{ ($.path = {path}) || ($.activity-type = "RENAME") || ($.activity-type = "CONNECTED") }}"#)
+}
+
 /// Files that were closed below a folder, which ends with a slash.
 pub fn closed_below(folder: &str) -> String {
     let folder = quoted(&format!("{folder}*"));
@@ -53,6 +59,9 @@ mod tests {
         assert_eq!(session(r#"a" || $.x = "b"#), r#"{ $.session-id = "a*" }"#);
         assert_eq!(path("/b/ä.csv"), r#"{ ($.path = "/b/*") || ($.activity-type = "RENAME") }"#);
         assert_eq!(closed_below("/b/in/"), r#"{ $.activity-type = "CLOSE" && $.path = "/b/in/*" }"#);
+        let rest = r#" || ($.activity-type = "RENAME") || ($.activity-type = "CONNECTED") }"#;
+        assert_eq!(changes("/b/in/"), format!(r#"{{ ($.path = "/b/in/*"){rest}"#));
+        assert_eq!(changes("/b/a"), format!(r#"{{ ($.path = "/b/a"){rest}"#));
         let long = closed_below(&"x".repeat(2000));
         assert!(long.len() < 1024 && long.ends_with("x*\" }"), "{long}");
         assert!(FAILURES.len() < 1024);

@@ -154,7 +154,10 @@ impl S3 {
         let call = self.client.get_object().bucket(&bucket.name).key(key).expected_bucket_owner(&bucket.account);
         let call = call.if_match(etag).set_range(range).checksum_mode(ChecksumMode::Enabled).send().await;
         match call.call("s3:GetObject", &object) {
-            Ok(answer) => Ok(Some((of_get(&answer), Download { object, body: answer.body }))),
+            Ok(answer) => {
+                let (facts, etag) = (of_get(&answer), super::versions::unquoted(answer.e_tag()));
+                Ok(Some((facts, Download { object, etag, body: answer.body })))
+            }
             Err(error) if error.is("NoSuchKey") || error.status == Some(404) => Ok(None),
             Err(error) => Err(error),
         }

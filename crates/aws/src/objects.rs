@@ -39,6 +39,8 @@ pub struct ObjectPage {
 #[derive(Debug)]
 pub struct Download {
     pub(super) object: String,
+    /// Without quotes.
+    pub etag: String,
     pub(super) body: ByteStream,
 }
 
@@ -177,7 +179,10 @@ impl S3 {
         let call = self.client.get_object().bucket(bucket).key(key).range(format!("bytes={start}-"));
         let call = call.set_if_match(etag.map(str::to_owned)).send().await;
         match call.call("s3:GetObject", &object) {
-            Ok(answer) => Ok(Some(Download { object, body: answer.body })),
+            Ok(answer) => {
+                let etag = super::versions::unquoted(answer.e_tag());
+                Ok(Some(Download { object, etag, body: answer.body }))
+            }
             Err(error) if error.is("NoSuchKey") || error.status == Some(404) => Ok(None),
             Err(error) => Err(error),
         }
@@ -193,7 +198,10 @@ impl S3 {
         let object = format!("{bucket}/{key}");
         let call = self.client.get_object().bucket(bucket).key(key).set_version_id(version.map(str::to_owned));
         match call.send().await.call("s3:GetObject", &object) {
-            Ok(answer) => Ok(Some(Download { object, body: answer.body })),
+            Ok(answer) => {
+                let etag = super::versions::unquoted(answer.e_tag());
+                Ok(Some(Download { object, etag, body: answer.body }))
+            }
             Err(error) if error.is("NoSuchKey") || error.status == Some(404) => Ok(None),
             Err(error) => Err(error),
         }

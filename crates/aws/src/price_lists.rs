@@ -31,7 +31,7 @@ impl Aws {
             let _ = request.set_uri(path);
         });
         let answer = call.send().await.call(OPERATION, &format!("offers/{key}"))?;
-        let mut download = Download { object: format!("offers/{key}"), body: answer.body };
+        let mut download = Download { object: format!("offers/{key}"), etag: String::new(), body: answer.body };
         let mut text = Vec::new();
         while let Some(bytes) = download.next().await? {
             text.extend_from_slice(&bytes);

@@ -184,7 +184,7 @@ fn size(bytes: Option<i64>) -> u64 {
     bytes.and_then(|bytes| u64::try_from(bytes).ok()).unwrap_or_default()
 }
 
-fn unquoted(etag: Option<&str>) -> String {
+pub(super) fn unquoted(etag: Option<&str>) -> String {
     etag.unwrap_or_default().trim_matches('"').to_owned()
 }
 

@@ -30,13 +30,14 @@ pub(super) struct Args {
     #[arg(long, value_name = "FILE", conflicts_with = "write_inputs", help_heading = "Cost")]
     inputs: Option<PathBuf>,
     /// Write the inputs of the design of 2019 into a new file, to be edited
-    #[arg(long, value_name = "FILE", help_heading = "Cost")]
+    #[arg(long, value_name = "FILE", conflicts_with = "report", help_heading = "Cost")]
     write_inputs: Option<PathBuf>,
     #[command(flatten)]
     page: ReportPage,
 }
 
 pub(super) fn run(args: &Args, printer: Printer) -> Result<Exit, CliError> {
+    args.page.check()?;
     let environment = args.file.load(printer)?;
     if let Some(path) = &args.write_inputs {
         write(path)?;

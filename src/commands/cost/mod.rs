@@ -70,6 +70,7 @@ pub(super) async fn run(args: &Args, printer: Printer) -> Result<Exit, CliError>
     if let Some(Verb::Compare(args)) = &args.command {
         return compare::run(args, printer);
     }
+    args.page.check()?;
     let (environment, aws) = match args.measured {
         None => (args.aws.load(None, printer)?, None),
         Some(days) => {
@@ -107,12 +108,19 @@ struct ReportPage {
 }
 
 impl ReportPage {
+    /// Refuses a name of another form, before anything is read.
+    fn check(&self) -> Result<(), CliError> {
+        match &self.report {
+            Some(path) if Form::of(path) != Some(Form::Html) => {
+                Err(CliError::new(Exit::Usage, format!("the report {} is not a page", path.display()))
+                    .hint("name it .html; --output json and --output markdown are the other forms"))
+            }
+            _ => Ok(()),
+        }
+    }
+
     fn write(&self, page: impl FnOnce() -> String) -> Result<(), CliError> {
         let Some(path) = &self.report else { return Ok(()) };
-        if Form::of(path) != Some(Form::Html) {
-            return Err(CliError::new(Exit::Usage, format!("the report {} is not a page", path.display()))
-                .hint("name it .html; --output json and --output markdown are the other forms"));
-        }
         replace(path, &page())
             .map_err(|error| CliError::new(Exit::Usage, format!("cannot write {}: {error}", path.display())))
     }

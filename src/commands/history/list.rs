@@ -1,8 +1,8 @@
 //! `sftpctl history list`.
 
-use super::selection::Where;
+use super::selection::{Found, Where};
+use super::who::Who;
 use super::{errors, values};
-use crate::commands::permissions::Permissions;
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::report::Printer;
@@ -14,8 +14,11 @@ use sftpctl_files::history::listing::{ListError, Period, list, owner};
 #[command(after_help = "Examples:\n  \
     sftpctl history list --env 99 --orgid 17578\n  \
     sftpctl history list --env 99 --username jan --path in/orders.csv\n  \
+    sftpctl history list --env 99 --orgid 17578 --path in/ --who --since 2026-11-30\n  \
     sftpctl history list --env 99 --cluster 99-5 --path 17578/in/ --since 2026-11-01 --limit 100\n\n\
-    A date counts in UTC, with --since from its beginning, with --until to its end.")]
+    A date counts in UTC, with --since from its beginning, with --until to its end. --who reads the servers' logs by \
+    FilterLogEvents, which AWS does not charge for, but which takes time; a version that they have no line of has the author \
+    `unknown`.")]
 pub(super) struct Args {
     #[command(flatten)]
     files: Where,
@@ -31,6 +34,8 @@ pub(super) struct Args {
     /// Also show the owner of files that were copied from an old server; a call for each version
     #[arg(long)]
     owner: bool,
+    #[command(flatten)]
+    who: Who,
     /// Show at most so many, the newest
     #[arg(long, value_name = "N")]
     limit: Option<u64>,
@@ -38,9 +43,11 @@ pub(super) struct Args {
 
 /// Lists versions as they are sorted; memory stays flat.
 pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> {
-    let (_, bucket, selection) = args.files.open(&args.path, Permissions::ReadsHistory, printer).await?;
+    let opened = args.files.find(&args.path, args.who.permissions(), printer).await?;
+    let Found { environment, aws, bucket, selection, .. } = opened;
     let period = Period { since: args.since, until: args.until };
     let found = list(&bucket, &selection, period).await.map_err(errors::of_list)?;
+    let authors = args.who.read((&aws, &environment), &selection, (args.since, args.until)).await;
     let limit = args.limit.unwrap_or(u64::MAX);
     let (mut shown, mut has_null) = (0, false);
     for version in found.versions {
@@ -51,8 +58,9 @@ pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> 
         let version = version.map_err(|error| errors::of_list(ListError::Io(error)))?;
         has_null |= version.version == "null";
         let owner = if args.owner { owner(&bucket, &version).await? } else { None };
+        let who = authors.as_ref().map(|found| found.of(&version.key, version.time(), version.deleted));
         let time = values::shown(version.time());
-        let view = VersionView::new(&version, selection.path_of(&version.key), time, owner);
+        let view = VersionView::new(&version, selection.path_of(&version.key), time, (owner, who));
         printer.emit("history-version/1", &view, || row(&view));
     }
     if has_null {
@@ -65,5 +73,5 @@ pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> 
     } else if shown < found.count {
         printer.note(|| format!("{} older versions are not shown (--limit)", grouped(found.count - shown)));
     }
-    Ok(Exit::Ok)
+    Ok(authors.map_or(Exit::Ok, |found| found.warn(printer)))
 }

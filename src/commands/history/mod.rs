@@ -8,6 +8,7 @@ mod selection;
 mod show;
 pub(super) mod values;
 mod watch;
+mod who;
 
 use clap::Subcommand;
 

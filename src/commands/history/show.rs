@@ -3,9 +3,9 @@
 use std::io::{IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
 
-use super::selection::Where;
+use super::selection::{Found, Where};
+use super::who::Who;
 use super::{errors, values};
-use crate::commands::permissions::Permissions;
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::report::history::SavedView;
@@ -34,6 +34,8 @@ pub(super) struct Args {
     /// Save it in this new file, in place of stdout
     #[arg(long, value_name = "FILE")]
     to: Option<PathBuf>,
+    #[command(flatten)]
+    who: Who,
 }
 
 #[derive(Debug, clap::Args)]
@@ -60,11 +62,15 @@ pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> 
     if printer.is_json() && args.to.is_none() {
         return Err(CliError::new(Exit::Usage, "with --output json the content needs a file").hint("pass --to FILE"));
     }
-    let (_, bucket, selection) = args.files.open(&args.path, Permissions::ReadsHistory, printer).await?;
+    let opened = args.files.find(&args.path, args.who.permissions(), printer).await?;
+    let Found { environment, aws, bucket, selection, .. } = opened;
     let list = format!("sftpctl history list {} --path {}", args.files.words(), shell_word(&args.path));
     let failed = |error| errors::of_show(error, &list);
     let key = selection.prefix();
     let facts = find(&bucket, &key, &args.which.which(), values::shown).await.map_err(failed)?;
+    let modified = Some(facts.modified);
+    let authors = args.who.read((&aws, &environment), &selection, (modified, modified)).await;
+    let who = authors.as_ref().map(|found| found.of(&facts.key, facts.modified, facts.deleted));
     let proof = match &args.to {
         Some(path) => {
             let mut file = New::create(path)?;
@@ -100,13 +106,14 @@ pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> 
         time: values::shown(facts.modified),
         size: facts.size,
         compared,
+        who,
         to: args.to.as_deref().map(|path| path.display().to_string()),
     };
     match &args.to {
         Some(_) => printer.emit("history-saved/1", &view, || view.line()),
         None => printer.note(|| view.line()),
     }
-    Ok(Exit::Ok)
+    Ok(authors.as_ref().map_or(Exit::Ok, |found| found.warn(printer)))
 }
 
 /// A file's content as a terminal may show it.

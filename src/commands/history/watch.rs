@@ -28,9 +28,9 @@ const HIDDEN: Duration = Duration::from_secs(30);
     sftpctl history watch --git history/99-5 --env 99 --cluster 99-5 --interval 600\n  \
     sftpctl history watch --git history/99-5 --env 99 --cluster 99-5 --events --interval 86400\n\n\
     The bucket is listed at each interval, and what is new is exported as `history export` does: the same commits. With \
-    --events it is also listed when the session of an upload or a rename has ended, by the messages of the cluster's queue \
-    (`files.events`); deletions wait for the interval. One program takes messages from a queue: not with `pull --watch`. A fault \
-    of S3 or the network is told, and the next interval tries again; anything else ends it. Ctrl-C or SIGTERM ends it \
+    --events it is also listed when the session of an upload or a rename has ended, by the messages of a queue of its own \
+    (`files.history_events`), which `pull --watch` does not read; deletions wait for the interval. One `history watch` \
+    takes messages from a cluster's queue. A fault of S3 or the network is told, and the next interval tries again; anything else ends it. Ctrl-C or SIGTERM ends it \
     with 0, once the commits at hand are complete.")]
 pub(super) struct Args {
     #[command(flatten)]
@@ -41,7 +41,7 @@ pub(super) struct Args {
     /// Export what is older than this: S3's clock and this machine's may differ
     #[arg(long, value_name = "SECONDS", default_value_t = SETTLED, value_parser = clap::value_parser!(i64).range(0..=3600))]
     delay: i64,
-    /// Also export what messages of the cluster's queue tell of; needs `files.events` in the environment file
+    /// Also export what messages of the cluster's queue tell of; needs `files.history_events` in the environment file
     #[arg(long)]
     events: bool,
 }
@@ -49,11 +49,10 @@ pub(super) struct Args {
 /// Exports again and again, until it is asked to stop.
 pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> {
     let How { git, files, .. } = &args.how;
-    let permissions = if args.events { Permissions::FollowsHistory } else { Permissions::ReadsHistory };
-    let found = files.find("", permissions, printer).await?;
+    let found = files.find("", Permissions::ReadsHistory, printer).await?;
     let Found { environment, aws, cluster, bucket, selection } = found;
     let queue = match args.events {
-        true => Some(events_queue::open(&aws, &environment, (&cluster, &selection.region), "--events").await?),
+        true => Some(events_queue::of_history(&aws, &environment, (&cluster, &selection.region), "--events").await?),
         false => None,
     };
     let shown = Shown::new(printer);

@@ -1,42 +1,32 @@
 //! `sftpctl homes cutover`.
 
+mod exchange;
+mod freeze;
+
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
-use super::copy::{self, How};
-use super::hook::Hook;
-use super::inventory;
-use super::origin::blocking;
+use super::account::{is_enabled, set_account};
+use super::copy::How;
 use super::selection::{Chosen, Place, Selection};
 use crate::commands::args::{Yes, stop_now};
 use crate::commands::permissions::Permissions;
 use crate::commands::prompt::confirm;
 use crate::error::CliError;
 use crate::exit::Exit;
-use crate::report::homes::copied::{compared, copied};
 use crate::report::homes::moved::MovedView;
-use crate::report::import::progress::Shown;
 use crate::report::{Printer, streams};
-use sftpctl_accounts::{AccountError, Accounts};
 use sftpctl_aws::Aws;
 use sftpctl_core::spec::model::Environment;
 use sftpctl_core::text::counted;
 use sftpctl_engine::execute::stop::Stop;
-use sftpctl_files::homes::copy::{Copied, Options};
+use sftpctl_files::homes::copy::Options;
 use sftpctl_files::homes::journal::{Journal, look_of};
 use sftpctl_files::homes::pace::Pace;
-use sftpctl_files::homes::record::{Line, Pass, RIGHTS, Step};
-use sftpctl_files::homes::source::Source;
-use sftpctl_files::homes::sshd::{Denial, Sshd};
-use sftpctl_files::homes::swap::{self, InPlace, Refusal};
-use sftpctl_files::homes::verify::{Comparison, Depth, verify};
-use sftpctl_files::homes::watch::Watch;
+use sftpctl_files::homes::record::{Line, Step};
+use sftpctl_files::homes::swap::{self, InPlace};
 
-/// How long a mount may take to answer.
-const ANSWER: Duration = Duration::from_secs(10);
-/// Entries that are named.
-const SHOWN: usize = 5;
+pub(super) use freeze::thaw;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  \
@@ -135,11 +125,6 @@ struct Run<'a> {
     aws: &'a Arc<Aws>,
     stop: Stop,
     printer: Printer,
-}
-
-/// What a copy has not brought into S3, and what it has not removed there.
-fn left_and_gone(left: u64, gone: u64) -> String {
-    format!("{} left, {} gone", counted(left, "entry"), counted(gone, "object"))
 }
 
 /// An error as a reason.
@@ -359,225 +344,6 @@ impl Run<'_> {
         }
         Ok(rehearsal)
     }
-
-    fn sshd(&self) -> Sshd {
-        Sshd { config: self.args.sshd_config.clone(), pid_file: self.args.sshd_pid_file.clone() }
-    }
-
-    /// What can be checked before customers notice anything.
-    async fn check(
-        &self,
-        chosen: &Chosen,
-        target: &Path,
-        options: &Options,
-        rights: Option<u32>,
-    ) -> Result<Result<(), Refusal>, CliError> {
-        let opened = inventory::open_as((&chosen.path, &chosen.path), &options.plan)?.with_rights(rights);
-        if let Err(refusal) = swap::check(&opened, self.args.allow_chroot) {
-            return Ok(Err(refusal));
-        }
-        if let Err(refusal) = swap::check_kept(&chosen.path, target) {
-            return Ok(Err(refusal));
-        }
-        if !self.args.allow_chroot {
-            let (sshd, path) = (self.sshd(), chosen.path.clone());
-            match blocking(move || sshd.chroots(&path)).await? {
-                Ok(chroots) => {
-                    if let Some((user, folder)) = chroots.into_iter().next() {
-                        return Ok(Err(Refusal::Locked { user, folder }));
-                    }
-                }
-                Err(error) => {
-                    let org_id = chosen.org_id;
-                    self.printer.note(|| format!("home {org_id}: sshd could not say whom it locks into it: {error}"));
-                }
-            }
-        }
-        // A dead mount does not answer, and must not stop this process.
-        let folder = target.to_owned();
-        let look = tokio::task::spawn_blocking(move || folder.is_dir());
-        let is_there = tokio::time::timeout(ANSWER, look).await;
-        Ok(if matches!(is_there, Ok(Ok(true))) { Ok(()) } else { Err(Refusal::NoTarget(target.to_owned())) })
-    }
-
-    /// Stops writes at the old server. The rights of a home are noted before they are taken.
-    async fn freeze(&self, home: Home<'_>) -> Result<Result<(), Failure>, CliError> {
-        let rights = home.journal.lock().unwrap_or_else(PoisonError::into_inner).manifest().rights_before_freeze();
-        let detail = match (swap::rights(&home.chosen.path), rights) {
-            // A run that was killed has taken them.
-            (Ok(0), Some(rights)) => format!("{RIGHTS}{rights:o}"),
-            _ if !self.args.freeze_mode => String::new(),
-            (Ok(rights), _) => format!("{RIGHTS}{rights:o}"),
-            (Err(error), _) => return Ok(Err(self.thawed_if_frozen(home, error.to_string()).await)),
-        };
-        let sshd = self.sshd();
-        let denial = self.args.freeze_sshd.then(|| sshd.denial(&home.chosen.path, home.chosen.org_id));
-        let denial = match denial.transpose() {
-            Ok(denial) => denial,
-            Err(error) => return Ok(Err(self.thawed_if_frozen(home, error.to_string()).await)),
-        };
-        // Before the command, so that a roll-back knows of it, wherever this run is killed.
-        home.note(Step::Frozen, detail)?;
-        if let Some(freeze) = Hook::of(self.args.freeze_command.as_deref(), home.chosen)
-            && let Err(why) = freeze.run().await
-        {
-            return Ok(Err(self.thawed(home, why).await));
-        }
-        if self.args.freeze_mode
-            && let Err(error) = swap::set_rights(&home.chosen.path, 0)
-        {
-            return Ok(Err(self.thawed(home, error.to_string()).await));
-        }
-        match denial {
-            Some(denial) => self.deny(home, denial).await,
-            None => Ok(Ok(())),
-        }
-    }
-
-    /// Lets sshd deny the users of the home. What it is told is noted before, so that any later run can undo it.
-    async fn deny(&self, home: Home<'_>, denial: Denial) -> Result<Result<(), Failure>, CliError> {
-        home.note(Step::Denied, serde_json::to_string(&denial).unwrap_or_default())?;
-        let Err(error) = blocking(move || denial.begin()).await? else { return Ok(Ok(())) };
-        // What was done before it is undone, too.
-        Ok(Err(self.thawed(home, error.to_string()).await))
-    }
-
-    /// Thaws a home that was not cut over for this reason. Returns it, with what failed of the thaw.
-    async fn thawed(&self, home: Home<'_>, failure: Failure) -> Failure {
-        let failed = thaw(self.args.thaw_command.as_deref(), home.chosen, &home.chosen.path, home.journal).await;
-        // A thaw that failed is repeated by `homes rollback`, or the next run.
-        let failed = failed.or_else(|| home.note(Step::Thawed, String::new()).err().map(|error| error.to_string()));
-        failure + &failed.map(|why| format!("; the thaw failed: {why}")).unwrap_or_default()
-    }
-
-    /// As [`Self::thawed`], unless neither this run nor one that was killed has frozen it.
-    async fn thawed_if_frozen(&self, home: Home<'_>, failure: Failure) -> Failure {
-        if home.is_frozen() { self.thawed(home, failure).await } else { failure }
-    }
-
-    /// A copy of the home, which is the folder at this path now.
-    async fn copy(&self, home: Home<'_>, folder: &Path, options: &Options) -> Result<Copied, CliError> {
-        let shown = Arc::new(Shown::new(self.printer.format(), self.stop.clone()));
-        let watch: Arc<dyn Watch> = Arc::<Shown>::clone(&shown);
-        let rights = home.journal.lock().unwrap_or_else(PoisonError::into_inner).manifest().rights_before_freeze();
-        let opened = inventory::open_as((folder, &home.chosen.path), &options.plan)?.with_rights(rights);
-        let how = (home.place, options);
-        let result = copy::one(self.aws, Source::Here(opened), how, home.journal, watch).await;
-        shown.finish();
-        let result = result?;
-        self.printer.note(|| copied(home.chosen.org_id, &result));
-        Ok(result)
-    }
-
-    /// Compares the objects with S3, and the folder with the manifest.
-    async fn verify(&self, home: Home<'_>, folder: &Path) -> Result<Comparison, CliError> {
-        let rights = home.journal.lock().unwrap_or_else(PoisonError::into_inner).manifest().rights_before_freeze();
-        let opened = inventory::open_as((folder, &home.chosen.path), &home.options.plan)?.with_rights(rights);
-        let shown = Shown::new(self.printer.format(), self.stop.clone());
-        let s3 = self.aws.s3(&home.place.region);
-        let result =
-            verify(home.journal, (&s3, &home.place.bucket), &Depth::Stored, Some(Source::Here(opened)), &shown).await;
-        shown.finish();
-        let result = result?;
-        self.printer.note(|| compared(home.chosen.org_id, &result));
-        Ok(result)
-    }
-
-    /// The last copy, the comparison and the exchange.
-    async fn while_frozen(&self, home: Home<'_>) -> Result<Option<Failure>, CliError> {
-        let path = &home.chosen.path;
-        if let Err(refusal) = swap::check_closed(path) {
-            return Ok(Some(refusal.to_string()));
-        }
-        let result = self.copy(home, path, home.options).await?;
-        if result.is_interrupted {
-            return Ok(Some("interrupted".to_owned()));
-        }
-        if !result.is_complete() {
-            return Ok(Some(left_and_gone(result.pass.left, result.pass.gone)));
-        }
-        home.note(Step::Copied, String::new())?;
-        let result = self.verify(home, path).await?;
-        if result.is_interrupted {
-            return Ok(Some("interrupted".to_owned()));
-        }
-        let Some(signed) = result.signed else {
-            let changed = result.changed.unwrap_or_default();
-            let why = match result.differences.is_empty() {
-                false => "objects in S3 differ from the home".to_owned(),
-                true => format!(
-                    "the home has changed since the last copy ({}): it is not frozen",
-                    counted(changed, "entry")
-                ),
-            };
-            return Ok(Some(why));
-        };
-        home.note(Step::Verified, signed.digest)?;
-        if let Err(refusal) = swap::check_closed(path) {
-            return Ok(Some(refusal.to_string()));
-        }
-        Ok(swap::exchange(path, home.target).err().map(|error| format!("the exchange failed: {error}")))
-    }
-
-    /// Brings over what was written into the folder after it was read: by a process that has a file of it open, or that
-    /// opened one between the last look and the exchange. Returns what is still only there.
-    async fn late(&self, home: Home<'_>) -> Result<Vec<String>, CliError> {
-        let folder = swap::kept(&home.chosen.path);
-        // A process that goes on is given a second chance to end.
-        let mut notes = Vec::new();
-        for _ in 0..2 {
-            let open = swap::check_closed(&folder);
-            // Customers go on in S3 already: what they delete there is not sent again.
-            let options = Options { compares: false, ..home.options.clone() };
-            let result = self.copy(home, &folder, &options).await?;
-            notes.clear();
-            if let Err(refusal) = open {
-                notes.push(format!("late writes are possible: {refusal}"));
-            }
-            if !result.is_complete() {
-                let Pass { left, gone, .. } = result.pass;
-                notes.push(format!("{}: {}", folder.display(), left_and_gone(left, gone)));
-                notes.extend(result.left.iter().take(SHOWN).map(|left| format!("{}: {}", left.path, left.why.words())));
-            }
-            if notes.is_empty() {
-                // Whatever was brought over is compared, and signed off again.
-                let signed = self.verify(home, &folder).await?.signed;
-                if let Some(signed) = signed {
-                    home.note(Step::Late, signed.digest)?;
-                    return Ok(Vec::new());
-                }
-                notes.push(format!("{} has changed again, or S3 differs from it", folder.display()));
-            }
-        }
-        notes.push("end the processes, and rerun the same command: it brings over what is missing".to_owned());
-        Ok(notes)
-    }
-}
-
-/// Lets the customer write at the old server again: the rights of the folder at this path, and the user's command. Returns
-/// what failed.
-pub(super) async fn thaw(
-    command: Option<&str>,
-    chosen: &Chosen,
-    folder: &Path,
-    journal: &Mutex<Journal>,
-) -> Option<Failure> {
-    let rights = journal.lock().unwrap_or_else(PoisonError::into_inner).manifest().rights_before_freeze();
-    let taken = rights.filter(|_| swap::rights(folder).is_ok_and(|rights| rights == 0));
-    let given = taken.and_then(|rights| swap::set_rights(folder, rights).err().map(|error| error.to_string()));
-    let denial = journal.lock().unwrap_or_else(PoisonError::into_inner).manifest().denial();
-    let admitted = match denial {
-        Some(denial) => match blocking(move || denial.end()).await {
-            Ok(ended) => ended.err().map(|error| error.to_string()),
-            Err(error) => Some(error.to_string()),
-        },
-        None => None,
-    };
-    let ran = match Hook::of(command, chosen) {
-        Some(hook) => hook.run().await.err(),
-        None => None,
-    };
-    given.or(admitted).or(ran)
 }
 
 /// Writes a step to the manifest, and to the disk.
@@ -586,34 +352,4 @@ pub(super) fn note(journal: &Mutex<Journal>, step: Step, detail: String) -> Resu
     let mut journal = journal.lock().unwrap_or_else(PoisonError::into_inner);
     journal.append(Line::Step { step, at, detail })?;
     Ok(journal.sync()?)
-}
-
-/// Whether the account of an organisation is enabled; `None` if it has none.
-pub(super) async fn is_enabled(
-    aws: &Arc<Aws>,
-    environment: &Environment,
-    org_id: i64,
-) -> Result<Option<bool>, CliError> {
-    match Accounts::new(Arc::clone(aws), environment).by_org(org_id).await {
-        Ok(account) => Ok(Some(!account.disabled)),
-        Err(AccountError::Missing(_)) => Ok(None),
-        Err(error) => Err(CliError::from_error(Exit::Partly, &error, None)),
-    }
-}
-
-/// Enables or disables the account of an organisation; one without an account is fine.
-pub(super) async fn set_account(
-    aws: &Arc<Aws>,
-    environment: &Environment,
-    org_id: i64,
-    disabled: bool,
-) -> Result<(), CliError> {
-    let accounts = Accounts::new(Arc::clone(aws), environment);
-    let failed = |error: AccountError| CliError::from_error(Exit::Partly, &error, None);
-    match accounts.by_org(org_id).await {
-        Ok(account) if account.disabled == disabled => Ok(()),
-        Ok(account) => accounts.set_disabled(account, disabled).await.map(drop).map_err(failed),
-        Err(AccountError::Missing(_)) => Ok(()),
-        Err(error) => Err(failed(error)),
-    }
 }

@@ -1,9 +1,16 @@
 //! Errors of homes as errors of the command.
 
+use std::path::Path;
+
 use crate::error::CliError;
 use crate::exit::Exit;
+use sftpctl_core::shell_word::shell_word;
 use sftpctl_files::homes::copy::CopyError;
-use sftpctl_files::homes::journal::JournalError;
+use sftpctl_files::homes::journal::{JournalError, NO_FILE};
+
+fn word(path: &Path) -> String {
+    shell_word(&path.display().to_string())
+}
 
 impl From<JournalError> for CliError {
     fn from(error: JournalError) -> Self {
@@ -12,6 +19,10 @@ impl From<JournalError> for CliError {
             JournalError::Io { .. } => (Exit::Failed, "check the folder of --manifest, and the space on its disk"),
             JournalError::Damaged { .. } | JournalError::Foreign { .. } => {
                 (Exit::Usage, "restore the file; or move it away: the next copy compares every object again")
+            }
+            JournalError::NotOurs { why: NO_FILE, path } => {
+                let hint = format!("move it away (`mv {0} {0}.away`), or pass another --manifest", word(path));
+                return Self::from_error(Exit::Refused, &error, Some(hint));
             }
             JournalError::NotOurs { .. } => {
                 (Exit::Refused, "look at it; if it is yours, `chown` and `chmod go-w` it, or pass another --manifest")

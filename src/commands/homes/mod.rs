@@ -1,5 +1,6 @@
 //! `sftpctl homes`: customers' home directories on the old server, and the folders in S3 that they become.
 
+mod account;
 mod copy;
 mod cutover;
 mod decisions;

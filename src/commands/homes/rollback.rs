@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::cutover::{Swap, is_enabled, note, set_account, thaw};
+use super::account::{is_enabled, set_account};
+use super::cutover::{Swap, note, thaw};
 use super::selection::{Chosen, Place, Selection};
 use crate::commands::args::{Yes, stop_now};
 use crate::commands::permissions::Permissions;

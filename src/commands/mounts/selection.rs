@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::error::CliError;
 use crate::exit::Exit;
 use sftpctl_core::shell_word::shell_word;
+use sftpctl_core::spec::mounts::MountKind;
 use sftpctl_files::mounts::record::Record;
 use sftpctl_files::mounts::system::cache::{self, Refusal};
 use sftpctl_files::mounts::system::install::{self, InstallError, records};
@@ -133,6 +134,18 @@ pub(super) fn explain(error: &InstallError) -> CliError {
         InstallError::NotUnmounted { .. } => {
             (Exit::Failed, Some("rerun the same command when it is no longer in use".into()))
         }
+        InstallError::OldSystemd { kind: MountKind::S3files, .. } => (
+            Exit::Refused,
+            Some(
+                "upgrade the server, as to RHEL 9, Amazon Linux 2023, Debian 11 or Ubuntu 20.04; or mount the bucket by another \
+                 kind: s3fs, mountpoint or rclone"
+                    .to_owned(),
+            ),
+        ),
+        InstallError::OldSystemd { .. } => (
+            Exit::Refused,
+            Some("upgrade the server, as to RHEL 8, Amazon Linux 2023, Debian 9 or Ubuntu 18.04".to_owned()),
+        ),
         InstallError::Systemd(_) => (Exit::Failed, Some("journalctl -u 'sftpctl-mount-*' shows why".to_owned())),
         InstallError::Io { source, .. } if source.kind() == std::io::ErrorKind::PermissionDenied => {
             (Exit::Usage, Some("run it as root".to_owned()))

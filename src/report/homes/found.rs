@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use sftpctl_core::shown::Text;
 use sftpctl_files::homes::concern::Concern;
+use sftpctl_files::homes::name::{Raw, unseen};
 use sftpctl_files::homes::quota::Quota;
 use sftpctl_files::homes::totals::{Count, NOT_OVER_SFTP, PRICES, Totals};
 
@@ -86,7 +87,7 @@ struct CountView<'a> {
     bytes: u64,
     skipped: u64,
     left: u64,
-    samples: &'a [sftpctl_files::homes::name::Raw],
+    samples: &'a [Raw],
     meaning: &'static str,
 }
 
@@ -138,6 +139,14 @@ fn seconds(totals: &Totals, rates: Rates) -> u64 {
     totals.seconds(rates.bytes_per_second, rates.requests_per_second).ceil() as u64
 }
 
+/// A path, and what is not seen of its name.
+fn sample(concern: Concern, path: &Raw) -> String {
+    match concern {
+        Concern::Unseen => format!("{path}, with {}", unseen(path).join(", ")),
+        _ => path.to_string(),
+    }
+}
+
 /// An inventory for people.
 pub fn found(totals: &Totals, rates: Rates) -> Text {
     let kinds: Vec<String> =
@@ -172,7 +181,7 @@ pub fn found(totals: &Totals, rates: Rates) -> Text {
             (0, _) => ", skipped",
             _ => ", LEFT",
         };
-        let samples: Vec<String> = count.samples.iter().map(ToString::to_string).collect();
+        let samples: Vec<String> = count.samples.iter().map(|path| sample(*concern, path)).collect();
         let (word, entries) = (concern.as_str(), grouped(count.entries));
         text.line(format!("{word}: {entries}{fate}: {}", concern.words()));
         text.line(format!("    {}", samples.join("; ")));

@@ -4,7 +4,7 @@ use std::io;
 
 use serde::Serialize;
 use sftpctl_files::homes::entry::{Entry, Kind};
-use sftpctl_files::homes::name::Raw;
+use sftpctl_files::homes::name::{Raw, unseen};
 use sftpctl_files::homes::plan::{Fate, Planned};
 
 use crate::report::report_file::{Form, ReportFile};
@@ -65,12 +65,13 @@ pub fn add(report: &mut ReportFile, home: i64, entry: &Entry, planned: &Planned)
     report.row(class, &cells, &line)
 }
 
-/// Where a link leads, who has a file open, why it cannot be read.
+/// What is not seen of its name, where a link leads, who has a file open, why it cannot be read.
 fn detail(entry: &Entry) -> String {
+    let unseen = unseen(&entry.path).into_iter();
     let link = entry.link.iter().map(|link| format!("-> {}", link.target));
     let opened = entry.opened.iter().map(|by| {
         let how = if by.writes { "writes" } else { "reads" };
         format!("{} (process {}) {how} it", by.command, by.pid)
     });
-    link.chain(opened).chain(entry.unreadable.clone()).collect::<Vec<_>>().join("; ")
+    unseen.chain(link).chain(opened).chain(entry.unreadable.clone()).collect::<Vec<_>>().join("; ")
 }

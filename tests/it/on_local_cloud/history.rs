@@ -160,6 +160,59 @@ fn versions_are_listed_shown_and_restored() {
     assert!(nothing.contains("nothing has ever been stored") && nothing.contains("history list"), "{nothing}");
 }
 
+/// By the servers' logs, which know nothing of what is written without them.
+#[test]
+fn versions_have_authors_where_the_logs_know_them() {
+    let me = Customer::new();
+    me.site.aws(&["put-object", BUCKET, "17578/orders.csv", "by the application"]);
+    me.put("upload.tmp", "one\n");
+    me.sftp("rename upload.tmp orders.csv\n");
+    me.sftp("rm orders.csv\n");
+    let versions = until("the line of the deletion", || {
+        let versions = me.history("list", &["--path", "orders.csv", "--who"]);
+        versions[0]["who"].is_object().then_some(versions)
+    });
+    let of = |name: &str| versions.iter().map(|version| version["who"][name].clone()).collect::<Vec<_>>();
+    let (user, address) = (Value::from("me@example.com"), Value::from("127.0.0.1"));
+    assert_eq!(of("user"), [user.clone(), user, Value::Null], "{versions:?}");
+    assert_eq!(of("source"), [address.clone(), address, Value::Null]);
+    assert_eq!((&versions[1]["who"]["region"], &versions[2]["who"]), (&WEST.into(), &Value::Null));
+    assert!(me.history("list", &[]).iter().all(|version| version.get("who").is_none()));
+    let id = texts(&versions, "version")[1];
+    let saved = me.history("show", &["orders.csv", "--version", id, "--to", "saved.csv", "--who"]);
+    assert_eq!(saved[0]["who"]["user"], "me@example.com", "{saved:?}");
+    let list = ["history", "list", "--env", "99", "--local", "--orgid", "17578", "--who"];
+    let human = me.site.ok(&list);
+    assert!(human.contains("by me@example.com from 127.0.0.1") && human.contains("by unknown"), "{human}");
+    // A region without its log is named; the versions are shown.
+    me.site.oracle("logs.py", &["remove", WEST, &format!("/aws/vendedlogs/transfer/99-upload-{WEST}")]);
+    let said = me.site.ends_with(6, &list);
+    assert!(said.contains("not read: us-west-2: the log group") && said.contains("by unknown"), "{said}");
+}
+
+/// What was exported of the version `null` stays, and what replaces it is exported.
+#[test]
+fn versions_of_a_bucket_with_suspended_versioning_are_exported() {
+    let me = Customer::new();
+    me.put("a.csv", "kept\n");
+    me.export("r", &END);
+    me.site.aws(&["versioning", BUCKET, "Suspended"]);
+    for content in ["one\n", "two\n"] {
+        me.next_second();
+        me.put("a.csv", content);
+        me.export("r", &END);
+    }
+    me.next_second();
+    me.sftp("rm a.csv\n");
+    me.export("r", &END);
+    let again = me.export("r", &END);
+    assert_eq!(again["commits"], 0, "{again}");
+    let log = me.git("r", &["log", "--reverse", "--format=%s", "main"]);
+    assert_eq!(log.lines().collect::<Vec<_>>(), ["write a.csv", "write a.csv", "write a.csv", "delete a.csv"]);
+    let shown = |before: usize| me.git("r", &["show", &format!("main~{before}:a.csv")]);
+    assert_eq!([3, 2, 1].map(shown), ["kept\n", "one\n", "two\n"]);
+}
+
 /// While versioning is suspended, a copy or a deletion replaces the version `null`.
 #[test]
 fn nothing_is_restored_in_a_bucket_that_keeps_no_versions() {
@@ -398,15 +451,25 @@ fn watch_exports_what_comes_until_it_is_stopped() {
 /// With messages, what comes is exported long before the next interval; and one that is not there says so.
 #[test]
 fn watch_takes_the_messages_of_the_queue() {
-    let me = Customer::with("files: { events: true }\n");
+    let settings = "files: { events: true, history_events: true }\n";
+    let me = Customer::with(settings);
     let rarely = ["--git", "watched", "--interval", "86400", "--delay", "0", "--quiet", "0", "--events"];
     let mut command = me.site.command(&Customer::arguments("watch", &rarely));
     let child = Running(command.stdout(Stdio::null()).spawn().unwrap());
     me.puts_what_is_exported("watched");
     drop(child);
-    me.site.edit(|file| file.replace("files: { events: true }\n", ""));
-    let refused = me.site.ends_with(2, &Customer::arguments("watch", &rarely));
-    assert!(refused.contains("files: { events: true }"), "{refused}");
+    // A pull gets the same messages from its own queue.
+    let waiting = until("the messages of the other queue", || {
+        let said = me.site.aws(&["waiting", WEST, "99-upload-99-5-events"]);
+        said.parse::<u64>().ok().filter(|count| *count >= 2)
+    });
+    assert!(waiting >= 2);
+    for (without, words) in [("files: { events: true }\n", "messages of `pull --watch`"), ("", "does not have")] {
+        me.site.edit(|file| file.replace(settings, without).replace("files: { events: true }\n", without));
+        let refused = me.site.ends_with(2, &Customer::arguments("watch", &rarely));
+        assert!(refused.contains(words), "{refused}");
+        assert!(refused.contains("files: { events: true, history_events: true }"), "{refused}");
+    }
 }
 
 /// Of a time before the versions that are kept, nobody knows which files existed: none of them is removed.

@@ -258,7 +258,14 @@ async fn a_mount_is_installed_killed_healed_and_removed() {
     application.says("ok");
     server.signal("-KILL");
     until("the application notices", || (application.count("error 107") > 0).then_some(()));
-    assert_eq!(server.check(&[])["state"], "dead");
+    let dead = server.check(&[]);
+    assert_eq!((&dead["state"], dead["detail"].as_str().unwrap().contains("credentials")), (&"dead".into(), false));
+    // Why it may have ended.
+    let (keys, away) = (server.root.join("etc/keys"), server.root.join("etc/keys.away"));
+    std::fs::rename(&keys, &away).unwrap();
+    let without = server.check(&[])["detail"].to_string();
+    assert!(without.contains(&format!("the credentials {} cannot be read: No such file", keys.display())), "{without}");
+    std::fs::rename(&away, &keys).unwrap();
     let healed = &server.run(0, "heal", &[])["mounts"][0];
     let actions: Vec<&str> =
         healed["actions"].as_array().unwrap().iter().map(|a| a["action"].as_str().unwrap()).collect();

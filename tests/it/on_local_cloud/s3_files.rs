@@ -35,6 +35,22 @@ fn file_systems_come_and_go_with_their_setting() {
     assert!(changed.len() == 1 && changed[0].contains("FilesMountTarget99x2d5subnet"), "{changed:?}");
     assert!(changed[0].contains("SecurityGroups"), "{changed:?}");
 
+    // What S3 Files needs is examined beforehand.
+    let doctor = || {
+        let said = site.run(&["doctor", "--env", "99", "--local", "--output", "json"]);
+        let report: Value = serde_json::from_str(text(&said.stdout).lines().last().unwrap()).unwrap();
+        let mut checks = report["checks"].as_array().unwrap().iter();
+        let check = checks.find(|check| check["id"] == "D051-s3-files").unwrap();
+        (check["region"].clone(), check["status"].clone(), check["hint"].to_string())
+    };
+    let (region, status, hint) = doctor();
+    assert_eq!((region, status), ("us-west-2".into(), "unknown".into()), "{hint}");
+    assert!(hint.contains("--subnet-ids subnet-0123456789abcdef0 subnet-0123456789abcdef1 "), "{hint}");
+    site.aws(&["versioning", "pl-pt99-5-uploads", "Suspended"]);
+    let (_, status, hint) = doctor();
+    assert!(status == "failed" && hint.contains("put-bucket-versioning --bucket pl-pt99-5-uploads"), "{hint}");
+    site.aws(&["versioning", "pl-pt99-5-uploads", "Enabled"]);
+
     // Files of customers stay when the file system goes.
     let login = site.add(17578, "jan@example.com", "Fake-Password-1");
     site.sftp(site.port("us-west-2"), &login, "put environments/99.yaml kept.yaml\n");

@@ -24,7 +24,7 @@ use crate::site::{shown, succeeded, text};
 const MORE: &str = r#"
 permissions_boundary: arn:aws:iam::111111111111:policy/sftp-boundary
 stack_role: arn:aws:iam::111111111111:role/sftp-cloudformation
-files: { events: true }
+files: { events: true, history_events: true }
 s3_files: { 99-5: { subnets: [subnet-0123456789abcdef0], security_groups: [sg-0123456789abcdef0] } }
 guard: {}
 waf: {}

@@ -60,6 +60,7 @@ impl Definition {
         ZONE = "D040-zone", "hosted zone", Error, false;
         DELEGATION = "D041-delegation", "delegation of the hosted zone", Error, false;
         KMS_KEY = "D050-kms-key", "KMS key of the state", Error, false;
+        S3_FILES = "D051-s3-files", "file systems of Amazon S3 Files", Error, false;
         STATE = "D060-state", "place of the state", Error, false;
         LOCK = "D061-lock", "lock on the environment", Warning, false;
         PACKAGE = "D070-package", "authorizer's package", Error, false;

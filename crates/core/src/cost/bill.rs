@@ -359,10 +359,10 @@ impl One<'_, '_> {
             self.buckets(stack);
         }
         if stack.queues > 0 {
-            let sent =
-                self.stored(stack, Field::UploadedFiles).map(|files| files.times(Quantity::whole(QUEUE_REQUESTS)));
-            // Each cluster has a queue and one for what could not be delivered.
-            let polls = between(0, stack.queues / 2 * POLLS, sent.basis);
+            // Each cluster has one queue, or with that for `history watch` two.
+            let requests = QUEUE_REQUESTS * (stack.queues / stack.buckets.max(1)).max(1);
+            let sent = self.stored(stack, Field::UploadedFiles).map(|files| files.times(Quantity::whole(requests)));
+            let polls = between(0, stack.queues * POLLS, sent.basis);
             self.line(id::SQS_REQUESTS, sent.with(polls, Quantity::plus), None);
         }
         if stack.file_systems > 0 {

@@ -77,7 +77,7 @@ pub struct Stack {
     pub buckets: u64,
     /// Days that old versions are kept; `None` for ever.
     pub old_versions_days: Option<u64>,
-    /// Queues that tell of new files.
+    /// Queues that tell of new files, without those of their dead letters.
     pub queues: u64,
     /// File systems over upload buckets.
     pub file_systems: u64,
@@ -256,7 +256,7 @@ impl Stack {
             "AWS::CloudWatch::CompositeAlarm" => &mut self.composite_alarms,
             "AWS::Logs::MetricFilter" => &mut self.metrics,
             "AWS::ApiGateway::Method" => &mut self.methods,
-            "AWS::SQS::Queue" => &mut self.queues,
+            "AWS::SQS::Queue" if !property.name.contains("Dead") => &mut self.queues,
             "AWS::S3Files::FileSystem" => &mut self.file_systems,
             // As the template calls the rules that send events to another region.
             "AWS::Events::Rule" if property.name.contains("Forward") => &mut self.forwards,
@@ -301,6 +301,10 @@ fn stack(environment: &Environment, region: &str) -> Result<Stack, TemplateError
     let sends_away = |resource: &Value| {
         resource["Type"] == "AWS::Events::Rule" && resource["Properties"]["Targets"][0]["RoleArn"].is_object()
     };
+    let tells = |resource: &Value| {
+        let name = resource["Properties"]["QueueName"].as_str().unwrap_or_default();
+        resource["Type"] == "AWS::SQS::Queue" && !name.ends_with("-dead")
+    };
     let is_steady = |resource: &Value| !resource["Properties"]["MetricTransformations"][0]["DefaultValue"].is_null();
     let is_canary = |resource: &Value| resource["Properties"]["MetricName"] == "CanaryLogIns";
     let fast_alarms = count(&is_fast);
@@ -318,7 +322,7 @@ fn stack(environment: &Environment, region: &str) -> Result<Stack, TemplateError
         retention_days: u64::from(environment.logs.retention_days),
         buckets: of_type("AWS::S3::Bucket"),
         old_versions_days: environment.files.keep_old_versions_days.map(u64::from),
-        queues: of_type("AWS::SQS::Queue"),
+        queues: count(&tells),
         file_systems: of_type("AWS::S3Files::FileSystem"),
         forwards: count(&sends_away),
         guards: of_type("AWS::DynamoDB::Table"),

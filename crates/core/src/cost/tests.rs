@@ -447,6 +447,20 @@ fn events_that_are_sent_to_another_region_cost_something_once_they_are() {
 }
 
 #[test]
+fn a_queue_for_the_history_costs_as_much_as_the_other_one() {
+    let requests = |more: &str| {
+        let inventory = inventory(&format!("{PRODUCTION}\nfiles: {{ events: true{more} }}\n"));
+        let bill = Bill::of(&inventory, &Usage::default(), &prices());
+        let lines = bill.lines.iter().filter(|line| line.price_id == id::SQS_REQUESTS);
+        lines.map(|line| line.quantity.high).collect::<Vec<_>>()
+    };
+    let (one, two) = (requests(""), requests(", history_events: true"));
+    assert!(!one.is_empty() && one.len() == two.len(), "{one:?} {two:?}");
+    // But for what is rounded.
+    assert!(one.iter().zip(&two).all(|(one, two)| one.part(2, 100) == two.part(1, 100)), "{one:?} {two:?}");
+}
+
+#[test]
 fn settings_of_the_stack_change_the_bill() {
     let after = inventory(TEST);
     let update = |name: &str, before: Option<serde_json::Value>, to: serde_json::Value| {

@@ -174,6 +174,11 @@ impl Arns<'_> {
         self.in_every_region("sqs", &names::events_queue(self.0, cluster))
     }
 
+    /// The queues for events of `history watch`.
+    pub(super) fn history_queues(&self) -> String {
+        self.in_every_region("sqs", &names::history_queue(self.0, "*"))
+    }
+
     /// The rules for events.
     pub(super) fn rules(&self) -> String {
         self.in_every_region("events", &format!("rule/{}-*", names::events_queue(self.0, "*")))

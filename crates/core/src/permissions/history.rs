@@ -1,4 +1,5 @@
-//! `history` and `restore`: the versions of customers' files. Whoever has them can read every file of every customer.
+//! `history` and `restore`: the versions of customers' files, and with `files.history_events` the messages that tell of them.
+//! Whoever has them can read every file of every customer.
 
 use serde_json::Value;
 
@@ -7,7 +8,7 @@ use super::statement::{allow, allow_all};
 
 /// What reads versions and contents.
 pub(super) fn statements(arns: &Arns<'_>) -> Vec<Value> {
-    vec![
+    let mut all = vec![
         allow_all("ReadAccount", &["sts:GetCallerIdentity"]),
         // A customer's folder is that of the account.
         allow("FindAccounts", &["dynamodb:GetItem", "dynamodb:Query"], arns.table_and_indexes()),
@@ -19,7 +20,12 @@ pub(super) fn statements(arns: &Arns<'_>) -> Vec<Value> {
             arns.upload_buckets(),
         ),
         allow("ReadVersions", &["s3:GetObject", "s3:GetObjectVersion"], arns.upload_objects("*")),
-    ]
+    ];
+    if arns.0.files.history_events {
+        let calls = ["sqs:DeleteMessage", "sqs:GetQueueUrl", "sqs:ReceiveMessage"];
+        all.push(allow("TakeEvents", &calls, [arns.history_queues()]));
+    }
+    all
 }
 
 /// What brings versions back. A deletion without a version leaves a marker, and every version.

@@ -55,9 +55,11 @@ const BLOCK_LIST: usize = 3_500;
 /// Resources of a stack besides those for clusters.
 const OTHER_RESOURCES: usize = 30;
 /// Resources for a cluster in the stack of its region, and in each other one that has a server: the bucket and its policy;
-/// with `files.events` also two queues, a policy and three rules, and two rules elsewhere.
+/// with `files.events` also two queues, a policy and three rules, and two rules elsewhere; with `files.history_events` another
+/// queue and its policy.
 const CLUSTER_RESOURCES: (usize, usize) = (2, 0);
 const CLUSTER_RESOURCES_WITH_EVENTS: (usize, usize) = (8, 2);
+const HISTORY_RESOURCES: usize = 2;
 /// Characters of a rule's name (EventBridge API reference, `PutRule`).
 const RULE_NAME: usize = 64;
 /// CloudFormation's limit of resources per stack.
@@ -173,7 +175,13 @@ fn clusters(checker: &mut Checker<'_>, file: &File) {
     }
     role(checker, file, prefix);
     let events = file.files.events.unwrap_or_default();
-    let (here, elsewhere) = if events { CLUSTER_RESOURCES_WITH_EVENTS } else { CLUSTER_RESOURCES };
+    let (mut here, elsewhere) = if events { CLUSTER_RESOURCES_WITH_EVENTS } else { CLUSTER_RESOURCES };
+    if let Some(asked) = file.files.history_events.as_ref().filter(|asked| asked.value) {
+        here += HISTORY_RESOURCES;
+        if !events {
+            checker.fault(asked, "`history_events` needs `events: true`: the rules that send to its queue are those");
+        }
+    }
     for (cluster, region) in &file.clusters.value {
         if cluster.is_empty() {
             checker.key_fault(cluster, region, "a cluster needs a name").hint = Some("for example `99-0`".into());

@@ -83,6 +83,7 @@ pub(super) fn fill(file: File) -> Environment {
         files: Files {
             keep_old_versions_days: file.files.keep_old_versions_days.map(|days| days.value),
             events: file.files.events.unwrap_or_default(),
+            history_events: file.files.history_events.is_some_and(|asked| asked.value),
         },
         homes: Homes {
             from: file.homes.from.and_then(|from| from.value.parse().ok()),

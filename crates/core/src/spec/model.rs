@@ -152,6 +152,8 @@ pub struct Files {
     pub keep_old_versions_days: Option<u32>,
     /// Whether each cluster has a queue that tells of new files. Default false.
     pub events: bool,
+    /// Whether each cluster has another queue with the same messages, for `history watch`. Default false.
+    pub history_events: bool,
 }
 
 /// What the accounts of customers may be.

@@ -69,6 +69,11 @@ pub fn events_queue(environment: &Environment, cluster: &str) -> String {
     parts::events_queue(&environment.name, environment.origin(cluster))
 }
 
+/// `99-upload-99-5-events-history`: the queue with the same messages for `history watch`, since a message has one reader.
+pub fn history_queue(environment: &Environment, cluster: &str) -> String {
+    format!("{}-history", events_queue(environment, cluster))
+}
+
 /// `99-upload-99-5-events-dead`: where the messages go that nobody could handle.
 pub fn events_dead_queue(environment: &Environment, cluster: &str) -> String {
     format!("{}-dead", events_queue(environment, cluster))

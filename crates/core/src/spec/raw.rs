@@ -256,6 +256,10 @@ pub(super) struct Files {
     /// Whether each cluster has an SQS queue that tells of new files, for `sftpctl pull --watch` and other programs. SQS
     /// and EventBridge charge for what passes it. Default false.
     pub(super) events: Option<bool>,
+    /// Whether each cluster has a second queue with the same messages, for `sftpctl history watch --events`; needs `events`.
+    /// Default false.
+    #[schemars(with = "Option<bool>")]
+    pub(super) history_events: Option<Spanned<bool>>,
 }
 
 /// Home directories of the old server.

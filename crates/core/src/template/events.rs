@@ -7,8 +7,19 @@ use crate::spec::model::Environment;
 use crate::spec::names;
 
 /// The prototypes of a cluster in its own region.
-const OWN: [&str; 6] =
-    ["EventsQueue", "EventsDeadQueue", "EventsQueuePolicy", "UploadEvents", "RenameEvents", "ObjectEvents"];
+const OWN: [&str; 8] = [
+    "EventsQueue",
+    "EventsDeadQueue",
+    "EventsQueuePolicy",
+    "HistoryQueue",
+    "HistoryQueuePolicy",
+    "UploadEvents",
+    "RenameEvents",
+    "ObjectEvents",
+];
+/// Those of them for `files.history_events` alone, and the ID of the rules' target.
+const HISTORY: [&str; 2] = ["HistoryQueue", "HistoryQueuePolicy"];
+const HISTORY_TARGET: &str = "history";
 /// The prototypes of a cluster in another region.
 const FORWARDS: [&str; 2] = ["ForwardUploadEvents", "ForwardRenameEvents"];
 /// One for all clusters of other regions.
@@ -40,6 +51,14 @@ pub(super) fn repeat(
         for (id, prototype) in if is_own { &own } else { &forwards } {
             let mut resource = one.value(prototype);
             let name = one.name(id);
+            if !environment.files.history_events {
+                if HISTORY.contains(id) {
+                    continue;
+                }
+                if let Some(targets) = resource["Properties"]["Targets"].as_array_mut() {
+                    targets.retain(|target| target["Id"] != HISTORY_TARGET);
+                }
+            }
             match prototype["Type"].as_str() {
                 Some("AWS::SQS::Queue") => resource["Properties"]["QueueName"] = json!(name),
                 Some("AWS::Events::Rule") => resource["Properties"]["Name"] = json!(name),
@@ -71,6 +90,7 @@ impl Cluster<'_> {
     fn name(&self, prototype: &str) -> String {
         let queue = names::events_queue(self.environment, self.cluster);
         match prototype {
+            "HistoryQueue" => names::history_queue(self.environment, self.cluster),
             "EventsDeadQueue" => names::events_dead_queue(self.environment, self.cluster),
             "UploadEvents" => format!("{queue}-uploads"),
             "RenameEvents" => format!("{queue}-renames"),

@@ -151,7 +151,11 @@ fn names(line: &str) -> impl Iterator<Item = (&str, usize)> {
         let start = before.rfind(|c: char| !c.is_alphanumeric() && !"_-.".contains(c)).map_or(0, |at| at + 1);
         // Not the parts of an ARN.
         let word = before.rsplit(|c: char| c.is_whitespace() || "\"'[{,".contains(c)).next().unwrap_or_default();
-        (!word.starts_with("arn:")).then_some((before.get(start..)?, at + sign.len()))
+        let name = before.get(start..)?;
+        // What says where a secret is, `secretsmanager:sftp/ssh`, is none.
+        let is_place =
+            name == "secretsmanager" && line.get(at + sign.len()..)?.starts_with(|c: char| !c.is_whitespace());
+        (!word.starts_with("arn:") && !is_place).then_some((name, at + sign.len()))
     })
 }
 

@@ -182,6 +182,12 @@ fn shipped_environments_are_valid() {
     "no queues without `files: { events: true }`",
     ""
 )]
+#[case::history_events(
+    "clusters:",
+    "files: { history_events: true }\nclusters:",
+    "`history_events` needs `events: true`",
+    ""
+)]
 #[case::runbook(
     "clusters:",
     "alarms: { runbook: our wiki }\nclusters:",
@@ -312,9 +318,26 @@ fn clusters_of_a_region_are_limited_by_its_stack() {
         let words = "us-west-2 has more clusters than fit into one stack: CloudFormation allows 500 resources";
         assert!(faults[0].contains(words), "{faults:?}");
     }
-    let with_events = |count| format!("{}\nfiles: {{ events: true }}\n", clusters(&["us-west-2"], count));
-    assert!(spec::load(&with_events(58), "x.yaml").is_ok());
-    assert_eq!(faults(&with_events(59)).len(), 1);
+    let with_events =
+        |count, more: &str| format!("{}\nfiles: {{ events: true{more} }}\n", clusters(&["us-west-2"], count));
+    assert!(spec::load(&with_events(58, ""), "x.yaml").is_ok());
+    assert_eq!(faults(&with_events(59, "")).len(), 1);
+    assert!(spec::load(&with_events(47, ", history_events: true"), "x.yaml").is_ok());
+    assert_eq!(faults(&with_events(48, ", history_events: true")).len(), 1);
+}
+
+/// Where a secret is, is none, and a word of it does not hide the same word elsewhere.
+#[test]
+fn places_of_secrets_are_shown() {
+    let of = |keys: &str| format!("{MINIMAL}\nserver: {{ host_keys: [{keys}] }}\nhomes: {{ from: \"ssh://old\" }}\n");
+    let shown = |keys: &str| spec::load(&of(keys), "x.yaml").unwrap_err().render(false);
+    let said = shown("\"secretsmanager:ssh\", \"wrong:ssh\"");
+    assert!(said.contains("[\"secretsmanager:ssh\", \"wrong:ssh\"]") && said.contains("`ssh://old`"), "{said}");
+    // As a name of a value, it hides it; and so do forms.
+    let said = shown("{ secretsmanager: hunter2 }");
+    assert!(!said.contains("hunter2"), "{said}");
+    let said = shown("\"secretsmanager:$6$salt$0123456789abcdef\", \"wrong:ssh\"");
+    assert!(!said.contains("0123456789abcdef"), "{said}");
 }
 
 #[test]

@@ -152,6 +152,23 @@ fn each_cluster_has_a_queue_that_only_its_rules_send_to() {
     assert_eq!(counts(&environment, "us-east-2"), [0, 0, 12, 3], "its server tells the region of the buckets");
     assert_eq!(counts(&environment, "us-east-1"), [0, 0, 0, 2], "it has no server");
 
+    environment.files.history_events = true;
+    assert_eq!(counts(&environment, "us-west-2"), [18, 12, 18, 2], "one more queue for each of the six clusters");
+    assert_eq!(counts(&environment, "us-east-2"), [0, 0, 12, 3]);
+    let both = rendered(&environment, "k");
+    let all = resources(&both);
+    let get = |id: &str| json!({ "Fn::GetAtt": [id, "Arn"] });
+    let targets = [("queue", "EventsQueue99x2d5"), ("history", "HistoryQueue99x2d5")];
+    for rule in ["UploadEvents99x2d5", "RenameEvents99x2d5", "ObjectEvents99x2d5"] {
+        let expected = targets.map(|(id, queue)| json!({ "Id": id, "Arn": get(queue) }));
+        assert_eq!(all[rule]["Properties"]["Targets"], json!(expected), "{rule}");
+    }
+    assert_eq!(all["HistoryQueue99x2d5"]["Properties"]["QueueName"], "99-upload-99-5-events-history");
+    let policy = &all["HistoryQueuePolicy99x2d5"]["Properties"];
+    assert_eq!(policy["Queues"], json!([{ "Ref": "HistoryQueue99x2d5" }]));
+    assert!(policy["PolicyDocument"].to_string().matches("HistoryQueue99x2d5").count() == 2, "{policy}");
+    environment.files.history_events = false;
+
     let rendered = rendered(&environment, "k");
     let all = resources(&rendered);
     let queue = &all["EventsQueue99x2d5"]["Properties"];

@@ -13,6 +13,7 @@ mod permissions;
 mod quotas;
 mod regions;
 mod roles;
+mod s3_files;
 mod state;
 mod subject;
 
@@ -127,6 +128,7 @@ fn every(subject: &Subject) -> Vec<Probe<'_>> {
         roles::probes(subject),
         names::probes(subject),
         dns::probes(subject),
+        s3_files::probes(subject),
         state::probes(subject),
         permissions::probes(subject),
     ];

@@ -16,6 +16,8 @@ pub enum FetchError {
     Aws(#[from] AwsError),
     #[error("version {version} of {key} has been deleted since it was listed")]
     Gone { key: String, version: String },
+    #[error("version {version} of {key} was replaced by another one since it was listed")]
+    Replaced { key: String, version: String },
     #[error("version {version} of {key} has {size} bytes, but {received} were received")]
     Cut { key: String, version: String, size: u64, received: u64 },
 }
@@ -43,6 +45,8 @@ pub struct Wanted {
     pub version: String,
     /// Bytes.
     pub size: u64,
+    /// While versioning is suspended, S3 replaces the version `null`: another one has another ETag.
+    pub etag: String,
 }
 
 /// A bucket of S3.
@@ -81,9 +85,12 @@ impl Bucket {
     }
 
     async fn read_once<T: Default>(&self, wanted: &Wanted, take: &impl Fn(&mut T, &[u8])) -> Result<T, FetchError> {
-        let Wanted { key, version, size } = wanted.clone();
+        let Wanted { key, version, size, etag } = wanted.clone();
         let download: Option<Download> = self.s3.open_version(&self.name, &key, Some(&version)).await?;
         let Some(mut download) = download else { return Err(FetchError::Gone { key, version }) };
+        if download.etag != etag {
+            return Err(FetchError::Replaced { key, version });
+        }
         let (mut content, mut received) = (T::default(), 0);
         while let Some(bytes) = download.next().await? {
             received += bytes.len() as u64;

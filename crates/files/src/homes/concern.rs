@@ -30,6 +30,7 @@ pub enum Concern {
     Failed,
     // What is copied, and loses something or is worth knowing.
     Decoded,
+    Unseen,
     Composition,
     Case,
     HardLink,
@@ -43,7 +44,7 @@ pub enum Concern {
 }
 
 impl Concern {
-    pub const ALL: [Self; 29] = [
+    pub const ALL: [Self; 30] = [
         Self::NotUtf8,
         Self::Control,
         Self::TooLong,
@@ -63,6 +64,7 @@ impl Concern {
         Self::Conflict,
         Self::Failed,
         Self::Decoded,
+        Self::Unseen,
         Self::Composition,
         Self::Case,
         Self::HardLink,
@@ -97,6 +99,7 @@ impl Concern {
             Self::Conflict => "conflict",
             Self::Failed => "failed",
             Self::Decoded => "decoded",
+            Self::Unseen => "unseen",
             Self::Composition => "composition",
             Self::Case => "case",
             Self::HardLink => "hard-link",
@@ -114,24 +117,39 @@ impl Concern {
     pub fn words(self) -> &'static str {
         match self {
             Self::NotUtf8 => "the name is not UTF-8; --name-charset cp1252 decodes it",
-            Self::Control => "the name has control characters, which SFTP clients and mounts of S3 cannot use",
-            Self::TooLong => "the key would have more than 1,024 bytes",
-            Self::SameKey => "another name of the folder has the same key once both are decoded",
+            Self::Control => {
+                "the name has control characters, which SFTP clients and mounts of S3 cannot use: rename it, or pass --skip control"
+            }
+            Self::TooLong => "the key would have more than 1,024 bytes: rename it, or pass --skip too-long",
+            Self::SameKey => {
+                "another name of the folder has the same key once both are decoded: rename one, or pass --skip same-key"
+            }
             Self::LinkToFile => "a link to a file of the home; --links says what becomes of it",
             Self::LinkToFolder => "a link to a folder of the home; --links marker keeps it as a link for mounts",
-            Self::LinkOutside => "a link that leads out of the home; it is never followed",
-            Self::LinkToNothing => "a link to nothing",
-            Self::LinkLoop => "a link to itself, or to a folder that contains it",
-            Self::Fifo => "a named pipe, which S3 does not have",
-            Self::Socket => "a socket, which S3 does not have",
-            Self::Device => "a device, which S3 does not have",
-            Self::MountPoint => "another file system is mounted here; what is in it is not counted",
-            Self::Unreadable => "it cannot be read with the permissions of this user",
+            Self::LinkOutside => {
+                "a link that leads out of the home, and is never followed: --links marker keeps it, --links skip leaves it"
+            }
+            Self::LinkToNothing => "a link to nothing: --links says what becomes of it",
+            Self::LinkLoop => {
+                "a link to itself, or to a folder that contains it: --links marker keeps it, --links skip leaves it"
+            }
+            Self::Fifo => "a named pipe, which S3 does not have: remove it, or pass --skip fifo",
+            Self::Socket => "a socket, which S3 does not have: end its program, or pass --skip socket",
+            Self::Device => "a device, which S3 does not have: remove it, or pass --skip device",
+            Self::MountPoint => {
+                "another file system is mounted here, and is not counted: copy it on its own, and pass --skip mount-point"
+            }
+            Self::Unreadable => {
+                "it cannot be read with the permissions of this user: run as root, or pass --skip unreadable"
+            }
             Self::OpenForWriting => "a process has it open for writing: it is copied again later",
             Self::Changing => "it changed while it was read, each time: it is copied again later",
             Self::Conflict => "the object was written by someone else since, and is kept",
             Self::Failed => "S3 did not take it",
             Self::Decoded => "the name was decoded; its bytes are kept in the metadata file-name-raw",
+            Self::Unseen => {
+                "the name has characters that are not seen, or turn the writing direction; it is copied as it is"
+            }
             Self::Composition => "another name of the folder has the same letters, composed in another way",
             Self::Case => "another name of the folder differs only by case, which Windows clients do not tell apart",
             Self::HardLink => "a file with several names: each becomes an object of its own, uploaded once",
@@ -171,6 +189,16 @@ impl FromStr for Concern {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Whoever reads that something stays behind also reads what to do.
+    #[test]
+    fn what_needs_a_decision_says_which() {
+        for concern in Concern::ALL.into_iter().filter(|concern| *concern <= Concern::Unreadable) {
+            let (words, skip) = (concern.words(), format!("--skip {}", concern.as_str()));
+            let names_option = ["--links", "--name-charset", &skip].iter().any(|option| words.contains(option));
+            assert!(names_option, "{concern:?}: {words}");
+        }
+    }
 
     #[test]
     fn words_are_those_of_the_reports() {

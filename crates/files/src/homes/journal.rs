@@ -2,13 +2,16 @@
 
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, BufRead as _, BufReader, Read as _, Seek as _, SeekFrom, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{FlockOperation, flock};
+use rustix::fs::{FlockOperation, OFlags, flock};
 
 use super::record::{Line, Manifest, VERSION};
 use crate::own::{fault, folder_fault};
+
+/// Why a pipe, a folder or a socket is not a manifest.
+pub const NO_FILE: &str = "is not a regular file";
 
 /// Bytes of the first line at most.
 const FIRST: u64 = 64 << 10;
@@ -44,11 +47,13 @@ pub struct Journal {
     path: PathBuf,
     file: File,
     manifest: Manifest,
+    /// Whether it has nothing but its first line, which this process has written: then it ends with this.
+    is_new: bool,
 }
 
 impl Journal {
-    /// Opens the manifest of a home, which begins with the line `home`, and creates it if there is none. What a killed
-    /// process has written of a line is cut off.
+    /// Opens the manifest of a home, which begins with the line `home`, and creates it if there is none; one to which nothing
+    /// is added is removed again. What a killed process has written of a line is cut off.
     ///
     /// # Errors
     /// It cannot be read, is damaged, belongs to another home, or another run has it.
@@ -57,22 +62,26 @@ impl Journal {
         if let Some(folder) = path.parent() {
             DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(io)?;
         }
-        let mut options = OpenOptions::new();
-        // Names of customers' files are nobody else's business.
-        options.read(true).write(true).create(true).truncate(false).mode(0o600);
-        options.custom_flags(rustix::fs::OFlags::NOFOLLOW.bits().cast_signed());
-        let mut file = options.open(path).map_err(io)?;
-        check(path, &file)?;
-        if flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
-            return Err(JournalError::Busy { path: path.to_owned() });
-        }
-        let (manifest, first, length) = read(path, &file)?;
-        file.set_len(length).map_err(io)?;
-        file.seek(SeekFrom::End(0)).map_err(io)?;
-        let mut journal = Self { path: path.to_owned(), file, manifest };
-        match first {
-            None => journal.append(home.clone())?,
-            Some(first) => check_home(path, &first, home)?,
+        let (mut file, is_created) = locked(path)?;
+        let begun = (|| -> Result<(Manifest, bool), JournalError> {
+            check(path, &file)?;
+            let (manifest, first, length) = read(path, &file)?;
+            file.set_len(length).map_err(io)?;
+            file.seek(SeekFrom::End(0)).map_err(io)?;
+            if let Some(first) = &first {
+                check_home(path, first, home)?;
+            }
+            Ok((manifest, first.is_none()))
+        })();
+        let (manifest, is_new) = begun.inspect_err(|_| {
+            if is_created {
+                drop(std::fs::remove_file(path))
+            }
+        })?;
+        let mut journal = Self { path: path.to_owned(), file, manifest, is_new };
+        if is_new {
+            journal.append(home.clone())?;
+            journal.is_new = true;
         }
         Ok(journal)
     }
@@ -87,6 +96,7 @@ impl Journal {
         text.push(b'\n');
         self.file.write_all(&text).map_err(io)?;
         self.manifest.add(line);
+        self.is_new = false;
         Ok(())
     }
 
@@ -107,9 +117,39 @@ impl Journal {
     }
 }
 
+/// Opens the file and locks it; whether it was created.
+fn locked(path: &Path) -> Result<(File, bool), JournalError> {
+    let io = |source| JournalError::Io { path: path.to_owned(), source };
+    let mut options = OpenOptions::new();
+    // Names of customers' files are nobody else's business. Nobody waits for the other end of a pipe.
+    options.read(true).write(true).mode(0o600);
+    options.custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed());
+    loop {
+        let (file, is_created) = match options.create_new(true).open(path) {
+            Ok(file) => (file, true),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => match options.create_new(false).open(path) {
+                Ok(file) => (file, false),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                Err(error) => return Err(io(error)),
+            },
+            Err(error) => return Err(io(error)),
+        };
+        if flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
+            return Err(JournalError::Busy { path: path.to_owned() });
+        }
+        // Another run may have removed it meanwhile.
+        if file.metadata().map_err(io)?.nlink() > 0 {
+            return Ok((file, is_created));
+        }
+    }
+}
+
 impl Drop for Journal {
     /// A process that is being started has a copy of the file for a moment, so closing it is not enough.
     fn drop(&mut self) {
+        if self.is_new {
+            let _ = std::fs::remove_file(&self.path);
+        }
         let _ = flock(&self.file, FlockOperation::Unlock);
     }
 }
@@ -120,7 +160,7 @@ impl Drop for Journal {
 /// It cannot be read, or is damaged.
 pub fn look(path: &Path) -> Result<Option<(Line, Manifest)>, JournalError> {
     // Without a wait for the other end of a pipe.
-    let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
+    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
     match OpenOptions::new().read(true).custom_flags(flags.bits().cast_signed()).open(path) {
         Ok(file) => check(path, &file)
             .and_then(|()| read(path, &file))
@@ -132,7 +172,7 @@ pub fn look(path: &Path) -> Result<Option<(Line, Manifest)>, JournalError> {
 
 /// The path of the home whose manifest this is, which may be in use; `None` if it cannot be read.
 pub fn home_of(path: &Path) -> Option<String> {
-    let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
+    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
     let file = OpenOptions::new().read(true).custom_flags(flags.bits().cast_signed()).open(path).ok()?;
     check(path, &file).ok()?;
     let mut line = Vec::new();
@@ -171,7 +211,7 @@ fn check(path: &Path, file: &File) -> Result<(), JournalError> {
     let not_ours = |path: &Path, why| Err(JournalError::NotOurs { path: path.to_owned(), why });
     let facts = file.metadata().map_err(io)?;
     if !facts.is_file() {
-        return not_ours(path, "is not a regular file");
+        return not_ours(path, NO_FILE);
     }
     if let Some(why) = fault(&facts) {
         return not_ours(path, why);
@@ -267,6 +307,28 @@ mod tests {
         assert!(look(&dir.path().join("none")).unwrap().is_none());
     }
 
+    /// A run that ends before it does anything, or is refused.
+    #[test]
+    fn manifest_to_which_nothing_was_added_is_removed() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("7.jsonl");
+        drop(Journal::open(&path, &home("7/")).unwrap());
+        assert!(!path.exists());
+        Journal::open(&path, &home("7/")).unwrap().append(gone("a")).unwrap();
+        drop(Journal::open(&path, &home("7/")).unwrap());
+        assert_eq!(std::fs::read_to_string(&path).unwrap().lines().count(), 2, "one with lines stays");
+        // What is not ours stays as well, and leaves nothing beside it.
+        let folder = dir.path().join("open");
+        std::fs::create_dir(&folder).unwrap();
+        let open = std::os::unix::fs::PermissionsExt::from_mode(0o777);
+        std::fs::set_permissions(&folder, open).unwrap();
+        assert!(matches!(Journal::open(&folder.join("7.jsonl"), &home("7/")), Err(JournalError::NotOurs { .. })));
+        std::fs::write(folder.join("8.jsonl"), "").unwrap();
+        assert!(matches!(Journal::open(&folder.join("8.jsonl"), &home("8/")), Err(JournalError::NotOurs { .. })));
+        let names: Vec<_> = std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        assert_eq!(names, ["8.jsonl"]);
+    }
+
     #[test]
     fn line_about_another_home_is_refused() {
         let dir = tempfile::tempdir().unwrap();
@@ -297,7 +359,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let folder = dir.path().join("homes/99");
         let path = folder.join("7.jsonl");
-        drop(Journal::open(&path, &home("7/")).unwrap());
+        Journal::open(&path, &home("7/")).unwrap().append(gone("a")).unwrap();
         assert_eq!(folder.metadata().unwrap().mode() & 0o777, 0o700);
         let set = |path: &Path, mode| std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
         let is_refused = || {

@@ -8,6 +8,7 @@ use std::str::FromStr;
 use std::sync::LazyLock;
 
 use serde::{Deserialize, Serialize};
+use sftpctl_core::text::{describe, is_invisible, is_variation_selector};
 
 /// Bytes of a key at most (S3 user guide, "Naming Amazon S3 objects").
 pub const KEY_BYTES: usize = 1024;
@@ -162,6 +163,18 @@ pub fn key(prefix: &str, path: &Raw, is_folder: bool, charset: Charset) -> Resul
     if key.len() > KEY_BYTES { Err(Unnamable::TooLong) } else { Ok(key) }
 }
 
+/// The characters of the last component that are not seen or turn the writing direction, each once: with numbers and names.
+pub fn unseen(path: &Raw) -> Vec<String> {
+    let Ok(name) = std::str::from_utf8(path.name()) else { return Vec::new() };
+    if name.is_ascii() {
+        return Vec::new();
+    }
+    let mut found: Vec<char> = name.chars().filter(|c| is_invisible(*c) || is_variation_selector(*c)).collect();
+    found.sort_unstable();
+    found.dedup();
+    found.into_iter().map(describe).collect()
+}
+
 /// Whether the characters of the last component are not simply its bytes, so that these have to be kept elsewhere.
 pub fn is_decoded(path: &Raw) -> bool {
     std::str::from_utf8(path.name()).is_err()
@@ -285,6 +298,24 @@ mod tests {
             assert_eq!(is_one, expected.is_some(), "{one:?} {other:?}");
         }
         assert_eq!(alike("ä".as_bytes(), b"\xe4", Charset::Utf8), None, "without the encoding it is another name");
+    }
+
+    #[test]
+    fn what_is_not_seen_is_named() {
+        for (name, expected) in [
+            ("a\u{200b}b\u{200b}.txt", &["U+200B (zero-width space)"][..]),
+            ("\u{feff}list.csv", &["U+FEFF (byte order mark)"]),
+            ("fdp.\u{202e}exe", &["U+202E (mark of the writing direction)"]),
+            ("v\u{fe0f} \u{fe0e}", &["U+FE0E (variation selector)", "U+FE0F (variation selector)"]),
+            ("\u{2066}\u{2069}", &["U+2066 (mark of the writing direction)", "U+2069 (mark of the writing direction)"]),
+            ("\u{3164}\u{e0041}", &["U+3164 (invisible character)", "U+E0041 (invisible character)"]),
+            ("M\u{fc}ller \u{65e5}\u{672c}.txt", &[]),
+            ("plain", &[]),
+        ] {
+            let path = of(&[b"folder\xe2\x80\x8b/", name.as_bytes()].concat());
+            assert_eq!(unseen(&path), expected, "{name:?}");
+            assert_eq!(key("7/", &of(name.as_bytes()), false, Charset::Utf8).as_deref(), Ok(&*format!("7/{name}")));
+        }
     }
 
     proptest! {

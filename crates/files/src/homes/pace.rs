@@ -49,11 +49,13 @@ impl FromStr for Hours {
     }
 }
 
-/// When the next bytes may be sent.
+/// When the next bytes may be sent: once there has been time for all that were sent before, and for these. So a run never
+/// has sent more than its rate allows since it began, nor saves up what it has not sent.
 #[derive(Debug)]
 pub struct Pace {
     bytes_per_second: Option<u64>,
     hours: Option<Hours>,
+    /// When there has been time for all that was sent.
     free: Mutex<Instant>,
     /// Whether it was said that the hours are waited for.
     is_said: AtomicBool,
@@ -87,9 +89,8 @@ impl Pace {
         let Some(rate) = self.bytes_per_second else { return true };
         let mine = {
             let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
-            let mine = (*free).max(Instant::now());
-            *free = mine + Duration::from_secs_f64(fraction(bytes, rate));
-            mine
+            *free = (*free).max(Instant::now()) + Duration::from_secs_f64(fraction(bytes, rate));
+            *free
         };
         while Instant::now() < mine {
             if watch.is_stopping() {
@@ -153,10 +154,30 @@ mod tests {
             assert!(pace.take(100, &run_on).await);
         }
         assert_eq!(begin.elapsed().as_secs(), 3);
-        pace.take(1_000_000, &run_on).await;
-        assert!(!pace.take(1, &run(true)).await, "a request to stop ends the wait, and nothing is sent");
+        assert!(!pace.take(1_000_000, &run(true)).await, "a request to stop ends the wait, and nothing is sent");
         assert!(begin.elapsed().as_secs() < 5);
         assert!(Pace::new(None, None).take(u64::MAX, &run_on).await);
+    }
+
+    /// From the first byte on, and after a pause.
+    #[tokio::test(start_paused = true)]
+    async fn no_second_has_more_than_the_rate() {
+        let (pace, run_on) = (Pace::new(Some(1000), None), run(false));
+        for _ in 0..2 {
+            let (begin, sent) = (Instant::now(), std::cell::Cell::new(0_u32));
+            // Several files at once.
+            futures_util::future::join_all((0..8).map(|_| async {
+                for _ in 0..5 {
+                    pace.take(300, &run_on).await;
+                    sent.set(sent.get() + 300);
+                    let allowed = begin.elapsed().as_secs_f64() * 1000.0;
+                    assert!(f64::from(sent.get()) <= allowed + 1.0, "{} bytes, {allowed} allowed", sent.get());
+                }
+            }))
+            .await;
+            assert_eq!(begin.elapsed().as_secs(), 12);
+            tokio::time::advance(Duration::from_mins(1)).await;
+        }
     }
 
     #[tokio::test]

@@ -149,6 +149,7 @@ fn remarks(entry: &Entry) -> Vec<Concern> {
     let is_file = entry.kind() == Kind::File;
     let writes = entry.opened.iter().any(|opened| opened.writes);
     let all = [
+        (!name::unseen(&entry.path).is_empty(), Concern::Unseen),
         (entry.alike == Some(Alike::Composition), Concern::Composition),
         (entry.alike == Some(Alike::Case), Concern::Case),
         (is_file && entry.facts.names > 1, Concern::HardLink),

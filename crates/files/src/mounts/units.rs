@@ -4,6 +4,8 @@
 
 use std::path::Path;
 
+use sftpctl_core::spec::mounts::MountKind;
+
 use super::launch::{launch, uses_disk};
 use super::record::{FOLDER, Record};
 use super::tool;
@@ -33,6 +35,19 @@ const CHECKS: [(&str, &str, &str); 2] = [("check", "4s", " --no-canary"), ("cana
 /// seconds more until they abort it: restarting a mount that is only slow breaks the uploads in progress.
 const DEADLINE: u32 = 9;
 const CONFIRM: u32 = 10;
+
+/// The first systemd that knows every directive of the units of a kind: `StartLimitIntervalSec` as a setting of `[Unit]` came
+/// with 230, `Restart` for services of the type `oneshot` with 244 (systemd's NEWS). Older ones ignore the first, and do not
+/// load a unit with the second.
+pub fn least_systemd(kind: MountKind) -> u32 {
+    if tool::stays(kind) { 230 } else { 244 }
+}
+
+/// The version in what `systemctl --version` prints: `systemd 252 (252.39-1~deb12u1)`.
+pub fn systemd_version(text: &str) -> Option<u32> {
+    let word = text.strip_prefix("systemd ")?.split(|c: char| !c.is_ascii_digit()).next()?;
+    word.parse().ok()
+}
 
 /// The name of the service.
 pub fn service(record: &Record) -> String {
@@ -173,10 +188,27 @@ fn quoted(word: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use sftpctl_core::spec::mounts::MountKind;
-
     use super::super::record::tests::record;
     use super::*;
+
+    #[test]
+    fn systemd_has_to_know_the_directives() {
+        for (text, version) in [
+            ("systemd 252 (252.39-1~deb12u1)\n+PAM +AUDIT", Some(252)),
+            ("systemd 219\n+PAM", Some(219)),
+            ("systemd 257.4-1-arch (257.4)", Some(257)),
+            ("OpenRC 0.54", None),
+            ("", None),
+        ] {
+            assert_eq!(systemd_version(text), version, "{text}");
+        }
+        for kind in [MountKind::S3fs, MountKind::Mountpoint, MountKind::Rclone, MountKind::S3files] {
+            let text = service_text(&record(kind, "3.2.0"), Path::new("/usr/bin/sftpctl"));
+            // A service that ends by itself and is restarted.
+            let needs_new = text.contains("Type=oneshot") && text.contains("Restart=on-failure");
+            assert_eq!(least_systemd(kind), if needs_new { 244 } else { 230 }, "{kind:?}");
+        }
+    }
 
     #[test]
     fn a_service_restarts_and_is_protected() {

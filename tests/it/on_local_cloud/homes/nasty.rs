@@ -11,9 +11,18 @@ use std::process::Command;
 use std::time::{Duration, SystemTime};
 
 /// Objects that the home becomes with `--name-charset cp1252 --links marker` and [`SKIP`].
-pub(super) const OBJECTS: u64 = 26;
+pub(super) const OBJECTS: u64 = 31;
 /// What has to stay behind.
 pub(super) const SKIP: &str = "fifo,socket,control,too-long,same-key";
+
+/// Names with characters that are not seen, or turn the writing direction.
+pub(super) const UNSEEN: [&str; 5] = [
+    "unseen.txt\u{200b}",
+    "\u{feff}unseen.txt",
+    "unseen\u{202e}txt.exe",
+    "unseen-\u{2764}\u{fe0f}",
+    "unseen-\u{2764}\u{fe0e}",
+];
 
 /// Creates the home. The longest name is in folders, so that its key has more than 1,024 bytes.
 pub(super) fn create(home: &Path) {
@@ -32,6 +41,9 @@ pub(super) fn create(home: &Path) {
     // The same characters in two encodings.
     write("twice-\u{e4}".as_bytes(), b"utf-8");
     write(b"twice-\xe4", b"latin-1");
+    for name in UNSEEN {
+        write(name.as_bytes(), b"not seen");
+    }
     write(b"new\nline", b"x");
     write(b"bell-\x07", b"x");
     write(b"quote\"'`$(x) & %2B+=?#;\\", b"shell");

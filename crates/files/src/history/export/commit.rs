@@ -8,6 +8,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::paths::quoted;
 use super::sessions::{Op, Session};
+use super::timeline::NULL;
 
 /// The branch that an export writes.
 pub(crate) const BRANCH: &str = "refs/heads/main";
@@ -50,6 +51,11 @@ pub(crate) fn digest(session: &Session) -> String {
             sha.update((part.len() as u64).to_be_bytes());
             sha.update(part);
         }
+        // Another content may get this ID while versioning is suspended.
+        if change.version == NULL {
+            sha.update(change.time.to_be_bytes());
+            sha.update(change.what.content().etag.as_bytes());
+        }
     }
     let digest = hex::encode(&sha.finalize());
     digest.get(..32).unwrap_or(&digest).to_owned()
@@ -86,7 +92,7 @@ pub(crate) fn head(session: &Session, bucket: &str, ops: &[Op<'_>], digest: &str
 /// An operation without content.
 pub(crate) fn line(op: &Op<'_>) -> Vec<u8> {
     match op {
-        Op::Delete(change) => format!("D {}\n", quoted(&change.path)),
+        Op::Delete { change, .. } => format!("D {}\n", quoted(&change.path)),
         Op::Rename { from, to } => format!("R {} {}\n", quoted(&from.path), quoted(&to.path)),
         Op::Write(..) => String::new(),
     }
@@ -114,17 +120,16 @@ fn message(ops: &[Op<'_>], digest: &str) -> String {
     let counts = [
         (count(|op| matches!(op, Op::Write(..))), "written"),
         (count(|op| matches!(op, Op::Rename { .. })), "renamed"),
-        (count(|op| matches!(op, Op::Delete(_))), "deleted"),
+        (count(|op| matches!(op, Op::Delete { .. })), "deleted"),
     ];
     let counts = counts.iter().filter(|(count, _)| *count > 0).map(|(count, word)| format!("{count} {word}"));
     let mut text = match ops {
-        [one] => what(one).0,
+        [one] => what(one),
         _ => format!("{} files: {}", ops.len(), counts.collect::<Vec<_>>().join(", ")),
     };
     text.push_str("\n\n");
     for op in ops.iter().take(LISTED) {
-        let (what, version) = what(op);
-        text.push_str(&format!("{what} (version {})\n", shown::visible(version)));
+        text.push_str(&format!("{} ({})\n", what(op), versions(op)));
     }
     if ops.len() > LISTED {
         text.push_str(&format!("and {} more\n", ops.len() - LISTED));
@@ -133,14 +138,25 @@ fn message(ops: &[Op<'_>], digest: &str) -> String {
     text
 }
 
-/// An operation in words, and the version in S3 that it comes from.
-fn what<'a>(op: &Op<'a>) -> (String, &'a str) {
+/// An operation in words.
+fn what(op: &Op<'_>) -> String {
     match op {
-        Op::Delete(change) => (format!("delete {}", shown::visible(&change.path)), &change.version),
-        Op::Rename { from, to } => {
-            (format!("rename {} to {}", shown::visible(&from.path), shown::visible(&to.path)), &to.version)
+        Op::Delete { change, written: None } => format!("delete {}", shown::visible(&change.path)),
+        Op::Delete { change, written: Some(_) } => format!("write and delete {}", shown::visible(&change.path)),
+        Op::Rename { from, to } => format!("rename {} to {}", shown::visible(&from.path), shown::visible(&to.path)),
+        Op::Write(change, _) => format!("write {}", shown::visible(&change.path)),
+    }
+}
+
+/// The versions in S3 that an operation comes from.
+fn versions(op: &Op<'_>) -> String {
+    match op {
+        Op::Delete { change, written: Some(written) } => {
+            format!("versions {} and {}", shown::visible(&written.version), shown::visible(&change.version))
         }
-        Op::Write(change, _) => (format!("write {}", shown::visible(&change.path)), &change.version),
+        Op::Delete { change, .. } | Op::Write(change, _) | Op::Rename { to: change, .. } => {
+            format!("version {}", shown::visible(&change.version))
+        }
     }
 }
 

@@ -16,7 +16,7 @@ use super::paths;
 use super::repository::{Commits, GitError, Import, Repository};
 use super::sessions::{Op, Session, Sessions};
 use super::state::{self, Exported, Known, Pending, Scope};
-use super::timeline::{Change, Step, Timeline, What};
+use super::timeline::{Change, Content, NULL, Timeline};
 use crate::history::listing::Versions;
 use crate::history::source::{FetchError, Source, Wanted};
 use sftpctl_aws::AwsError;
@@ -80,7 +80,8 @@ pub struct Done {
     pub samples: Vec<String>,
     /// Large files, which are pointers.
     pub pointers: u64,
-    /// Files of which the bucket no longer has the version that was exported last: a rule, or somebody, has deleted it.
+    /// Files of which the bucket no longer has the version that was exported last: a rule, or somebody, has deleted it, or
+    /// another has replaced it while versioning was suspended.
     pub expired: u64,
     /// Files of which the bucket has no version at all any more, and no marker of a deletion. They stay in the repository.
     pub vanished: u64,
@@ -372,9 +373,10 @@ impl<S: Source> Run<'_, S> {
             self.number += 1;
             self.done.progress.exported += 1;
             let (key, version) = (change.key.clone(), change.version.clone());
-            let deleted = matches!(change.what, What::Deleted(_)) && change.step == Step::Whole;
+            let deleted = change.is_deletion();
+            let etag = (version == NULL && !deleted).then(|| change.what.content().etag.clone());
             let (number, step, time) = (self.number, change.step, change.time);
-            self.exported.push(Exported { key, number, version, step, time, deleted })?;
+            self.exported.push(Exported { key, number, version, step, time, deleted, etag })?;
         }
         Ok(())
     }
@@ -405,8 +407,9 @@ impl<S: Source> Run<'_, S> {
                     self.done.samples.push(change.key.clone());
                 }
             }
-            let (key, version, size) = (change.key.clone(), change.version.clone(), content.size);
-            let (wanted, is_large) = (Wanted { key, version, size }, size > self.options.max_blob);
+            let (key, version, Content { etag, size }) =
+                (change.key.clone(), change.version.clone(), Content::clone(content));
+            let (wanted, is_large) = (Wanted { key, version, size, etag }, size > self.options.max_blob);
             pieces.push_back(Wait::Content { path: change.path.clone(), wanted, is_large });
         }
         pieces.push_back(Wait::End(Arc::new(session)));

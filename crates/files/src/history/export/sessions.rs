@@ -28,13 +28,22 @@ pub(crate) struct Session {
     /// The last state of each path: indices of `changes`.
     written: BTreeMap<String, usize>,
     deleted: BTreeMap<String, usize>,
+    /// What was written at the path of a deletion before it, in this session: its content lives on under another name.
+    passed: BTreeMap<String, usize>,
 }
 
 /// What a commit does to a path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Op<'a> {
-    Delete(&'a Change),
-    Rename { from: &'a Change, to: &'a Change },
+    Delete {
+        change: &'a Change,
+        /// What this session has written there before.
+        written: Option<&'a Change>,
+    },
+    Rename {
+        from: &'a Change,
+        to: &'a Change,
+    },
     Write(&'a Change, &'a Content),
 }
 
@@ -57,6 +66,10 @@ impl Session {
         if self.takes_place(change) {
             return true;
         }
+        if self.deleted.contains_key(&change.path) {
+            // The deletion would be in no commit. A second one is none.
+            return matches!(change.what, What::Written(_));
+        }
         let Some(before) = self.written.get(&change.path).and_then(|at| self.changes.get(*at)) else { return false };
         match (&before.what, &change.what) {
             // Many clients and mounts create an empty file first.
@@ -68,6 +81,10 @@ impl Session {
     }
 
     fn has_copy(&self, content: &Content, deletion: &Change) -> bool {
+        // Empty files are all alike.
+        if content.size == 0 {
+            return false;
+        }
         let copies = self.written.iter().filter(|(path, _)| **path != deletion.path);
         let mut changes = copies.filter_map(|(_, at)| self.changes.get(*at));
         changes.any(|change| {
@@ -80,11 +97,12 @@ impl Session {
         let (path, at) = (change.path.clone(), self.changes.len());
         match change.what {
             What::Written(_) => {
-                self.deleted.remove(&path);
                 self.written.insert(path, at);
             }
             What::Deleted(_) => {
-                self.written.remove(&path);
+                if let Some(written) = self.written.remove(&path) {
+                    self.passed.insert(path.clone(), written);
+                }
                 self.deleted.insert(path, at);
             }
         }
@@ -120,7 +138,9 @@ impl Session {
                     renamed.insert(&to.path);
                     renames.push(Op::Rename { from, to });
                 }
-                None => deletes.push(Op::Delete(from)),
+                None => {
+                    deletes.push(Op::Delete { change: from, written: self.passed.get(&from.path).and_then(change) })
+                }
             }
         }
         renames.sort_by_key(|op| !matches!(op, Op::Rename { from, to } if from.key == to.key));
@@ -219,7 +239,8 @@ mod tests {
 
     fn shown(session: &Session) -> String {
         let ops = session.ops(1_000).into_iter().map(|op| match op {
-            Op::Delete(change) => format!("-{}", change.path),
+            Op::Delete { change, written: None } => format!("-{}", change.path),
+            Op::Delete { change, written: Some(_) } => format!("+-{}", change.path),
             Op::Rename { from, to } => format!("{}>{}", from.path, to.path),
             Op::Write(change, content) => format!("{}={}", change.path, content.etag),
         });
@@ -260,7 +281,7 @@ mod tests {
     fn renames_are_recognized() {
         let part: &[_] = &[("1/a.part", 1, Some("x")), ("1/a.part", 3, None)];
         let target: &[_] = &[("1/a", 2, Some("x"))];
-        assert_eq!(of(&[target, part]), ["1@3: -1/a.part 1/a=x"], "uploaded under a temporary name");
+        assert_eq!(of(&[target, part]), ["1@3: +-1/a.part 1/a=x"], "uploaded under a temporary name");
         let old: &[_] = &[("1/old", 1, Some("x")), ("1/old", 1_002, None)];
         let new: &[_] = &[("1/new", 1_000, Some("x"))];
         assert_eq!(of(&[new, old]), ["1@1: 1/old=x", "1@1002: 1/old>1/new"]);
@@ -269,6 +290,19 @@ mod tests {
         let empty: &[_] = &[("1/old", 1, Some("")), ("1/old", 1_002, None)];
         let other: &[_] = &[("1/new", 1_002, Some(""))];
         assert_eq!(of(&[other, empty]), ["1@1: 1/old=", "1@1002: -1/old 1/new="], "empty files are all alike");
+    }
+
+    /// As clients do that replace a file: they delete it, and rename or write the new one.
+    #[test]
+    fn no_deletion_is_hidden_by_what_follows() {
+        let again: &[_] = &[("1/a", 0, Some("one")), ("1/a", 1_000, None), ("1/a", 1_001, Some("two"))];
+        assert_eq!(of(&[again]), ["1@0: 1/a=one", "1@1000: -1/a", "1@1001: 1/a=two"]);
+        let short: &[_] = &[("1/a", 0, Some("one")), ("1/a", 1, None)];
+        assert_eq!(of(&[short]), ["1@0: 1/a=one", "1@1: -1/a"]);
+        let empty: &[_] = &[("1/a", 0, Some("")), ("1/a", 1, None)];
+        assert_eq!(of(&[empty, &[("1/b", 0, Some(""))]]), ["1@0: 1/a= 1/b=", "1@1: -1/a"]);
+        let part: &[_] = &[("1/a.part", 999, Some("two")), ("1/a.part", 1_001, None)];
+        assert_eq!(of(&[again, part]), ["1@0: 1/a=one", "1@1000: -1/a 1/a.part=two", "1@1001: 1/a.part>1/a"]);
     }
 
     #[test]
@@ -344,7 +378,7 @@ mod tests {
         for session in sessions(&all) {
             for op in session.ops(1_000) {
                 match op {
-                    Op::Delete(change) => {
+                    Op::Delete { change, .. } => {
                         tree.remove(&change.path);
                     }
                     Op::Rename { from, to } => {
@@ -363,6 +397,11 @@ mod tests {
                 }
             }
             seen.extend(tree.values().cloned());
+            // A deletion is in the commit of its session, whatever follows it.
+            let is_deletion = |change: &&Change| matches!(change.what, What::Deleted(_));
+            for deletion in session.changes.iter().filter(is_deletion) {
+                prop_assert!(!tree.contains_key(&deletion.path), "{:?} is in no commit", deletion);
+            }
         }
         for version in keys.iter().flatten().filter(|version| version.size > 0) {
             prop_assert!(seen.contains(&version.etag), "{:?} is in no commit", version);

@@ -190,12 +190,14 @@ pub(crate) struct Exported {
     pub(crate) step: Step,
     pub(crate) time: i64,
     pub(crate) deleted: bool,
+    /// As in [`Recorded`].
+    pub(crate) etag: Option<String>,
 }
 
 impl From<Exported> for Recorded {
     fn from(change: Exported) -> Self {
-        let Exported { key, version, step, time, deleted, .. } = change;
-        Self { key, version, step, time, deleted }
+        let Exported { key, version, step, time, deleted, etag, .. } = change;
+        Self { key, version, step, time, deleted, etag }
     }
 }
 
@@ -264,7 +266,7 @@ mod tests {
             for (number, (key, version)) in changes.iter().enumerate() {
                 let (key, version) = ((*key).to_owned(), (*version).to_owned());
                 let (number, step, deleted) = (number as u64, Step::Whole, false);
-                sorter.push(Exported { key, number, version, step, time: 1, deleted }).unwrap();
+                sorter.push(Exported { key, number, version, step, time: 1, deleted, etag: None }).unwrap();
             }
             super::save(dir.path(), &scope, Some(&commit.repeat(20)), sorter).unwrap();
         };

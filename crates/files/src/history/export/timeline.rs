@@ -15,8 +15,12 @@ use sftpctl_aws::VersionFacts;
 use super::folders::{Event, Folder, Side};
 use super::paths;
 
+/// The ID of the version of an object that was written while its bucket kept no versions. There is one at most of each key,
+/// and while versioning is suspended the next one takes its place, and its ID.
+pub(crate) const NULL: &str = "null";
+
 /// What is in a version.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub(crate) struct Content {
     pub(crate) etag: String,
     /// Bytes.
@@ -38,8 +42,15 @@ pub(crate) enum Step {
 pub(crate) enum What {
     /// The file has this content from now on.
     Written(Content),
-    /// The file, which had this content, is gone.
+    /// The file, which had this content, is gone. The content is empty if it is not known.
     Deleted(Content),
+}
+
+impl What {
+    pub(crate) fn content(&self) -> &Content {
+        let (Self::Written(content) | Self::Deleted(content)) = self;
+        content
+    }
 }
 
 /// A change of a file. Changes sort in the order in which they happened.
@@ -58,6 +69,13 @@ pub(crate) struct Change {
     pub(crate) what: What,
 }
 
+impl Change {
+    /// Whether the file does not exist after it, under any path.
+    pub(crate) fn is_deletion(&self) -> bool {
+        matches!(self.what, What::Deleted(_)) && self.step == Step::Whole
+    }
+}
+
 /// The last change of a key that a repository has.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Recorded {
@@ -68,6 +86,25 @@ pub(crate) struct Recorded {
     /// Whether the file does not exist after it.
     #[serde(default)]
     pub(crate) deleted: bool,
+    /// The ETag of a content of the version [`NULL`], by which another one of this ID is told from it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) etag: Option<String>,
+}
+
+impl Recorded {
+    fn is(&self, change: &Change) -> bool {
+        let is_same = |etag: &String| change.what.content().etag == *etag && change.time == self.time;
+        change.version == self.version
+            && change.step == self.step
+            && change.is_deletion() == self.deleted
+            && self.etag.as_ref().is_none_or(is_same)
+    }
+
+    /// Whether the file exists after it, and none of these versions of its key is the one that it was of.
+    fn is_lost(&self, versions: &[VersionFacts]) -> bool {
+        let is_same = |version: &VersionFacts| self.etag.as_ref().is_none_or(|etag| *etag == version.etag);
+        !self.deleted && !versions.iter().any(|version| version.id == self.version && is_same(version))
+    }
 }
 
 /// Within a second: what makes way for a folder, what is written, what is deleted, and what takes the place of a folder;
@@ -133,13 +170,13 @@ impl Timeline {
         let mut all = changes(path, &open);
         let mut expired = false;
         let known = open.recorded.map_or(0, |recorded| {
-            let is_it = |change: &Change| change.version == recorded.version && change.step == recorded.step;
-            match all.iter().position(is_it) {
+            match all.iter().position(|change| recorded.is(change)) {
                 Some(at) => at + 1,
-                // The version has expired meanwhile.
+                // The version has expired meanwhile, or another has its ID.
                 None => {
-                    expired = true;
-                    all.iter().take_while(|change| change.time <= recorded.time).count()
+                    expired = !recorded.deleted;
+                    let is_new = |change: &Change| change.version == NULL && recorded.version == NULL;
+                    all.iter().take_while(|change| change.time <= recorded.time && !is_new(change)).count()
                 }
             }
         });
@@ -165,7 +202,8 @@ fn in_order(versions: &[VersionFacts]) -> impl Iterator<Item = (i64, &VersionFac
 /// All changes of a key, the oldest first.
 fn changes(path: &str, open: &Open) -> Vec<Change> {
     let (folder_since, sides) = open.folder.settle();
-    let mut file = File { key: &open.key, path, changes: Vec::new(), content: None, is_aside: false, sides };
+    let exported = open.recorded.as_ref().filter(|recorded| recorded.is_lost(&open.versions)).map(|lost| lost.time);
+    let mut file = File { key: &open.key, path, changes: Vec::new(), content: None, exported, is_aside: false, sides };
     for (time, version) in in_order(&open.versions) {
         if let Some(since) = folder_since.filter(|since| time >= *since) {
             file.step_aside(since);
@@ -185,6 +223,8 @@ struct File<'a> {
     changes: Vec<Change>,
     /// What it has, and the version that it has it from.
     content: Option<(Content, String)>,
+    /// The time of the version that the repository has, if the bucket no longer has it.
+    exported: Option<i64>,
     is_aside: bool,
     /// The order in the seconds in which something below it changes, too.
     sides: BTreeMap<i64, Side>,
@@ -196,6 +236,8 @@ impl File<'_> {
         let before = self.content.as_ref().map(|(content, _)| content.clone());
         let what = match (before, content.clone()) {
             (Some(before), None) => What::Deleted(before),
+            // Without the version before it, a marker says nothing, except of what the repository has.
+            (None, None) if self.exported.is_some_and(|before| time >= before) => What::Deleted(Content::default()),
             (None, None) => return,
             // The same again, as `touch` writes it.
             (Some(before), Some(content)) if before == content && !content.etag.is_empty() => return,
@@ -211,6 +253,7 @@ impl File<'_> {
             self.sides.insert(time, Side::After);
         }
         self.push(time, rank, Step::Whole, &version.id, self.is_aside, what);
+        self.exported = self.exported.filter(|before| time < *before);
         self.content = content.map(|content| (content, version.id.clone()));
     }
 
@@ -298,10 +341,41 @@ pub(crate) mod tests {
             step: Step::Whole,
             time,
             deleted: false,
+            etag: None,
         };
         assert_eq!(shown(&[&a], &[recorded("3", 31)]), expected[2..]);
         assert_eq!(shown(&[&a], &[recorded("expired", 31)]), expected[2..]);
         assert_eq!(shown(&[&a], &[recorded("5", 50)]), [""; 0]);
+    }
+
+    /// While versioning is suspended, each write and each deletion replaces the version `null`.
+    #[test]
+    fn what_replaces_the_version_null_is_a_change() {
+        let recorded = |time, etag: &str, deleted: bool| Recorded {
+            key: "h/a".into(),
+            version: NULL.into(),
+            step: Step::Whole,
+            time,
+            deleted,
+            etag: (!deleted).then(|| etag.into()),
+        };
+        let before = version("h/a", "1", 5, Some("zero"));
+        let now = |content| [version("h/a", NULL, 20, content), before.clone()];
+        let of = |content, known| shown(&[&now(content)], &[known]);
+        assert_eq!(of(Some("two"), recorded(10, "one", false)), ["20 a=two"]);
+        assert_eq!(of(Some("two"), recorded(20, "one", false)), ["20 a=two"], "within a second");
+        assert_eq!(of(Some("two"), recorded(20, "two", false)), [""; 0]);
+        assert_eq!(of(None, recorded(10, "one", false)), ["20 -a (zero)"]);
+        assert_eq!(of(None, recorded(20, "", true)), [""; 0]);
+        assert_eq!(of(Some("two"), recorded(10, "", true)), ["20 a=two"]);
+        // Without a version before it.
+        let only = |content, known| shown(&[&[version("h/a", NULL, 20, content)]], &[known]);
+        assert_eq!(only(None, recorded(10, "one", false)), ["20 -a ()"]);
+        assert_eq!(only(None, recorded(20, "", true)), [""; 0]);
+        assert_eq!(only(Some("two"), recorded(10, "", true)), ["20 a=two"]);
+        // A version in the past of a bucket whose versioning is on again.
+        let later = [version("h/a", "2", 30, Some("three")), version("h/a", NULL, 20, Some("two"))];
+        assert_eq!(shown(&[&later], &[recorded(20, "two", false)]), ["30 a=three"]);
     }
 
     /// A rename by Transfer is a copy and a deletion within a second, or two.
@@ -324,9 +398,10 @@ pub(crate) mod tests {
         assert_eq!(shown(&[&d, &between, &e], &[]), expected);
         // In two runs.
         assert_eq!(shown(&[&d[1..], &between], &[]), expected[..2]);
-        let recorded = |step, time| Recorded { key: "h/d".into(), version: "1".into(), step, time, deleted: false };
+        let recorded =
+            |step, time| Recorded { key: "h/d".into(), version: "1".into(), step, time, deleted: false, etag: None };
         let (key, version, step, deleted) = ("h/d.txt".into(), "1".into(), Step::Whole, false);
-        let known = Recorded { key, version, step, time: 15, deleted };
+        let known = Recorded { key, version, step, time: 15, deleted, etag: None };
         let later = shown(&[&d, &between, &e], &[recorded(Step::Whole, 10), known.clone()]);
         assert_eq!(later, expected[2..]);
         let last = shown(&[&d, &between, &e], &[recorded(Step::MadeWay, 20), known]);

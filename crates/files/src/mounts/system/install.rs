@@ -18,11 +18,11 @@ use super::super::launch::uses_disk;
 use super::super::mountinfo::mounts_at;
 use super::super::prune;
 use super::super::record::{FOLDER, Record, below};
-use super::super::units::{files, links, service};
+use super::super::units::{files, least_systemd, links, service};
 use super::cache::{Found, Refusal, examine, is_private, is_trusted, prepare};
 use super::lock::{Held, open_plain};
 use super::processes::{User, daemons, until, users};
-use super::programs::{has_systemd, systemctl, unmount};
+use super::programs::{has_systemd, systemctl, systemd, unmount};
 
 /// Where and how.
 #[derive(Clone, Debug)]
@@ -90,6 +90,11 @@ pub enum InstallError {
     NotUnmounted { at: String, why: String },
     #[error("systemctl failed: {0}")]
     Systemd(String),
+    #[error(
+        "systemd {found} manages this server; the units of a mount by {kind} need systemd {needed} or newer",
+        kind = .kind.as_str()
+    )]
+    OldSystemd { found: u32, needed: u32, kind: MountKind },
     #[error("{path}")]
     Io { path: String, source: io::Error },
     #[error("{why}: {other} is installed on this server")]
@@ -169,6 +174,9 @@ fn check_others(record: &Record, options: &Options) -> Result<(), InstallError> 
 pub async fn install(record: &Record, options: &Options) -> Result<Vec<Change>, InstallError> {
     let here = record.clone().below(&options.root);
     check_others(record, options)?;
+    if has_systemd(&options.root) {
+        check_systemd(systemd().await, record.mount.kind)?;
+    }
     let mut changes = Vec::new();
     if let Some(path) = &here.mount.credentials {
         changes.push(credentials(Path::new(path), options.is_dry)?);
@@ -193,6 +201,15 @@ pub async fn install(record: &Record, options: &Options) -> Result<Vec<Change>, 
         systemctl(&[verb, &service(record)]).await.map_err(InstallError::Systemd)?;
     }
     Ok(changes)
+}
+
+/// One that does not say its version is taken for a new one.
+fn check_systemd(found: Option<u32>, kind: MountKind) -> Result<(), InstallError> {
+    let needed = least_systemd(kind);
+    match found {
+        Some(found) if found < needed => Err(InstallError::OldSystemd { found, needed, kind }),
+        _ => Ok(()),
+    }
 }
 
 /// The keys are root's alone. They are not written here: nothing of sftpctl knows them.
@@ -453,4 +470,25 @@ fn remove_point(path: &Path, is_dry: bool) -> Result<Change, InstallError> {
         at(path, fs::remove_dir(path))?;
     }
     Ok(Change::new(path, What::Removed))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn old_systemd_is_refused_before_anything_is_written() {
+        let refused = |found, kind| check_systemd(found, kind).err().map(|error| error.to_string());
+        let of_rhel_7 = "systemd 219 manages this server; the units of a mount by s3fs need systemd 230 or newer";
+        assert_eq!(refused(Some(219), MountKind::S3fs).as_deref(), Some(of_rhel_7));
+        assert!(refused(Some(239), MountKind::S3files).unwrap().ends_with("by s3files need systemd 244 or newer"));
+        for (found, kind) in [
+            (Some(230), MountKind::Rclone),
+            (Some(239), MountKind::Mountpoint),
+            (Some(244), MountKind::S3files),
+            (None, MountKind::S3files),
+        ] {
+            assert_eq!(refused(found, kind), None, "{found:?} {kind:?}");
+        }
+    }
 }

@@ -17,6 +17,7 @@ use super::super::mountinfo::{Entry, mounts_at};
 use super::super::record::Record;
 use super::super::state::{Outcome, Place, State, Step, state};
 use super::install::has_flag;
+use super::keys;
 use super::lock::Held;
 use super::probe::Line;
 use super::processes::{Daemon, daemons, has_stuck_helper};
@@ -105,21 +106,38 @@ pub async fn look(record: &Record, options: &Options) -> Seen {
         bucket: record.bucket.clone(),
         kind,
         state,
-        detail: match (state, &outcome, disk_free) {
-            (State::Full, Outcome::Answered, Some(free)) => Some(format!(
-                "{}: {} MB are free, and {} MB are to stay free",
-                record.mount.cache,
-                free >> 20,
-                least(record) >> 20
-            )),
-            _ => detail(&outcome, options.deadline),
-        },
+        detail: with_credentials(
+            record,
+            state,
+            match (state, &outcome, disk_free) {
+                (State::Full, Outcome::Answered, Some(free)) => Some(format!(
+                    "{}: {} MB are free, and {} MB are to stay free",
+                    record.mount.cache,
+                    free >> 20,
+                    least(record) >> 20
+                )),
+                _ => detail(&outcome, options.deadline),
+            },
+        ),
         waiting: waiting.and_then(|count| count.trim().parse().ok()),
         disk_free,
         daemons,
         is_protected: (place == Place::Bare).then(|| has_flag(at)).flatten(),
         canary: with_canary.is_some() && state == State::Healthy,
         entries,
+    }
+}
+
+/// The detail with what is wrong with the credentials, of a mount whose program may lack them: it ends without, is refused by
+/// S3, or answers with errors.
+fn with_credentials(record: &Record, state: State, detail: Option<String>) -> Option<String> {
+    use State::{Dead, Denied, Failing, NotMounted};
+    let may_lack_them = matches!(state, Dead | Denied | Failing | NotMounted);
+    let fault =
+        record.mount.credentials.as_ref().filter(|_| may_lack_them).and_then(|path| keys::fault(Path::new(path)));
+    match (detail, fault) {
+        (Some(detail), Some(fault)) => Some(format!("{detail}; {fault}")),
+        (detail, fault) => detail.or(fault),
     }
 }
 

@@ -3,6 +3,7 @@
 pub mod cache;
 pub mod heal;
 pub mod install;
+mod keys;
 pub mod lock;
 pub mod look;
 pub mod probe;

@@ -7,6 +7,7 @@ use std::time::Duration;
 use sftpctl_core::spec::mounts::MountKind;
 
 use super::super::tool::{Tool, program};
+use super::super::units::systemd_version;
 
 /// The installed program of a kind.
 ///
@@ -36,6 +37,14 @@ pub fn has_systemd(root: &Path) -> bool {
 pub async fn systemctl(arguments: &[&str]) -> Result<(), String> {
     // As long as a service may take to stop and to start.
     run("systemctl", arguments, Duration::from_secs(700)).await
+}
+
+/// The version of the systemd that manages this machine; `None` if `systemctl` does not say.
+pub async fn systemd() -> Option<u32> {
+    let mut command = tokio::process::Command::new("systemctl");
+    command.arg("--version").current_dir("/").stdin(Stdio::null()).kill_on_drop(true);
+    let output = tokio::time::timeout(PATIENCE, command.output()).await.ok()?.ok()?;
+    systemd_version(&String::from_utf8_lossy(&output.stdout))
 }
 
 /// How long `umount` and `mount` may take. They call the kernel, which may wait for a program that hangs.

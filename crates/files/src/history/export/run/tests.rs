@@ -9,6 +9,8 @@ use sftpctl_aws::{VersionFacts, VersionMarker, VersionPage};
 use super::super::timeline::tests::version;
 use super::*;
 
+mod hidden;
+
 /// A bucket in memory. A version's content is its ETag.
 #[derive(Clone, Default)]
 struct Memory {
@@ -37,12 +39,13 @@ impl Source for Memory {
 
     async fn content(&self, wanted: Wanted) -> Result<Vec<u8>, FetchError> {
         let read = self.read.fetch_add(1, Ordering::Relaxed);
-        let Wanted { key, version, .. } = wanted;
+        let Wanted { key, version, etag, .. } = wanted;
         if self.fails_after.is_some_and(|limit| read >= limit) {
             return Err(FetchError::Gone { key, version });
         }
         let found = self.versions.iter().find(|other| other.key == key && other.id == version);
-        Ok(found.unwrap().etag.clone().into_bytes())
+        assert_eq!(found.unwrap().etag, etag);
+        Ok(etag.into_bytes())
     }
 
     async fn sha256(&self, wanted: Wanted) -> Result<String, FetchError> {
