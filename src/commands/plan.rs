@@ -9,7 +9,8 @@ use super::saved_plan_file;
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::report::format::Format;
-use crate::report::{Printer, cost, graph, markdown, plan_view, streams};
+use crate::report::{Printer, clients, cost, graph, markdown, plan_view, streams};
+use sftpctl_core::clients::change::policy_changes;
 use sftpctl_core::plan::model::Plan;
 use sftpctl_core::shown::Text;
 
@@ -41,12 +42,19 @@ pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> 
     let observed = run.observe().await;
     let (plan, _) = run.plan(&observed)?;
     let change = counting.change(&run.environment, &plan)?;
-    let view = cost::PlanView { plan: &plan, cost: &change };
+    let policies = policy_changes(&plan);
+    let view = cost::PlanView { plan: &plan, cost: &change, security_policies: &policies };
     printer.emit("plan/1", &view, || match printer.format() {
         Format::Dot => graph::dot(&plan),
         Format::Mermaid => graph::mermaid(&plan),
-        Format::Markdown => with_cost(markdown::render(&plan), &plan, || cost::change_markdown(&change)),
-        _ => with_cost(plan_view::render(&plan, streams::width()), &plan, || cost::change(&change)),
+        Format::Markdown => {
+            let policies = clients::policy_changes_markdown(&policies, &plan.environment);
+            with_ends(markdown::render(&plan), &plan, || [policies, cost::change_markdown(&change)])
+        }
+        _ => {
+            let policies = clients::policy_changes(&policies, &plan.environment, streams::width());
+            with_ends(plan_view::render(&plan, streams::width()), &plan, || [policies, cost::change(&change)])
+        }
     });
     counting.check(&change)?;
     if let Some(path) = &args.out {
@@ -55,10 +63,10 @@ pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> 
     Ok(if args.exit_code && !plan.is_empty() { Exit::Changes } else { Exit::Ok })
 }
 
-/// A plan that has steps ends with what it changes of the costs.
-fn with_cost(mut text: Text, plan: &Plan, cost: impl FnOnce() -> Text) -> Text {
+/// A plan that has steps ends with whom it shuts out, and what it changes of the costs.
+fn with_ends(mut text: Text, plan: &Plan, ends: impl FnOnce() -> [Text; 2]) -> Text {
     if !plan.is_empty() {
-        text.extend(cost());
+        ends().into_iter().for_each(|end| text.extend(end));
     }
     text
 }
