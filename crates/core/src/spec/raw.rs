@@ -340,6 +340,10 @@ pub(super) struct Logs {
     /// Days; one of the values that CloudWatch Logs takes. Default 90.
     #[schemars(with = "Option<u32>")]
     pub(super) retention_days: Option<Spanned<u32>>,
+    /// Save queries of CloudWatch Logs Insights in each region: refusals, uploads, slow log-ins, clients. They are free
+    /// until they run. Default false: the role that deploys needs `logs:PutQueryDefinition`.
+    #[serde(default)]
+    pub(super) saved_queries: bool,
 }
 
 /// CloudWatch alarms.

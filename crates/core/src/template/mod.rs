@@ -6,6 +6,7 @@
 mod alarms;
 mod events;
 mod guard;
+mod queries;
 mod s3_files;
 mod source;
 
@@ -112,6 +113,7 @@ pub fn render(environment: &Environment, region: &str, code: &Code) -> Result<Re
     let file_systems = s3_files::repeat(environment, region, resources)?;
     alarms::repeat(environment, region, resources)?;
     guard::fit(environment, resources)?;
+    queries::fit(environment, resources)?;
     name_deployment(resources)?;
     tag(environment, resources);
     bound(environment, resources);

@@ -14,10 +14,12 @@
 * A stack's table has the expiry of its items that the template says.
 * Stacks may have file systems of Amazon S3 Files (`s3_files.py`).
 * Dashboards belong to no region, have tags, and are checked (`dashboards.py`).
+* Queries of CloudWatch Logs Insights may be saved, by stacks, too (`saved_queries.py`).
 """
 
 import asyncio
 import base64
+import copy
 import errno
 import hashlib
 import hmac
@@ -35,6 +37,7 @@ import struct
 import subprocess
 import sys
 import threading
+import time
 import urllib.parse
 
 import hypercorn.asyncio.run
@@ -338,6 +341,9 @@ class Child(subprocess.Popen):
 # DASHBOARDS
 
 
+# SAVED QUERIES
+
+
 def serve(app, log_level):
     """Serves on the socket that the front has bound, as MiniStack's `main` does on a port of its own."""
     listener = int(LISTENER)
@@ -374,7 +380,7 @@ if __name__ == "__main__":
     lambda_runtime.execution_credentials = session
     import ministack.app
     from ministack.core import responses
-    from ministack.services import cloudwatch, dynamodb, eventbridge, iam, lambda_svc, s3, s3files
+    from ministack.services import cloudwatch, cloudwatch_logs, dynamodb, eventbridge, iam, lambda_svc, s3, s3files
     from ministack.services.cloudformation import drift, helpers, provisioners
 
     assert lambda_svc.execution_credentials is session
@@ -395,4 +401,5 @@ if __name__ == "__main__":
     with_expiry(provisioners, dynamodb)
     FileSystems(s3files, s3, iam, eventbridge).register(provisioners, drift)
     Dashboards(cloudwatch, responses)
+    SavedQueries(cloudwatch_logs, responses).register(provisioners, drift)
     serve(guarded(ministack.app.app), ministack.app.LOG_LEVEL)

@@ -14,14 +14,15 @@ use crate::function_key::Execution;
 /// The Python script that starts MiniStack: one file, since what else is in the local cloud's folder may have come with it.
 pub(crate) fn launcher() -> String {
     let launcher = include_str!("launch.py").replace("# FILE SYSTEMS\n", include_str!("s3_files.py"));
-    launcher.replace("# DASHBOARDS\n", include_str!("dashboards.py"))
+    let launcher = launcher.replace("# DASHBOARDS\n", include_str!("dashboards.py"));
+    launcher.replace("# SAVED QUERIES\n", include_str!("saved_queries.py"))
 }
 
 #[cfg(test)]
 mod tests {
     #[test]
     fn each_file_is_in_the_launcher_once() {
-        for class in ["class FileSystems", "class Dashboards"] {
+        for class in ["class FileSystems", "class Dashboards", "class SavedQueries"] {
             assert_eq!(super::launcher().matches(class).count(), 1, "{class}");
         }
     }
