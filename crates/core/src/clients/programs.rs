@@ -223,13 +223,22 @@ impl std::fmt::Display for Range<'_> {
 
 /// The versions of the table that a policy would shut out; with `earlier` only those that this one admits.
 pub fn shut_out(policy: &Policy, earlier: Option<&Policy>) -> Vec<Range<'static>> {
+    let is_out = |version: &Version, policy: &Policy| !version.offer.lacks(policy).is_empty();
+    ranges(|version| is_out(version, policy) && !earlier.is_some_and(|earlier| is_out(version, earlier)))
+}
+
+/// The versions whose list of these algorithms is exactly this: who a client may be that did not say its name.
+pub fn like(part: Part, offered: &[String]) -> Vec<Range<'static>> {
+    ranges(|version| version.offer.of(part) == offered)
+}
+
+/// The versions of the table that are so.
+fn ranges(is_so: impl Fn(&Version) -> bool) -> Vec<Range<'static>> {
     let mut found: Vec<Range<'static>> = Vec::new();
     for program in all() {
         let mut is_open = false;
         for (at, version) in program.versions.iter().enumerate() {
-            let is_out = |policy: &Policy| !version.offer.lacks(policy).is_empty();
-            let is_out = is_out(policy) && !earlier.is_some_and(is_out);
-            match (is_out, is_open, found.last_mut()) {
+            match (is_so(version), is_open, found.last_mut()) {
                 (false, true, Some(range)) => range.before = Some(&version.from),
                 (true, false, _) => {
                     let from = (at > 0).then_some(version.from.as_str());
@@ -238,18 +247,6 @@ pub fn shut_out(policy: &Policy, earlier: Option<&Policy>) -> Vec<Range<'static>
                 _ => continue,
             }
             is_open = !is_open;
-        }
-    }
-    found
-}
-
-/// The programs whose list of these algorithms is exactly this: who a client may be that did not say its name.
-pub fn like(part: Part, offered: &[String]) -> Vec<Client> {
-    let mut found: Vec<Client> = Vec::new();
-    for program in all() {
-        let same = program.versions.iter().filter(|version| version.offer.of(part) == offered);
-        if let Some(first) = same.into_iter().next() {
-            found.push(Client { name: program.name.clone(), version: Some(first.from.clone()) });
         }
     }
     found
