@@ -287,8 +287,8 @@ pub(super) struct Dns {
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Server {
-    /// Default `TransferSecurityPolicy-2025-03`. Old clients may need an older one. A policy that this sftpctl does not
-    /// know yet is passed on, with a warning.
+    /// Default `TransferSecurityPolicy-2025-03`. Old clients may need an older one: `sftpctl clients` shows whether
+    /// customers have them. A policy that this sftpctl does not know yet is passed on, with a warning.
     #[schemars(with = "Option<String>")]
     pub(super) security_policy: Option<Spanned<String>>,
     /// Name of an existing role for Transfer's legacy logs, instead of structured logs.
