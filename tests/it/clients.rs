@@ -131,9 +131,9 @@ fn installed_ssh_offers_what_the_table_says() {
     let version = shown(&Command::new("ssh").arg("-V").output().unwrap());
     let number: f64 = version.split("OpenSSH_").nth(1).unwrap().split('p').next().unwrap().parse().unwrap();
     let all = lines(&ok(&command(dir.path(), &["--policies", "--output", "json"]).output().unwrap()));
-    let known = all.iter().filter(|line| line["program"] == "OpenSSH");
+    let mut known = all.iter().filter(|line| line["program"] == "OpenSSH");
     let from = |line: &&Value| line["from"].as_str().unwrap().parse::<f64>().unwrap() <= number;
-    let known = known.filter(from).next_back().unwrap();
+    let known = known.rfind(from).unwrap();
     let output = Command::new("ssh").args(["-G", "-F", "none", "example.com"]).output().unwrap();
     let said = ok(&output);
     let words = [("kexalgorithms", "kex"), ("ciphers", "ciphers"), ("macs", "macs"), ("hostkeyalgorithms", "hostKeys")];

@@ -101,10 +101,9 @@ fn installed_curl_is_shut_out_if_the_table_says_so() {
             (end["logIns"].as_u64().unwrap() + end["mismatches"].as_u64().unwrap() > 0).then_some(lines)
         });
         let tables = clients(&site, &["--policies"]);
-        let known = of(&tables, "known-client").into_iter().filter(|line| line["program"] == program);
+        let mut known = of(&tables, "known-client").into_iter().filter(|line| line["program"] == program);
         let numbers = |text: &str| text.split('.').map(|part| part.parse::<u64>().unwrap()).collect::<Vec<_>>();
-        let known =
-            known.filter(|line| numbers(line["from"].as_str().unwrap()) <= numbers(library)).next_back().unwrap();
+        let known = known.rfind(|line| numbers(line["from"].as_str().unwrap()) <= numbers(library)).unwrap();
         let shut = known["shutOutBy"].as_array().unwrap().iter();
         let whole = format!("TransferSecurityPolicy-{name}");
         let expected = shut.into_iter().any(|policy| policy["policy"] == whole.as_str());
