@@ -139,6 +139,11 @@ impl AwsArgs {
         self.local || self.endpoint_url.is_some()
     }
 
+    /// Whether an environment is named, by its name or by its file.
+    pub(crate) fn names_an_environment(&self) -> bool {
+        self.file.env.is_some() || self.file.env_file.is_some()
+    }
+
     /// Loads the environment, and connects to AWS as its account, for a command with these permissions.
     pub(crate) async fn connect(
         &self,

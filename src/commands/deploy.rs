@@ -10,8 +10,9 @@ use super::{login_checks, saved_plan_file};
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::report::plan_view::{self, PlanView};
-use crate::report::{Printer, cost, hints, streams, summary};
+use crate::report::{Printer, clients, cost, hints, streams, summary};
 use sftpctl_core::check::{Report, Status};
+use sftpctl_core::clients::change::policy_changes;
 use sftpctl_core::kind::NodeId;
 use sftpctl_core::model::{Action, Actual};
 use sftpctl_core::plan::model::{Plan, Step};
@@ -84,7 +85,11 @@ async fn deploy(
         return record_and_check_again(args, run, (&plan, &left_out), &observed.actual, printer).await;
     }
     let change = counting.change(&run.environment, &plan, &left_out)?;
-    printer.text(|| cost::change(&change));
+    printer.text(|| {
+        let mut text = clients::policy_changes(&policy_changes(&plan), &plan.environment, streams::width());
+        text.extend(cost::change(&change));
+        text
+    });
     counting.check(&change)?;
     if run.is_first_deployment(&observed.actual) {
         check_before(args, run).await?;

@@ -84,7 +84,7 @@ fn of_command(path: &str) -> Option<&'static [Exit]> {
         "users show" => &[Ok, Failed, Usage, Refused, Partly],
         "users silent" => &[Ok, Failed, Usage, Refused, Partly],
         "logs" => &[Ok, Failed, Usage, Refused, Partly, Interrupted],
-        "who" => &[Ok, Failed, Usage, Refused, Partly],
+        "who" | "clients" => &[Ok, Failed, Usage, Refused, Partly],
         "users audit" => &[Ok, Failed, Usage, Refused, Changes],
         "users sync" => &[Ok, Failed, Usage, Refused, Changes, Locked, Partly, Interrupted],
         "users import" => &[Ok, Failed, Usage, Refused, Locked, Partly, Interrupted],

@@ -1,6 +1,7 @@
 //! The command line: one file per command, one folder per noun with verbs.
 
 mod args;
+mod clients;
 mod completions;
 mod connect_info;
 mod cost;
@@ -119,6 +120,8 @@ enum Command {
     Logs(logs::Args),
     /// Show who was the last to write, delete or rename a file
     Who(who::Args),
+    /// Show which clients customers use, and whom each security policy would shut out
+    Clients(clients::Args),
     /// Try a customer's log-in, and name the cause if it is refused
     TestLogin(test_login::Args),
     /// Show what a customer needs to connect
@@ -195,6 +198,7 @@ pub async fn run(cli: Cli) -> Exit {
         Command::Homes(args) => homes::run(*args, printer).await,
         Command::Mounts(args) => mounts::run(args, printer).await,
         Command::Logs(args) => logs::run(args, printer).await,
+        Command::Clients(args) => clients::run(args, printer).await,
         Command::Who(args) => who::run(args, printer).await,
         Command::TestLogin(args) => test_login::run(args, printer).await,
         Command::ConnectInfo(args) => connect_info::run(args, printer).await,

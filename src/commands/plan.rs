@@ -10,7 +10,8 @@ use crate::error::CliError;
 use crate::exit::Exit;
 use crate::report::format::Format;
 use crate::report::plan_view::{self, PlanView};
-use crate::report::{Printer, cost, graph, markdown, streams};
+use crate::report::{Printer, clients, cost, graph, markdown, streams};
+use sftpctl_core::clients::change::policy_changes;
 use sftpctl_core::plan::model::Plan;
 use sftpctl_core::shown::Text;
 use sftpctl_engine::run::Planned;
@@ -46,19 +47,23 @@ pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> 
     let observed = run.observe().await;
     let Planned { plan, left_out, .. } = run.plan(&observed)?;
     let change = counting.change(&run.environment, &plan, &left_out)?;
+    let policies = policy_changes(&plan);
     let moved = plan_view::moved(&run.environment);
     let moves = plan_view::moved_lines(&moved);
-    let view = cost::PlanView { plan: PlanView { plan: &plan, left_out: &left_out, moved }, cost: &change };
+    let plan_view = PlanView { plan: &plan, left_out: &left_out, moved };
+    let view = cost::PlanView { plan: plan_view, cost: &change, security_policies: &policies };
     printer.emit("plan/1", &view, || match printer.format() {
         Format::Dot => graph::dot(&plan),
         Format::Mermaid => graph::mermaid(&plan),
         Format::Markdown => {
+            let policies = clients::policy_changes_markdown(&policies, &plan.environment);
             let text = with_moves(markdown::render(&plan, &left_out), moves);
-            with_cost(text, &plan, || cost::change_markdown(&change))
+            with_ends(text, &plan, || [policies, cost::change_markdown(&change)])
         }
         _ => {
+            let policies = clients::policy_changes(&policies, &plan.environment, streams::width());
             let text = with_moves(plan_view::render(&plan, &left_out, streams::width()), moves);
-            with_cost(text, &plan, || cost::change(&change))
+            with_ends(text, &plan, || [policies, cost::change(&change)])
         }
     });
     counting.check(&change)?;
@@ -77,10 +82,10 @@ fn with_moves(mut text: Text, moves: Text) -> Text {
     text
 }
 
-/// A plan that has steps ends with what it changes of the costs.
-fn with_cost(mut text: Text, plan: &Plan, cost: impl FnOnce() -> Text) -> Text {
+/// A plan that has steps ends with whom it shuts out, and what it changes of the costs.
+fn with_ends(mut text: Text, plan: &Plan, ends: impl FnOnce() -> [Text; 2]) -> Text {
     if !plan.is_empty() {
-        text.extend(cost());
+        ends().into_iter().for_each(|end| text.extend(end));
     }
     text
 }

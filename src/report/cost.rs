@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
+use sftpctl_core::clients::change::PolicyChange;
 use sftpctl_core::cost::bill::{Amount, Bill, Line};
 use sftpctl_core::cost::change::CostChange;
 use sftpctl_core::cost::money::{Quantity, Usd};
@@ -52,10 +53,14 @@ impl<'a> CostView<'a> {
 
 /// A plan with what it costs, as `plan/1`.
 #[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct PlanView<'a> {
     #[serde(flatten)]
     pub plan: plan_view::PlanView<'a>,
     pub cost: &'a CostChange,
+    /// Security policies that servers get, and whom they shut out.
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    pub security_policies: &'a [PolicyChange],
 }
 
 fn published(bill: &Bill) -> Option<(String, String)> {
@@ -398,6 +403,7 @@ pub fn refusal(cost: &CostChange, limit: Usd) -> String {
 mod tests {
     use super::*;
     use sftp_authorizer::Refusal;
+    use sftpctl_core::clients::change::PolicyChange;
     use sftpctl_core::cost::bill::REFUSAL_REASONS;
     use sftpctl_core::cost::inventory::Inventory;
     use sftpctl_core::cost::old_way::{INPUTS, OldWay};

@@ -22,7 +22,7 @@ static TARGET: RwLock<Option<Target>> = RwLock::new(None);
 /// Commands that occur in hints without arguments.
 const BARE: [&str; 6] = ["state rebuild", "lock break", "lock show", "status", "deploy", "drift"];
 /// Commands without the option `--state`.
-const STATELESS: [&str; 6] = ["users", "history", "pull", "test-login", "verify", "connect-info"];
+const STATELESS: [&str; 7] = ["users", "history", "pull", "test-login", "verify", "connect-info", "clients"];
 
 /// Sets the target for all later hints, unless there is one.
 pub fn set(target: Target) {

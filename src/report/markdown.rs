@@ -152,7 +152,7 @@ fn apart(out: &mut String, letter: char) {
 }
 
 /// Text as code: an HTML element, because a backtick or a bar in the text would end Markdown's code.
-fn code(text: &str) -> String {
+pub(super) fn code(text: &str) -> String {
     format!("<code>{}</code>", cell(text))
 }
 

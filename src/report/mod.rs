@@ -4,6 +4,7 @@
 pub mod account;
 pub mod aliases;
 pub mod annotations;
+pub mod clients;
 pub mod connect;
 pub mod cost;
 pub mod cost_page;

@@ -40,4 +40,34 @@ def remove(region, group):
     client(region).delete_log_group(logGroupName=group)
 
 
-{"lines": lines, "write": write, "remove": remove}[COMMAND](*sys.argv[3:])
+def queries(region):
+    """Prints each saved query as JSON."""
+    for query in client(region).describe_query_definitions()["queryDefinitions"]:
+        print(json.dumps(query))
+
+
+def saved(region, end):
+    """The saved query whose name ends so."""
+    found = client(region).describe_query_definitions()["queryDefinitions"]
+    return next(query for query in found if query["name"].endswith(end))
+
+
+def meddle(region, end):
+    """Changes a saved query, as a person would in the console."""
+    query = saved(region, end)
+    client(region).put_query_definition(
+        queryDefinitionId=query["queryDefinitionId"], name=query["name"], queryString="fields @message",
+        logGroupNames=query["logGroupNames"])
+
+
+def unsave(region, end):
+    client(region).delete_query_definition(queryDefinitionId=saved(region, end)["queryDefinitionId"])
+
+
+def own(region, name):
+    """Saves a query of somebody else."""
+    client(region).put_query_definition(name=name, queryString="fields @message")
+
+
+COMMANDS = {"lines": lines, "write": write, "remove": remove, "queries": queries, "meddle": meddle, "unsave": unsave, "own": own}
+COMMANDS[COMMAND](*sys.argv[3:])

@@ -7,6 +7,9 @@ const MOST: usize = 200;
 /// Log-ins.
 pub const LOG_INS: &str = r#"{ $.activity-type = "CONNECTED" }"#;
 
+/// Log-ins, and connections without a common algorithm.
+pub const CLIENTS: &str = r#"{ ($.activity-type = "CONNECTED") || ($.activity-type = "KEX_FAILURE") }"#;
+
 /// What went wrong, and the log-ins, which say whose session it is.
 pub const FAILURES: &str = concat!(
     r#"{ ($.activity-type = "CONNECTED") || ($.activity-type = "AUTH_FAILURE") || ($.activity-type = "ERROR") || "#,

@@ -61,7 +61,9 @@ pub use iam::{Iam, NewRole, RoleFacts};
 pub use items::{Write, Written};
 pub use lambda::{FunctionFacts, FunctionSettings, Invocation, Lambda};
 pub use limits::{AccountConcurrency, Introduction, ServiceQuotas, ZoneFacts, ZoneUse};
-pub use logs::{GroupFacts, LogLine, LogPage, Logs, MetricDimension, MetricFacts, MetricFilterFacts};
+pub use logs::{
+    GroupFacts, LogLine, LogPage, Logs, MetricDimension, MetricFacts, MetricFilterFacts, QueryParameterFacts, SavedQueryFacts,
+};
 pub use metrics::{MetricSpan, Series};
 pub use network::{Network, NetworkError};
 pub use objects::{Download, ObjectFacts, ObjectPage, PRECONDITION_FAILED, Upload};

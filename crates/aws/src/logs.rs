@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use aws_sdk_cloudwatchlogs::types::MetricTransformation;
+use aws_sdk_cloudwatchlogs::types::{MetricTransformation, QueryDefinition, QueryParameter};
 use serde::Serialize;
 
 use super::error::{Call as _, OrMissing as _};
@@ -50,6 +50,32 @@ pub struct MetricFilterFacts {
     /// Selects the lines to count.
     pub filter_pattern: String,
     pub metric_transformations: Vec<MetricFacts>,
+}
+
+/// A saved query of CloudWatch Logs Insights, under the names that templates use.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct SavedQueryFacts {
+    /// What identifies it in its region.
+    #[serde(skip_serializing)]
+    pub id: String,
+    /// With a folder, if it has a slash.
+    pub name: String,
+    pub query_string: String,
+    pub log_group_names: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub parameters: Vec<QueryParameterFacts>,
+}
+
+/// A word that a saved query leaves open.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct QueryParameterFacts {
+    pub name: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub default_value: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
 }
 
 /// The metric of a filter.
@@ -173,6 +199,21 @@ impl Logs {
         call.or_missing(&["ResourceNotFound"]).map(drop)
     }
 
+    /// The saved queries whose names begin with `prefix`; all without one.
+    pub async fn saved_queries(&self, prefix: Option<&str>) -> Result<Vec<SavedQueryFacts>, AwsError> {
+        let (mut found, mut token) = (Vec::new(), None);
+        loop {
+            let call = self.0.describe_query_definitions().set_next_token(token);
+            let call = call.set_query_definition_name_prefix(prefix.map(str::to_owned));
+            let page = call.send().await.call("logs:DescribeQueryDefinitions", prefix.unwrap_or_default())?;
+            found.extend(page.query_definitions().iter().map(saved_query));
+            token = page.next_token().map(str::to_owned);
+            if token.is_none() {
+                return Ok(found);
+            }
+        }
+    }
+
     /// The metric filters of a group; empty without the group.
     pub async fn metric_filters(&self, group: &str) -> Result<Vec<MetricFilterFacts>, AwsError> {
         let mut found = Vec::new();
@@ -188,6 +229,22 @@ impl Logs {
             }));
         }
         Ok(found)
+    }
+}
+
+fn saved_query(from: &QueryDefinition) -> SavedQueryFacts {
+    let text = |text: Option<&str>| text.unwrap_or_default().to_owned();
+    let parameter = |from: &QueryParameter| QueryParameterFacts {
+        name: from.name().to_owned(),
+        default_value: from.default_value().map(str::to_owned),
+        description: from.description().map(str::to_owned),
+    };
+    SavedQueryFacts {
+        id: text(from.query_definition_id()),
+        name: text(from.name()),
+        query_string: text(from.query_string()),
+        log_group_names: from.log_group_names().to_vec(),
+        parameters: from.parameters().iter().map(parameter).collect(),
     }
 }
 

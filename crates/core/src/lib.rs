@@ -6,6 +6,7 @@
 
 pub mod aliases;
 pub mod check;
+pub mod clients;
 pub mod cost;
 pub mod dashboard;
 pub mod events;

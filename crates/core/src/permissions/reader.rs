@@ -47,8 +47,12 @@ pub(super) const ROLE: [&str; 4] =
 pub(super) const LOG_GROUP: [&str; 3] =
     ["logs:DescribeMetricFilters", "logs:GetDataProtectionPolicy", "logs:ListTagsForResource"];
 /// Reads of log groups that have no resource type.
-pub(super) const LOGS: [&str; 3] =
-    ["logs:DescribeIndexPolicies", "logs:DescribeLogGroups", "logs:DescribeResourcePolicies"];
+pub(super) const LOGS: [&str; 4] = [
+    "logs:DescribeIndexPolicies",
+    "logs:DescribeLogGroups",
+    "logs:DescribeQueryDefinitions",
+    "logs:DescribeResourcePolicies",
+];
 
 pub(super) const TABLE: [&str; 7] = [
     "dynamodb:DescribeContinuousBackups",

@@ -8,8 +8,7 @@ use super::reader::{BUCKET, FUNCTION, LOG_GROUP, LOGS, QUEUE, ROLE, RULE, TABLE,
 use super::statement::{allow, allow_all, allow_if, service_linked_roles};
 
 pub(super) fn statements(arns: &Arns<'_>) -> Vec<Value> {
-    let mut all = vec![allow_all("ReadLogs", &LOGS)];
-    all.extend(buckets(arns));
+    let mut all = buckets(arns);
     all.extend(roles(arns));
     all.extend(functions(arns));
     all.extend(api(arns));
@@ -120,9 +119,18 @@ fn logs(arns: &Arns<'_>) -> [Value; 4] {
         "logs:TagResource",
         "logs:UntagResource",
     ]);
+    // IAM has no resource for these. Queries also without `logs.saved_queries`: the deployment after it was left out
+    // deletes them.
+    let mut others = LOGS.to_vec();
+    others.extend([
+        "logs:CreateLogDelivery",
+        "logs:DeleteQueryDefinition",
+        "logs:PutQueryDefinition",
+        "logs:PutResourcePolicy",
+    ]);
     [
         allow("LogGroups", &groups, arns.log_groups()),
-        allow_all("DeliverLogs", &["logs:CreateLogDelivery", "logs:PutResourcePolicy"]),
+        allow_all("Logs", &others),
         allow("ReadAlarms", &["cloudwatch:DescribeAlarms"], [arns.any_alarm()]),
         allow(
             "Alarms",

@@ -53,7 +53,7 @@ const POLICY_CHARACTERS: usize = 100;
 /// the function's environment variables, which share 4 KB (Lambda developer guide, "Lambda quotas").
 const BLOCK_LIST: usize = 3_500;
 /// Resources of a stack besides those for clusters.
-const OTHER_RESOURCES: usize = 30;
+const OTHER_RESOURCES: usize = 36;
 /// Resources for a cluster in the stack of its region, and in each other one that has a server: the bucket and its policy;
 /// with `files.events` also two queues, a policy and three rules, and two rules elsewhere; with `files.history_events` another
 /// queue and its policy.

@@ -117,7 +117,10 @@ pub(super) fn fill(file: File) -> Environment {
         },
         guard: file.guard.map(|setting| guard::fill(setting.value)),
         waf: file.waf.map(|setting| waf::fill(setting.value)),
-        logs: Logs { retention_days: file.logs.retention_days.map_or(90, |days| days.value) },
+        logs: Logs {
+            retention_days: file.logs.retention_days.map_or(90, |days| days.value),
+            saved_queries: file.logs.saved_queries,
+        },
         alarms: Alarms {
             topics: file.alarms.topics.into_iter().map(|(region, topic)| (region, topic.value)).collect(),
             authorizer_errors: file.alarms.authorizer_errors.unwrap_or(1),

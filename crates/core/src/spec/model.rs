@@ -303,6 +303,8 @@ pub struct Authorizer {
 pub struct Logs {
     /// Days; one of the values that CloudWatch Logs allows. Default 90.
     pub retention_days: u32,
+    /// Whether each region has saved queries of CloudWatch Logs Insights. Default false.
+    pub saved_queries: bool,
 }
 
 /// What CloudWatch shows for a price. All default to false.

@@ -308,8 +308,8 @@ pub(super) struct Dns {
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Server {
-    /// Default `TransferSecurityPolicy-2025-03`. Old clients may need an older one. A policy that this sftpctl does not
-    /// know yet is passed on, with a warning.
+    /// Default `TransferSecurityPolicy-2025-03`. Old clients may need an older one: `sftpctl clients` shows whether
+    /// customers have them. A policy that this sftpctl does not know yet is passed on, with a warning.
     #[schemars(with = "Option<String>")]
     pub(super) security_policy: Option<Spanned<String>>,
     /// Name of an existing role for Transfer's legacy logs, instead of structured logs.
@@ -361,6 +361,10 @@ pub(super) struct Logs {
     /// Days; one of the values that CloudWatch Logs takes. Default 90.
     #[schemars(with = "Option<u32>")]
     pub(super) retention_days: Option<Spanned<u32>>,
+    /// Save queries of CloudWatch Logs Insights in each region: refusals, uploads, slow log-ins, clients. They are free
+    /// until they run. Default false: the role that deploys needs `logs:PutQueryDefinition`.
+    #[serde(default)]
+    pub(super) saved_queries: bool,
 }
 
 /// CloudWatch alarms.

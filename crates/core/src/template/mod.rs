@@ -6,6 +6,7 @@
 mod alarms;
 mod events;
 mod guard;
+mod queries;
 mod s3_files;
 mod source;
 mod waf;
@@ -117,6 +118,7 @@ pub fn render(environment: &Environment, region: &str, code: &Code) -> Result<Re
     alarms::repeat(environment, region, resources)?;
     guard::fit(environment, resources)?;
     waf::fit(environment, region, resources)?;
+    queries::fit(environment, resources)?;
     name_deployment(resources)?;
     tag(environment, resources);
     bound(environment, resources);

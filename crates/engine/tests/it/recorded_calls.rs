@@ -249,6 +249,7 @@ async fn logs(aws: &Aws, operation: &str) -> Read {
         "DescribeLogGroups" => shown(logs.group("g").await),
         "ListTagsForResource" => shown(logs.tags("arn").await),
         "DeleteLogGroup" => shown(logs.delete("g").await),
+        "DescribeQueryDefinitions" => shown(logs.saved_queries(None).await),
         "DescribeMetricFilters" => shown(logs.metric_filters("g").await),
         _ => None,
     }

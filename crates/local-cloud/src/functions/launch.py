@@ -15,10 +15,12 @@
 * Stacks may have file systems of Amazon S3 Files (`s3_files.py`).
 * Dashboards belong to no region, have tags, and are checked (`dashboards.py`).
 * Stacks may have web ACLs of AWS WAF, which are checked; the front evaluates them (`waf.py`).
+* Queries of CloudWatch Logs Insights may be saved, by stacks, too (`saved_queries.py`).
 """
 
 import asyncio
 import base64
+import copy
 import errno
 import hashlib
 import hmac
@@ -37,6 +39,7 @@ import struct
 import subprocess
 import sys
 import threading
+import time
 import urllib.parse
 
 import hypercorn.asyncio.run
@@ -343,6 +346,9 @@ class Child(subprocess.Popen):
 # WEB ACLS
 
 
+# SAVED QUERIES
+
+
 def serve(app, log_level):
     """Serves on the socket that the front has bound, as MiniStack's `main` does on a port of its own."""
     listener = int(LISTENER)
@@ -379,7 +385,8 @@ if __name__ == "__main__":
     lambda_runtime.execution_credentials = session
     import ministack.app
     from ministack.core import responses
-    from ministack.services import apigateway_v1, cloudwatch, dynamodb, eventbridge, iam, lambda_svc, s3, s3files, waf
+    from ministack.services import (
+        apigateway_v1, cloudwatch, cloudwatch_logs, dynamodb, eventbridge, iam, lambda_svc, s3, s3files, waf)
     from ministack.services.cloudformation import drift, helpers, provisioners
 
     assert lambda_svc.execution_credentials is session
@@ -401,4 +408,5 @@ if __name__ == "__main__":
     FileSystems(s3files, s3, iam, eventbridge).register(provisioners, drift)
     Dashboards(cloudwatch, responses)
     WebAcls(waf, apigateway_v1, responses).register(provisioners, drift)
+    SavedQueries(cloudwatch_logs, responses).register(provisioners, drift)
     serve(guarded(ministack.app.app), ministack.app.LOG_LEVEL)

@@ -15,14 +15,15 @@ use crate::function_key::Execution;
 pub(crate) fn launcher() -> String {
     let launcher = include_str!("launch.py").replace("# FILE SYSTEMS\n", include_str!("s3_files.py"));
     let launcher = launcher.replace("# DASHBOARDS\n", include_str!("dashboards.py"));
-    launcher.replace("# WEB ACLS\n", include_str!("waf.py"))
+    let launcher = launcher.replace("# WEB ACLS\n", include_str!("waf.py"));
+    launcher.replace("# SAVED QUERIES\n", include_str!("saved_queries.py"))
 }
 
 #[cfg(test)]
 mod tests {
     #[test]
     fn each_file_is_in_the_launcher_once() {
-        for class in ["class FileSystems", "class Dashboards", "class WebAcls"] {
+        for class in ["class FileSystems", "class Dashboards", "class WebAcls", "class SavedQueries"] {
             assert_eq!(super::launcher().matches(class).count(), 1, "{class}");
         }
     }

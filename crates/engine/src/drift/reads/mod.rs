@@ -10,6 +10,7 @@ mod api;
 mod functions;
 mod metric_filters;
 mod roles;
+mod saved_queries;
 
 use std::collections::BTreeSet;
 
@@ -50,7 +51,7 @@ pub struct Reader {
     read: Read,
 }
 
-const READERS: [Reader; 10] = [
+const READERS: [Reader; 11] = [
     Reader { kind: "AWS::ApiGateway::Deployment", always: false, read: |a, r, w| Box::pin(api::deployments(a, r, w)) },
     // A log-in depends on it.
     Reader { kind: "AWS::ApiGateway::Method", always: true, read: |a, r, w| Box::pin(api::methods(a, r, w)) },
@@ -66,6 +67,11 @@ const READERS: [Reader; 10] = [
     // Nor for changed code.
     Reader { kind: "AWS::Lambda::Function", always: true, read: |a, r, w| Box::pin(functions::read(a, r, w)) },
     Reader { kind: "AWS::Logs::MetricFilter", always: false, read: |a, r, w| Box::pin(metric_filters::read(a, r, w)) },
+    Reader {
+        kind: "AWS::Logs::QueryDefinition",
+        always: false,
+        read: |a, r, w| Box::pin(saved_queries::read(a, r, w)),
+    },
 ];
 
 /// The reader of a type; `None` if only CloudFormation checks it.
