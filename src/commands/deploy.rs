@@ -12,6 +12,7 @@ use crate::exit::Exit;
 use crate::report::{Printer, cost, plan_view, streams, summary};
 use sftpctl_core::check::{Report, Status};
 use sftpctl_core::model::{Action, Actual};
+use sftpctl_core::outage;
 use sftpctl_core::plan::model::Plan;
 use sftpctl_core::plan::saved::{self, Earlier};
 use sftpctl_engine::execute::executor::Task;
@@ -39,7 +40,7 @@ pub(super) struct Args {
     /// Follow this saved plan exactly, or do nothing
     #[arg(long, value_name = "FILE")]
     plan: Option<PathBuf>,
-    /// The environment's name, to confirm deletions in production
+    /// The environment's name, to confirm deletions and outages in production
     #[arg(long, value_name = "NAME")]
     confirm: Option<String>,
     /// Skip the canary log-in after the deployment
@@ -149,13 +150,23 @@ async fn record_and_check_again(
     verify(args, run, run.unverified(), is_fresh, printer).await
 }
 
-/// Asks for confirmation. In production, deletions require the environment's name unless they are in a saved plan: a
-/// plan was reviewed, while an environment file that a pipeline deploys by itself may have an error.
+/// Asks for confirmation. In production, deletions and outages require the environment's name unless they are in a
+/// saved plan: a plan was reviewed, while an environment file that a pipeline deploys by itself may have an error.
 async fn confirm_plan(args: &Args, run: &Run, plan: &Plan) -> Result<(), CliError> {
     let name = &run.environment.name;
     let deletes = plan.steps.iter().any(|step| step.change.action == Action::Delete);
-    if run.environment.production && deletes && args.plan.is_none() {
-        confirm_by_name(name, args.confirm.as_deref(), "delete what is no longer in the environment file").await
+    let outages = outage::regions(plan).join(", ");
+    let grave = match (deletes, outages.as_str()) {
+        (false, "") => None,
+        (true, "") => Some("delete what is no longer in the environment file".to_owned()),
+        (false, regions) => Some(format!("stop the servers of {regions} for some minutes")),
+        (true, regions) => Some(format!(
+            "delete what is no longer in the environment file, and stop the servers of {regions} for some minutes"
+        )),
+    };
+    let grave = grave.filter(|_| run.environment.production && args.plan.is_none());
+    if let Some(grave) = grave {
+        confirm_by_name(name, args.confirm.as_deref(), &grave).await
     } else if args.yes.yes {
         Ok(())
     } else {

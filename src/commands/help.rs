@@ -70,6 +70,7 @@ fn of_command(path: &str) -> Option<&'static [Exit]> {
         | "policy pre-warm"
         | "policy logs"
         | "policy s3-files"
+        | "policy addresses"
         | "policy state" => &[Ok, Usage],
         "plan" | "drift" => &[Ok, Failed, Usage, Refused, Changes],
         "status" | "verify" | "test-login" | "connect-info" | "state list" | "state show" => {

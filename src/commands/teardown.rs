@@ -16,7 +16,8 @@ use sftpctl_engine::run::Run;
     sftpctl teardown --env 99 --yes --delete-data\n  \
     sftpctl teardown --env prod --confirm prod\n  \
     sftpctl teardown --env 99 --orphans\n\n\
-    Without --delete-data, buckets with files and the table are kept, and the next deploy uses them again.")]
+    Without --delete-data, buckets with files and the table are kept, and the next deploy uses them again. So are fixed \
+    addresses without --release-addresses; each costs $3.65 a month.")]
 pub(super) struct Args {
     #[command(flatten)]
     env: EnvArgs,
@@ -27,6 +28,9 @@ pub(super) struct Args {
     /// Also delete customers' files, with all versions, and the accounts
     #[arg(long)]
     delete_data: bool,
+    /// Also release the fixed addresses, which customers' firewalls know and nobody gets back
+    #[arg(long)]
+    release_addresses: bool,
     /// Delete what `drift` lists as orphans, and nothing else
     #[arg(long)]
     orphans: bool,
@@ -52,7 +56,7 @@ pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> 
 }
 
 async fn teardown(args: &Args, run: &mut Run, printer: Printer) -> Result<Exit, CliError> {
-    let options = RemovalOptions { delete_data: args.delete_data };
+    let options = RemovalOptions { delete_data: args.delete_data, release_addresses: args.release_addresses };
     let first = run.observe().await;
     match args.orphans {
         true => run.take_down_orphans(&first, &args.also_regions).await?,

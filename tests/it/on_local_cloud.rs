@@ -1,5 +1,6 @@
 //! The program end to end: real processes, third-party clients, and an AWS on this machine.
 
+mod addresses;
 mod aliases;
 mod assumed_role;
 mod changed_answers;

@@ -128,6 +128,9 @@ const LOG_DELIVERY: [&str; 8] = [
 fn calls_by_other_services_are_allowed() {
     assert_eq!(missing(REPLICAS, &["deployer"]), Vec::<&str>::new());
     assert_eq!(missing(["dynamodb:DeleteTable", "dynamodb:DeleteTableReplica"], &["teardown"]), Vec::<&str>::new());
+    let of_servers = handlers("AWS::Transfer::Server");
+    let network = of_servers.iter().map(String::as_str).filter(|action| action.starts_with("ec2:"));
+    assert_eq!(missing(network, &["reader", "addresses"]), Vec::<&str>::new());
     assert_eq!(missing(LOG_DELIVERY, &["reader", "deployer"]), Vec::<&str>::new());
 }
 
@@ -195,7 +198,7 @@ fn every_call_is_allowed_without_wildcard_actions() {
 /// What a deployer may do who also deletes the environment, with these settings.
 fn allowed_with(more: &str) -> BTreeSet<String> {
     let policies = policies(more);
-    let names = ["reader", "deployer", "teardown", "state"];
+    let names = ["reader", "deployer", "addresses", "teardown", "state"];
     let statements = names.iter().flat_map(|name| statements(&policies[*name]));
     statements.flat_map(|statement| list(&statement["Action"])).map(str::to_owned).collect()
 }
@@ -263,8 +266,19 @@ fn run(arguments: &[&str]) -> Output {
 fn command_prints_the_documents_and_their_risks() {
     let expected = policies("");
     for name in [
-        "deployer", "stack", "s3-files", "reader", "teardown", "users", "guard", "history", "restore", "agent",
-        "mount", "state",
+        "deployer",
+        "addresses",
+        "stack",
+        "s3-files",
+        "reader",
+        "teardown",
+        "users",
+        "guard",
+        "history",
+        "restore",
+        "agent",
+        "mount",
+        "state",
     ] {
         let output = run(&[name, "--zone-id", "Z0123456789ABCDEFGHIJ", "--state", "s3://company-sftpctl/state"]);
         let printed: Value = serde_json::from_str(&succeeded(name, &output)).unwrap();
@@ -273,7 +287,11 @@ fn command_prints_the_documents_and_their_risks() {
         let escalates = warnings.contains("gain every permission of the account");
         assert_eq!(escalates, ["deployer", "stack"].contains(&name), "{name}: {warnings}");
         let needs_stack = warnings.contains("`sftpctl policy stack --env 99`");
-        assert_eq!(needs_stack, ["deployer", "s3-files", "teardown"].contains(&name), "{name}: {warnings}");
+        assert_eq!(
+            needs_stack,
+            ["deployer", "addresses", "s3-files", "teardown"].contains(&name),
+            "{name}: {warnings}"
+        );
     }
 }
 

@@ -5,6 +5,7 @@
 //! AWS STS quotas"), and a region or cluster that is added needs no new policy. Resource types and condition keys are
 //! those of AWS's Service Authorization Reference; a test compares them.
 
+mod addresses;
 mod agent;
 mod aliases;
 mod arns;
@@ -44,6 +45,8 @@ pub enum Policy {
     Stack,
     /// The calls of CloudFormation for file systems of Amazon S3 Files; in addition to [`Self::Stack`].
     S3Files,
+    /// Servers in VPCs, with fixed addresses; in addition to [`Self::Deployer`].
+    Addresses,
     /// Plans, and looks for drift; changes nothing.
     Reader,
     /// Deletes the environment, with its data; in addition to those of a deployment.
@@ -85,6 +88,7 @@ impl std::fmt::Display for Policy {
             Self::Deployer => "deployer",
             Self::Stack => "stack",
             Self::S3Files => "s3-files",
+            Self::Addresses => "addresses",
             Self::Reader => "reader",
             Self::Teardown => "teardown",
             Self::Users => "users",
@@ -106,10 +110,11 @@ impl std::fmt::Display for Policy {
 }
 
 impl Policy {
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::Deployer,
         Self::Stack,
         Self::S3Files,
+        Self::Addresses,
         Self::Reader,
         Self::Teardown,
         Self::Users,
@@ -146,6 +151,7 @@ pub fn document(policy: Policy, site: Site<'_>) -> Option<Value> {
         Policy::Deployer => deployer::statements(&arns, site),
         Policy::Stack => stack::statements(&arns),
         Policy::S3Files => s3_files::statements(&arns),
+        Policy::Addresses => addresses::statements(&arns),
         Policy::Reader => reader::statements(&arns, site),
         Policy::Teardown => teardown::statements(&arns),
         Policy::Users => users::statements(&arns),
@@ -180,6 +186,7 @@ fn fitted(mut document: Value) -> Value {
 pub fn companions(policy: Policy, site: Site<'_>) -> Vec<Policy> {
     let in_bucket = matches!(site.state, Some(StatePlace::Bucket { .. }));
     let has_own_role = site.environment.stack_role.is_some();
+    let has_addresses = site.environment.regions.values().any(|region| region.vpc_endpoint().is_some());
     let has_file_systems = !site.environment.s3_files.is_empty();
     let deploys = [
         (Policy::Reader, true),
@@ -187,6 +194,7 @@ pub fn companions(policy: Policy, site: Site<'_>) -> Vec<Policy> {
         // Without a role of its own, CloudFormation uses the deployer's permissions.
         (Policy::Stack, !has_own_role),
         (Policy::S3Files, !has_own_role && has_file_systems),
+        (Policy::Addresses, has_addresses),
         (Policy::State, in_bucket),
     ];
     if policy == Policy::TableImport {
@@ -197,7 +205,7 @@ pub fn companions(policy: Policy, site: Site<'_>) -> Vec<Policy> {
     }
     let needed = deploys.into_iter().filter(|(other, needed)| *needed && *other != policy).map(|(other, _)| other);
     match policy {
-        Policy::Deployer | Policy::Teardown => needed.collect(),
+        Policy::Deployer | Policy::Addresses | Policy::Teardown => needed.collect(),
         Policy::Stack | Policy::S3Files if !has_own_role => needed.collect(),
         Policy::Stack if has_file_systems => vec![Policy::S3Files],
         Policy::S3Files => vec![Policy::Stack],

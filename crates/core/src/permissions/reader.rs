@@ -130,6 +130,13 @@ fn account(arns: &Arns<'_>) -> Vec<Value> {
     if arns.0.dns.is_some() {
         actions.push("route53:ListHostedZonesByName");
     }
+    // The addresses of servers, and their endpoints in VPCs. `doctor` also reads the network that they are in.
+    actions.extend([
+        "ec2:DescribeAddresses",
+        "ec2:DescribeSecurityGroups",
+        "ec2:DescribeSubnets",
+        "ec2:DescribeVpcEndpoints",
+    ]);
     // What Transfer Family calls with the caller's permissions for structured logs.
     actions.extend(["logs:GetLogDelivery", "logs:ListLogDeliveries"]);
     actions.extend(["s3:ListAllMyBuckets", "sts:GetCallerIdentity", "transfer:ListServers"]);

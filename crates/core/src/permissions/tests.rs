@@ -22,7 +22,7 @@ fn large(more: &str) -> Environment {
     large.names.code_bucket_prefix = "a-long-prefix-of-code-buckets".into();
     large.table.name = "dydb-a-name-of-twenty-chr-uploads".into();
     large.server.logging_role = Some("l".repeat(64));
-    let regions = (0..20).map(|n| (format!("ap-southeast-{n}"), Region { server: true, assume_role: None }));
+    let regions = (0..20).map(|n| (format!("ap-southeast-{n}"), Region { server: true, ..Region::default() }));
     large.regions = regions.collect();
     let cluster = |n: usize| (format!("family{}-{}", n / 5, n % 5), Cluster { region: "ap-southeast-1".into() });
     large.clusters = (0..100).map(cluster).collect();

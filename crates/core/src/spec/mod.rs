@@ -3,6 +3,7 @@
 pub mod assume_role;
 mod checks;
 mod defaults;
+pub mod endpoint;
 pub mod guard;
 pub mod ignore;
 pub mod model;
