@@ -1,4 +1,4 @@
-"""Endpoints in VPCs and their addresses, by botocore alone. Usage: addresses.py ENDPOINT rules|group|show|disown|own|bare"""
+"""Endpoints in VPCs and their addresses, by botocore alone. Usage: addresses.py ENDPOINT rules|group|show|open|disown|own|bare"""
 
 import json
 import sys
@@ -137,11 +137,22 @@ def show():
         endpoint = EC2.describe_vpc_endpoints(VpcEndpointIds=[details["VpcEndpointId"]])["VpcEndpoints"][0]
         groups = sorted(group["GroupId"] for group in endpoint["Groups"])
     allocated = EC2.describe_addresses()["Addresses"]
+    owned = EC2.describe_security_groups(Filters=[{"Name": "tag:sftpctl:environment", "Values": ["99"]}])["SecurityGroups"]
+    rules = [rule for group in owned for rule in group["IpPermissions"] if rule.get("FromPort") == rule.get("ToPort") == 22]
     print(json.dumps({
         "id": found.get("ServerId"), "state": found.get("State"), "type": found.get("EndpointType"), "groups": groups,
         "subnets": sorted(details.get("SubnetIds", [])), "used": sorted(details.get("AddressAllocationIds", [])),
+        "owned": sorted(group["GroupId"] for group in owned),
+        "admitted": sorted(one["CidrIp"] for rule in rules for one in rule["IpRanges"]),
         "allocated": sorted(a["AllocationId"] for a in allocated), "ips": sorted(a["PublicIp"] for a in allocated),
     }))
+
+
+def open_all():
+    """Opens the environment's group to everything, as somebody may by hand."""
+    owned = EC2.describe_security_groups(Filters=[{"Name": "tag:sftpctl:environment", "Values": ["99"]}])["SecurityGroups"]
+    EC2.authorize_security_group_ingress(
+        GroupId=owned[0]["GroupId"], IpPermissions=[{"IpProtocol": "-1", "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}])
 
 
 def disown():
@@ -164,4 +175,4 @@ def bare():
     TRANSFER.update_server(**update(id, AddressAllocationIds=[]))
 
 
-{"rules": rules, "group": group, "show": show, "disown": disown, "own": own, "bare": bare}[COMMAND](*MORE)
+{"rules": rules, "group": group, "show": show, "open": open_all, "disown": disown, "own": own, "bare": bare}[COMMAND](*MORE)

@@ -37,6 +37,28 @@ pub struct SecurityGroupFacts {
     pub id: String,
     /// `vpc-…`.
     pub vpc: String,
+    /// What it admits from outside.
+    pub admitted: Vec<Admitted>,
+    pub tags: Tags,
+}
+
+/// A rule of a security group for connections from outside.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Admitted {
+    /// `tcp`, or `-1` for all.
+    pub protocol: String,
+    /// The first and the last port; empty for all.
+    pub ports: (String, String),
+    /// A range of addresses, a prefix list, or another group.
+    pub from: String,
+}
+
+impl Admitted {
+    /// A range of addresses that is admitted to SFTP.
+    pub fn sftp(range: &str) -> Self {
+        let port = "22".to_owned();
+        Self { protocol: "tcp".to_owned(), ports: (port.clone(), port), from: range.to_owned() }
+    }
 }
 
 /// A VPC endpoint.
@@ -63,14 +85,7 @@ impl Ec2 {
     /// # Errors
     /// AWS's.
     pub async fn addresses_with(&self, tags: &Tags) -> Result<Vec<AddressFacts>, AwsError> {
-        let filters = tags.iter().zip(1..).fold(
-            Query::new("ec2:DescribeAddresses"),
-            |query, ((key, value), number): ((&String, &String), u32)| {
-                query
-                    .with(&format!("Filter.{number}.Name"), &format!("tag:{key}"))
-                    .with(&format!("Filter.{number}.Value.1"), value)
-            },
-        );
+        let filters = with_tags(Query::new("ec2:DescribeAddresses"), tags);
         Ok(addresses(&self.0.send(filters, "addresses").await?))
     }
 
@@ -168,26 +183,130 @@ impl Ec2 {
     pub async fn security_groups(&self, ids: &[String]) -> Result<Option<Vec<SecurityGroupFacts>>, AwsError> {
         let query = Query::new("ec2:DescribeSecurityGroups").with_all("GroupId", ids.iter().map(String::as_str));
         let answer = self.0.send(query, &ids.join(", ")).await.or_missing(NO_GROUP)?;
-        Ok(answer.map(|answer| {
-            let groups = answer.items("securityGroupInfo").iter();
-            groups
-                .map(|group| SecurityGroupFacts { id: group.text_of("groupId"), vpc: group.text_of("vpcId") })
-                .collect()
-        }))
+        Ok(answer.map(|answer| groups(&answer)))
+    }
+
+    /// Security groups with all of these tags.
+    ///
+    /// # Errors
+    /// AWS's.
+    pub async fn security_groups_with(&self, tags: &Tags) -> Result<Vec<SecurityGroupFacts>, AwsError> {
+        let query = with_tags(Query::new("ec2:DescribeSecurityGroups"), tags);
+        Ok(groups(&self.0.send(query, "security groups").await?))
+    }
+
+    /// Creates a security group that admits nobody, and returns its ID. Its name is unique in its VPC.
+    ///
+    /// # Errors
+    /// AWS's.
+    pub async fn create_security_group(
+        &self,
+        name: &str,
+        description: &str,
+        vpc: &str,
+        tags: &Tags,
+    ) -> Result<String, AwsError> {
+        let query = Query::new("ec2:CreateSecurityGroup").with("GroupName", name).with("VpcId", vpc);
+        let query = query.with("GroupDescription", description);
+        let query = query.with("TagSpecification.1.ResourceType", "security-group");
+        let query = tagged(query, "TagSpecification.1.Tag", tags);
+        Ok(self.0.send(query, name).await?.text_of("groupId"))
+    }
+
+    /// Adds rules for connections from outside; those that it has already are fine.
+    ///
+    /// # Errors
+    /// AWS's.
+    pub async fn admit(&self, group: &str, rules: &[Admitted]) -> Result<(), AwsError> {
+        let query = Query::new("ec2:AuthorizeSecurityGroupIngress").with("GroupId", group);
+        let call = self.0.send(with_rules(query, rules), group).await;
+        call.or_missing(&["InvalidPermission.Duplicate"]).map(drop)
+    }
+
+    /// Takes rules for connections from outside away; missing is fine.
+    ///
+    /// # Errors
+    /// AWS's.
+    pub async fn revoke(&self, group: &str, rules: &[Admitted]) -> Result<(), AwsError> {
+        let query = Query::new("ec2:RevokeSecurityGroupIngress").with("GroupId", group);
+        let call = self.0.send(with_rules(query, rules), group).await;
+        call.or_missing(&["InvalidPermission.NotFound"]).map(drop)
+    }
+
+    /// Deletes a security group; missing is fine.
+    ///
+    /// # Errors
+    /// AWS's; `DependencyViolation` while an endpoint has it.
+    pub async fn delete_security_group(&self, id: &str) -> Result<(), AwsError> {
+        let query = Query::new("ec2:DeleteSecurityGroup").with("GroupId", id);
+        self.0.send(query, id).await.or_missing(NO_GROUP).map(drop)
     }
 }
 
-fn addresses(answer: &Element) -> Vec<AddressFacts> {
-    let tags = |address: &Element| {
-        let tags = address.items("tagSet").iter();
-        tags.map(|tag| (tag.text_of("key"), tag.text_of("value"))).collect()
+/// Each rule by itself.
+fn with_rules(query: Query, rules: &[Admitted]) -> Query {
+    rules.iter().zip(1..).fold(query, |query, (rule, number): (&Admitted, u32)| {
+        let stem = format!("IpPermissions.{number}");
+        let mut query = query.with(&format!("{stem}.IpProtocol"), &rule.protocol);
+        for (name, port) in [("FromPort", &rule.ports.0), ("ToPort", &rule.ports.1)] {
+            if !port.is_empty() {
+                query = query.with(&format!("{stem}.{name}"), port);
+            }
+        }
+        let from = match rule.from.as_str() {
+            from if from.starts_with("pl-") => "PrefixListIds.1.PrefixListId",
+            from if from.starts_with("sg-") => "Groups.1.GroupId",
+            from if from.contains(':') => "Ipv6Ranges.1.CidrIpv6",
+            _ => "IpRanges.1.CidrIp",
+        };
+        query.with(&format!("{stem}.{from}"), &rule.from)
+    })
+}
+
+fn groups(answer: &Element) -> Vec<SecurityGroupFacts> {
+    const SOURCES: [(&str, &str); 4] =
+        [("ipRanges", "cidrIp"), ("ipv6Ranges", "cidrIpv6"), ("prefixListIds", "prefixListId"), ("groups", "groupId")];
+    let rules = |group: &Element| {
+        let mut rules = Vec::new();
+        for rule in group.items("ipPermissions") {
+            let from = SOURCES.iter().flat_map(|(list, name)| rule.items(list).iter().map(|one| one.text_of(name)));
+            rules.extend(from.map(|from| Admitted {
+                protocol: rule.text_of("ipProtocol"),
+                ports: (rule.text_of("fromPort"), rule.text_of("toPort")),
+                from,
+            }));
+        }
+        rules
     };
+    let all = answer.items("securityGroupInfo").iter();
+    all.map(|group| SecurityGroupFacts {
+        id: group.text_of("groupId"),
+        vpc: group.text_of("vpcId"),
+        admitted: rules(group),
+        tags: tags_of(group),
+    })
+    .collect()
+}
+
+fn tags_of(resource: &Element) -> Tags {
+    resource.items("tagSet").iter().map(|tag| (tag.text_of("key"), tag.text_of("value"))).collect()
+}
+
+fn with_tags(query: Query, tags: &Tags) -> Query {
+    tags.iter().zip(1..).fold(query, |query, ((key, value), number): ((&String, &String), u32)| {
+        query
+            .with(&format!("Filter.{number}.Name"), &format!("tag:{key}"))
+            .with(&format!("Filter.{number}.Value.1"), value)
+    })
+}
+
+fn addresses(answer: &Element) -> Vec<AddressFacts> {
     let all = answer.items("addressesSet").iter();
     all.map(|address| AddressFacts {
         id: address.text_of("allocationId"),
         ip: address.text_of("publicIp"),
         interface: address.text_of("networkInterfaceId"),
-        tags: tags(address),
+        tags: tags_of(address),
     })
     .collect()
 }

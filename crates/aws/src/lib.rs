@@ -59,7 +59,7 @@ pub use dashboards::DashboardFacts;
 pub use documents::Condition;
 pub use downloads::{DownloadFacts, ListedObject, ListedPage, OwnedBucket, StoredChecksum};
 pub use dynamodb::{DynamoDb, NewTable, TableFacts};
-pub use ec2::{AddressFacts, Ec2, SecurityGroupFacts, SubnetFacts, VpcEndpointFacts};
+pub use ec2::{AddressFacts, Admitted, Ec2, SecurityGroupFacts, SubnetFacts, VpcEndpointFacts};
 pub use error::AwsError;
 pub use iam::{Iam, NewRole, RoleFacts};
 pub use items::{Write, Written};

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use sftpctl_accounts::TableKey;
 use sftpctl_aws::{Tags, VpcPlace};
 use sftpctl_core::kind::{Kind, NodeId};
-use sftpctl_core::spec::endpoint::{Addresses, Endpoint, VpcEndpoint};
+use sftpctl_core::spec::endpoint::{Access, Addresses, Endpoint, VpcEndpoint};
 use sftpctl_core::spec::model::{Environment, Region};
 use sftpctl_core::spec::names;
 use sftpctl_core::template::{self, Code, TemplateError};
@@ -19,8 +19,9 @@ use crate::package;
 use crate::resources::resource::Resource;
 use crate::resources::witness::Witness;
 use crate::resources::{
-    Address, ApiAccount, Bucket, Dashboard, EndpointAddresses, Evidence, LatencyRecord, LogGroup, Package, Record,
-    Replica, Server, ServerEndpoint, ServerId, Stack, Table, Trigger, UserPolicy, UserRole,
+    Address, ApiAccount, Bucket, Dashboard, EndpointAddresses, EndpointGroups, Evidence, LatencyRecord, LogGroup,
+    Package, Record, Replica, SecurityGroup, Server, ServerEndpoint, ServerId, Stack, Table, Trigger, UserPolicy,
+    UserRole,
 };
 
 /// Inputs of a deployment besides the environment file.
@@ -286,6 +287,18 @@ fn region_resources(
             let (id, region) = (names::address_node(region, number), region.to_owned());
             Arc::new(Address { id, region, number, tags: tags.clone() })
         }));
+        if let Some(endpoint) = settings.and_then(Region::vpc_endpoint)
+            && let Access::Allow(allow) = &endpoint.access
+        {
+            all.push(Arc::new(SecurityGroup {
+                id: names::security_group_node(region),
+                region: region.to_owned(),
+                name: names::resource_stem(environment, region),
+                vpc: endpoint.vpc.clone(),
+                allow: allow.clone(),
+                tags: tags.clone(),
+            }));
+        }
         let is_in_vpc = matches!(endpoint, Some(Endpoint::Vpc(_)));
         let mut server_tags = tags;
         if let Some(dns) = &environment.dns {
@@ -337,10 +350,11 @@ fn server_endpoint(endpoint: Option<&Endpoint>, region: &str) -> ServerEndpoint 
         None => ServerEndpoint::AsItIs,
         Some(Endpoint::Public) => ServerEndpoint::Public,
         Some(Endpoint::Vpc(endpoint)) => {
-            let place = VpcPlace {
-                vpc: endpoint.vpc.clone(),
-                subnets: endpoint.subnets.clone(),
-                security_groups: endpoint.security_groups.clone(),
+            let place =
+                VpcPlace { vpc: endpoint.vpc.clone(), subnets: endpoint.subnets.clone(), security_groups: Vec::new() };
+            let groups = match &endpoint.access {
+                Access::Groups(ids) => EndpointGroups::Existing(ids.clone()),
+                Access::Allow(_) => EndpointGroups::Own(names::security_group_node(region)),
             };
             let addresses = match &endpoint.addresses {
                 Addresses::Existing(ids) => EndpointAddresses::Existing(ids.clone()),
@@ -349,7 +363,7 @@ fn server_endpoint(endpoint: Option<&Endpoint>, region: &str) -> ServerEndpoint 
                     EndpointAddresses::Own(numbers.map(|number| names::address_node(region, number)).collect())
                 }
             };
-            ServerEndpoint::InVpc(place, addresses)
+            ServerEndpoint::InVpc(place, addresses, groups)
         }
     }
 }

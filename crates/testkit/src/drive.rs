@@ -14,7 +14,7 @@ use sftpctl_core::plan::graph::{self, Edges};
 use sftpctl_core::plan::model::Plan;
 use sftpctl_core::plan::planner;
 use sftpctl_core::spec;
-use sftpctl_core::spec::endpoint::{Addresses, Endpoint, VpcEndpoint};
+use sftpctl_core::spec::endpoint::{Access, Addresses, Endpoint, VpcEndpoint};
 use sftpctl_core::spec::model::Environment;
 use sftpctl_engine::desired::{self, History, Inputs};
 use sftpctl_engine::execute::deadlines::Deadlines;
@@ -57,11 +57,11 @@ pub fn environment() -> Environment {
     let path = crate::programs::root().join("environments/99.yaml");
     let mut environment = spec::load(&std::fs::read_to_string(&path).unwrap(), &path.display().to_string()).unwrap();
     environment.metrics.dashboard = true;
-    if let Some(region) = environment.regions.get_mut("us-west-2") {
+    if let Some(region) = environment.regions.get_mut("us-east-2") {
         region.endpoint = Some(Endpoint::Vpc(VpcEndpoint {
             vpc: "vpc-00000001".into(),
             subnets: vec!["subnet-00000001".into()],
-            security_groups: vec!["sg-00000001".into()],
+            access: Access::Allow(vec!["203.0.113.0/24".into()]),
             addresses: Addresses::Elastic,
         }));
     }

@@ -196,6 +196,44 @@ fn nobody_is_cut_off_for_a_mistake() {
     }
 }
 
+/// The security group of the file's ranges comes and goes with them.
+#[test]
+fn customers_ranges_are_a_security_group() {
+    let site = Site::new();
+    let place = "vpc: vpc-00000001, subnets: [subnet-00000001]";
+    let allow = |ranges: &str| format!("{{ endpoint: vpc, {place}, allow: [{ranges}] }}");
+    set(&site, &allow("203.0.113.0/24, 198.51.100.7/32"));
+    site.deploy();
+    assert_eq!(site.planned(), Vec::<String>::new());
+    let first = show(&site);
+    assert_eq!(first["admitted"], serde_json::json!(["198.51.100.7/32", "203.0.113.0/24"]));
+    set(&site, &allow("203.0.113.0/24, 192.0.2.0/24"));
+    assert_eq!(site.planned(), ["us-west-2/security-group"]);
+    site.aws(&["post", "/_sftpctl/calls/reset"]);
+    site.deploy();
+    let calls = site.aws(&["fetch", "/_sftpctl/calls"]);
+    assert!(!calls.contains("transfer.StopServer"), "{calls}");
+    let second = show(&site);
+    assert_eq!(second["admitted"], serde_json::json!(["192.0.2.0/24", "203.0.113.0/24"]));
+    assert_eq!((&second["groups"], &second["used"]), (&first["groups"], &first["used"]));
+    site.oracle("addresses.py", &["open"]);
+    let drift = site.ends_with(4, &["drift", "--env", "99", "--local"]);
+    assert!(drift.contains("other rules"), "{drift}");
+    site.deploy();
+    assert_eq!(site.planned(), Vec::<String>::new());
+
+    // Deleted once the endpoint no longer has it.
+    set(&site, &in_vpc("subnet-00000001"));
+    site.deploy();
+    let third = show(&site);
+    assert_eq!((&third["groups"], &third["owned"]), (&serde_json::json!(["sg-00000001"]), &serde_json::json!([])));
+    set(&site, &allow("0.0.0.0/0"));
+    site.deploy();
+    site.forget();
+    site.teardown_with_data(&["--release-addresses"]);
+    assert_eq!(show(&site)["owned"], serde_json::json!([]));
+}
+
 const DEPLOY: [&str; 6] = ["deploy", "--env", "99", "--local", "--yes", "--no-verify"];
 
 /// Killed at any call of the move, before or after it took effect, the next run completes it, with the same addresses.

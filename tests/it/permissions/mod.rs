@@ -31,6 +31,10 @@ state: { place: "s3://company-sftpctl/state", kms_key: alias/sftpctl }
 server: { logging_role: transfer-logs, host_keys: ["secretsmanager:sftp/rsa", "ssm:/sftp/ed25519"] }
 "#;
 
+/// A server in a VPC, with fixed addresses.
+const IN_VPC: &str = "us-west-2: { server: { endpoint: vpc, vpc: vpc-0123456789abcdef0, \
+                      subnets: [subnet-0123456789abcdef0], allow: [203.0.113.0/24] } }";
+
 /// A file system of Amazon S3 Files.
 const FILE_SYSTEM: &str =
     "s3_files: { 99-5: { subnets: [subnet-0123456789abcdef0], security_groups: [sg-0123456789abcdef0] } }";
@@ -38,6 +42,11 @@ const FILE_SYSTEM: &str =
 /// The policies of environment 99 with these further settings.
 fn policies(more: &str) -> BTreeMap<String, Value> {
     let source = format!("{}\n{more}", include_str!("../../../environments/99.yaml"));
+    // With other settings also a server in a VPC.
+    let source = match more {
+        "" => source,
+        _ => source.replace("us-west-2: { server: true }", IN_VPC),
+    };
     let environment = spec::load(&source, "99.yaml").unwrap();
     let state = "s3://company-sftpctl/state".parse().unwrap();
     let site = Site { environment: &environment, zone_id: Some("Z0123456789ABCDEFGHIJ"), state: Some(&state) };

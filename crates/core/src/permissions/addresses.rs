@@ -9,20 +9,30 @@ use super::arns::Arns;
 use super::statement::{allow, allow_all, allow_if};
 
 pub(super) fn statements(arns: &Arns<'_>) -> Vec<Value> {
-    let addresses = [arns.elastic_ips()];
+    let (addresses, groups) = ([arns.elastic_ips()], [arns.security_groups()]);
+    let ours = [arns.elastic_ips(), arns.security_groups()];
     let created = json!({
         "StringEquals": { "aws:RequestTag/sftpctl:environment": arns.0.name },
         "StringLike": { "aws:RequestedRegion": arns.regions() },
     });
     vec![
-        allow_if("AllocateAddresses", &["ec2:AllocateAddress"], addresses.clone(), created),
+        allow_if("AllocateAddresses", &["ec2:AllocateAddress"], addresses, created.clone()),
         allow_if(
             "TagNewAddresses",
             &["ec2:CreateTags"],
-            addresses.clone(),
-            json!({ "StringEquals": { "ec2:CreateAction": "AllocateAddress" } }),
+            ours.clone(),
+            json!({ "StringEquals": { "ec2:CreateAction": ["AllocateAddress", "CreateSecurityGroup"] } }),
         ),
-        allow_if("TagAddresses", &["ec2:CreateTags"], addresses, arns.is_tagged()),
+        allow_if("TagAddresses", &["ec2:CreateTags"], ours, arns.is_tagged()),
+        // A VPC has no tag of the environment.
+        allow("CreateSecurityGroupsInVpcs", &["ec2:CreateSecurityGroup"], arns.vpcs()),
+        allow_if("CreateSecurityGroups", &["ec2:CreateSecurityGroup"], groups.clone(), created),
+        allow_if(
+            "ChangeSecurityGroups",
+            &["ec2:AuthorizeSecurityGroupIngress", "ec2:DeleteSecurityGroup", "ec2:RevokeSecurityGroupIngress"],
+            groups,
+            arns.is_tagged(),
+        ),
         // AWS changes the endpoint of a stopped server only.
         allow_if("StopServers", &["transfer:StopServer"], [arns.servers()], arns.is_tagged()),
         // The endpoints are Transfer Family's, and have no tag of the environment.

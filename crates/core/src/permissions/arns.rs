@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
+use crate::spec::endpoint::Access;
 use crate::spec::model::{Dns, Environment, Region};
 use crate::spec::names;
 
@@ -206,6 +207,18 @@ impl Arns<'_> {
         self.in_every_region("ec2", "elastic-ip/*")
     }
 
+    pub(super) fn security_groups(&self) -> String {
+        self.in_every_region("ec2", "security-group/*")
+    }
+
+    /// VPCs of the file in which security groups are created.
+    pub(super) fn vpcs(&self) -> Vec<String> {
+        let endpoints = self.0.regions.values().filter_map(Region::vpc_endpoint);
+        let vpcs: BTreeSet<_> = endpoints.map(|endpoint| format!("vpc/{}", endpoint.vpc)).collect();
+        let vpcs = if vpcs.is_empty() { BTreeSet::from(["vpc/*".to_owned()]) } else { vpcs };
+        vpcs.iter().map(|vpc| self.in_every_region("ec2", vpc)).collect()
+    }
+
     pub(super) fn network_interfaces(&self) -> String {
         self.in_every_region("ec2", "network-interface/*")
     }
@@ -218,7 +231,11 @@ impl Arns<'_> {
         for endpoint in &endpoints {
             named.insert(format!("vpc/{}", endpoint.vpc));
             named.extend(endpoint.subnets.iter().map(|id| format!("subnet/{id}")));
-            named.extend(endpoint.security_groups.iter().map(|id| format!("security-group/{id}")));
+            match &endpoint.access {
+                Access::Groups(ids) => named.extend(ids.iter().map(|id| format!("security-group/{id}"))),
+                // Its ID is not known before it is created.
+                Access::Allow(_) => drop(named.insert("security-group/*".to_owned())),
+            }
         }
         if named.is_empty() || named.len() > NETWORK_PARTS {
             named = ["security-group/*", "subnet/*", "vpc/*"].map(str::to_owned).into();

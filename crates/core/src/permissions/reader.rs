@@ -75,16 +75,15 @@ const LIMITS: [&str; 8] = [
     "transfer:ListSecurityPolicies",
 ];
 
+/// What is read of servers in VPCs: their addresses, their endpoints, and the network that they are in.
+const NETWORK: [&str; 4] =
+    ["ec2:DescribeAddresses", "ec2:DescribeSecurityGroups", "ec2:DescribeSubnets", "ec2:DescribeVpcEndpoints"];
+
 pub(super) fn statements(arns: &Arns<'_>, site: Site<'_>) -> Vec<Value> {
     let mut all = account(arns);
     all.extend(stacks(arns));
     all.extend(buckets(arns));
-    all.extend([
-        allow("ReadRoles", &ROLE, arns.roles()),
-        // The caller's own role, service-linked roles, and the role that API Gateway already has for logs.
-        allow("ReadAnyRole", &["iam:GetRole"], [arns.any_role()]),
-        functions_and_more(arns, site),
-    ]);
+    all.extend([allow("ReadRoles", &ROLE, arns.roles()), functions_and_more(arns, site)]);
     all.extend(host_keys(arns));
     let state = site.state.and_then(|place| state::statements(arns, place, &["s3:GetObject"]));
     all.extend(state.into_iter().flatten());
@@ -97,13 +96,17 @@ fn functions_and_more(arns: &Arns<'_>, site: Site<'_>) -> Value {
         ["cloudwatch:DescribeAlarms", "cloudwatch:GetDashboard", "cloudwatch:ListTagsForResource"].to_vec();
     actions.extend(TABLE.into_iter().chain(FUNCTION).chain(LOG_GROUP).chain(QUEUE).chain(RULE));
     actions.extend(["apigateway:GET", "dynamodb:DescribeGlobalTable"]);
+    // The caller's own role, service-linked roles, and the role that API Gateway already has for logs. Whether a bucket
+    // that is adopted is in another stack.
+    actions.extend(["iam:GetRole", "cloudformation:DescribeStackResources", "servicequotas:GetServiceQuota"]);
     // Log-ins that fail are diagnosed from every policy that is attached to the roles.
     actions.extend(["iam:GetPolicy", "iam:GetPolicyVersion"]);
     // A server is found among all by its tag.
     actions.extend(["transfer:DescribeServer", "transfer:ListHostKeys"]);
     let mut resources =
         vec![arns.any_alarm(), arns.dashboard(), arns.functions(), arns.queues(), arns.rules(), arns.servers()];
-    resources.extend([arns.table(), arns.guard_table(), arns.global_table()]);
+    resources.extend([arns.table(), arns.guard_table(), arns.global_table(), arns.any_role(), arns.any_stack()]);
+    resources.push(format!("arn:aws:servicequotas:*:{}:*", arns.0.account));
     resources.extend(arns.log_groups());
     resources.extend(arns.any_policy());
     resources.extend(apis(&["/account", "/apis", "/restapis", "/restapis/*"]));
@@ -130,50 +133,34 @@ fn account(arns: &Arns<'_>) -> Vec<Value> {
     if arns.0.dns.is_some() {
         actions.push("route53:ListHostedZonesByName");
     }
-    // The addresses of servers, and their endpoints in VPCs. `doctor` also reads the network that they are in.
-    actions.extend([
-        "ec2:DescribeAddresses",
-        "ec2:DescribeSecurityGroups",
-        "ec2:DescribeSubnets",
-        "ec2:DescribeVpcEndpoints",
-    ]);
+    if arns.0.has_vpc_endpoints() {
+        actions.extend(NETWORK);
+    }
     // What Transfer Family calls with the caller's permissions for structured logs.
     actions.extend(["logs:GetLogDelivery", "logs:ListLogDeliveries"]);
     actions.extend(["s3:ListAllMyBuckets", "sts:GetCallerIdentity", "transfer:ListServers"]);
     actions.extend(LIMITS);
     let principals = ["role", "user"].map(|kind| format!("arn:aws:iam::{}:{kind}/*", arns.0.account));
-    vec![
-        allow_all("ReadAccount", &actions),
-        allow(
-            "ReadQuotas",
-            &["servicequotas:GetServiceQuota"],
-            [format!("arn:aws:servicequotas:*:{}:*", arns.0.account)],
-        ),
-        allow("SimulatePermissions", &["iam:SimulatePrincipalPolicy"], principals),
-    ]
+    vec![allow_all("ReadAccount", &actions), allow("SimulatePermissions", &["iam:SimulatePrincipalPolicy"], principals)]
 }
 
-fn stacks(arns: &Arns<'_>) -> [Value; 2] {
-    [
-        allow(
-            "ReadStacks",
-            &[
-                "cloudformation:DescribeChangeSet",
-                "cloudformation:DescribeEvents",
-                "cloudformation:DescribeStackEvents",
-                "cloudformation:DescribeStackResourceDrifts",
-                "cloudformation:DescribeStacks",
-                "cloudformation:DetectStackDrift",
-                "cloudformation:DetectStackResourceDrift",
-                "cloudformation:GetTemplate",
-                "cloudformation:ListChangeSets",
-                "cloudformation:ListStackResources",
-            ],
-            [arns.stacks()],
-        ),
-        // Whether a bucket that is adopted is in another stack.
-        allow("ReadStackOfBucket", &["cloudformation:DescribeStackResources"], [arns.any_stack()]),
-    ]
+fn stacks(arns: &Arns<'_>) -> [Value; 1] {
+    [allow(
+        "ReadStacks",
+        &[
+            "cloudformation:DescribeChangeSet",
+            "cloudformation:DescribeEvents",
+            "cloudformation:DescribeStackEvents",
+            "cloudformation:DescribeStackResourceDrifts",
+            "cloudformation:DescribeStacks",
+            "cloudformation:DetectStackDrift",
+            "cloudformation:DetectStackResourceDrift",
+            "cloudformation:GetTemplate",
+            "cloudformation:ListChangeSets",
+            "cloudformation:ListStackResources",
+        ],
+        [arns.stacks()],
+    )]
 }
 
 fn buckets(arns: &Arns<'_>) -> [Value; 4] {

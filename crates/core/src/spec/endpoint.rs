@@ -9,6 +9,7 @@ use serde::de::{MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_saphyr::Spanned;
 
+use super::guard;
 use crate::text::counted;
 use crate::yaml::Checker;
 
@@ -28,9 +29,17 @@ pub struct VpcEndpoint {
     pub vpc: String,
     /// Each in an availability zone of its own, and with an address of its own.
     pub subnets: Vec<String>,
-    /// They decide from where the server can be reached.
-    pub security_groups: Vec<String>,
+    pub access: Access,
     pub addresses: Addresses,
+}
+
+/// Who can reach an endpoint.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Whoever these security groups admit.
+    Groups(Vec<String>),
+    /// These ranges of IPv4 addresses, by a security group that sftpctl creates.
+    Allow(Vec<String>),
 }
 
 /// The Elastic IP addresses of an endpoint.
@@ -43,6 +52,11 @@ pub enum Addresses {
 }
 
 impl VpcEndpoint {
+    /// Whether sftpctl creates its security group.
+    pub fn has_own_group(&self) -> bool {
+        matches!(self.access, Access::Allow(_))
+    }
+
     /// How many addresses sftpctl allocates for it.
     pub fn allocated(&self) -> usize {
         match self.addresses {
@@ -80,9 +94,13 @@ pub(super) struct Mapping {
     /// Public subnets, one to three, each in an availability zone of its own.
     #[schemars(with = "Option<Vec<String>>", length(min = 1, max = 3))]
     subnets: Option<Spanned<Vec<Spanned<String>>>>,
-    /// Security groups of the endpoint, one to five. They admit customers to port 22 (TCP).
+    /// Existing security groups of the endpoint, one to five. They admit customers to port 22 (TCP). Instead of `allow`.
     #[schemars(with = "Option<Vec<String>>", length(min = 1, max = 5))]
     security_groups: Option<Spanned<Vec<Spanned<String>>>>,
+    /// Ranges of IPv4 addresses that customers connect from, at most sixty: sftpctl creates a security group that admits
+    /// them to port 22. `0.0.0.0/0` is everybody. Instead of `security_groups`.
+    #[schemars(with = "Option<Vec<String>>", length(min = 1, max = 60))]
+    allow: Option<Spanned<Vec<Spanned<String>>>>,
     /// `elastic` allocates an Elastic IP address for each subnet, which is kept when the environment is deleted. Or the
     /// allocation IDs of existing ones, one for each subnet. Default `elastic`.
     #[schemars(with = "Option<AddressSetting>")]
@@ -101,6 +119,8 @@ const ELASTIC: &str = "elastic";
 const ADDRESSES: usize = 3;
 /// Security groups of a network interface (VPC user guide, "Amazon VPC quotas").
 const SECURITY_GROUPS: usize = 5;
+/// Inbound rules of a security group (VPC user guide, "Amazon VPC quotas").
+const RULES: usize = 60;
 
 impl<'de> Deserialize<'de> for Setting {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -192,10 +212,14 @@ impl Setting {
         let values = |list: Option<Spanned<Vec<Spanned<String>>>>| {
             list.into_iter().flat_map(|list| list.value).map(|one| one.value).collect()
         };
+        let access = match mapping.allow {
+            Some(allow) => Access::Allow(values(Some(allow))),
+            None => Access::Groups(values(mapping.security_groups)),
+        };
         Some(Endpoint::Vpc(VpcEndpoint {
             vpc: mapping.vpc.map(|vpc| vpc.value).unwrap_or_default(),
             subnets: values(mapping.subnets),
-            security_groups: values(mapping.security_groups),
+            access,
             addresses: match mapping.addresses.map(|addresses| addresses.value) {
                 Some(AddressSetting::Ids(ids)) => Addresses::Existing(ids.into_iter().map(|id| id.value).collect()),
                 Some(AddressSetting::Word(_)) | None => Addresses::Elastic,
@@ -207,13 +231,14 @@ impl Setting {
 /// Finds the faults of one region's setting.
 pub(super) fn check(checker: &mut Checker<'_>, setting: &Setting) {
     let Setting::Mapping(mapping) = setting else { return };
-    let Mapping { endpoint, vpc, subnets, security_groups, addresses } = &**mapping;
+    let Mapping { endpoint, vpc, subnets, security_groups, allow, addresses } = &**mapping;
     match endpoint.value.as_str() {
         "public" => {
             let of_vpc = [
                 ("vpc", vpc.is_some()),
                 ("subnets", subnets.is_some()),
                 ("security_groups", security_groups.is_some()),
+                ("allow", allow.is_some()),
                 ("addresses", addresses.is_some()),
             ];
             if let Some((name, _)) = of_vpc.iter().find(|(_, is_set)| *is_set) {
@@ -234,9 +259,14 @@ pub(super) fn check(checker: &mut Checker<'_>, setting: &Setting) {
         Some(subnets) => ids(checker, subnets, ("subnet", "subnet"), ADDRESSES),
         None => missing(checker, endpoint, "subnets", "subnets: [subnet-0123456789abcdef0]"),
     }
-    match security_groups {
-        Some(groups) => ids(checker, groups, ("security group", "sg"), SECURITY_GROUPS),
-        None => missing(checker, endpoint, "security_groups", "security_groups: [sg-0123456789abcdef0]"),
+    match (security_groups, allow) {
+        (Some(_), Some(allow)) => {
+            checker.fault(allow, "`allow` and `security_groups` exclude each other").hint =
+                Some("with `security_groups`, those decide who is admitted".into());
+        }
+        (Some(groups), None) => ids(checker, groups, ("security group", "sg"), SECURITY_GROUPS),
+        (None, Some(allow)) => ranges(checker, allow),
+        (None, None) => missing(checker, endpoint, "security_groups` or `allow", "allow: [203.0.113.0/24]"),
     }
     let Some(addresses) = addresses else { return };
     match &addresses.value {
@@ -262,6 +292,24 @@ pub(super) fn check(checker: &mut Checker<'_>, setting: &Setting) {
 
 fn missing(checker: &mut Checker<'_>, endpoint: &Spanned<String>, name: &str, example: &str) {
     checker.fault(endpoint, format!("an endpoint in a VPC needs `{name}`")).hint = Some(format!("add `{example}`"));
+}
+
+/// Checks the ranges that are admitted.
+fn ranges(checker: &mut Checker<'_>, list: &Spanned<Vec<Spanned<String>>>) {
+    if !(1..=RULES).contains(&list.value.len()) {
+        checker.fault(list, format!("expected 1 to {RULES} ranges, got {}", list.value.len()));
+    }
+    let mut seen = BTreeSet::new();
+    for range in &list.value {
+        // The endpoint has IPv4 addresses only.
+        if range.value.contains(':') || !guard::is_range(&range.value) {
+            checker.fault(range, format!("`{}` is not a range of IPv4 addresses", range.value)).hint =
+                Some("for example 203.0.113.0/24, or 203.0.113.7/32 for one address".into());
+        }
+        if !seen.insert(&range.value) {
+            checker.fault(range, format!("{} is listed twice", range.value));
+        }
+    }
 }
 
 /// Checks a list of IDs, such as `subnet-0123456789abcdef0`.
@@ -324,6 +372,9 @@ mod tests {
         let Some(Endpoint::Vpc(endpoint)) = existing.endpoint else { panic!("{existing:?}") };
         assert_eq!(endpoint.addresses, Addresses::Existing(vec!["eipalloc-01234567".into()]));
         assert_eq!(endpoint.allocated(), 0);
+        let admitted = "vpc: vpc-01234567, subnets: [subnet-01234567], allow: [0.0.0.0/0]";
+        let admitted = region(&format!("{{ endpoint: vpc, {admitted} }}"));
+        assert_eq!(admitted.vpc_endpoint().unwrap().access, Access::Allow(vec!["0.0.0.0/0".into()]));
     }
 
     #[test]
@@ -351,6 +402,16 @@ mod tests {
                 "invalid allocation ID `52.0.0.1`",
             ),
             ("{ endpoint: vpc, adresses: elastic }", "adresses"),
+            ("{ endpoint: vpc }", "an endpoint in a VPC needs `security_groups` or `allow`"),
+            (
+                &format!("{{ endpoint: vpc, {PLACE}, subnets: [subnet-01234567], allow: [203.0.113.0/24] }}"),
+                "`allow` and `security_groups` exclude each other",
+            ),
+            ("{ endpoint: vpc, allow: [] }", "expected 1 to 60 ranges, got 0"),
+            ("{ endpoint: vpc, allow: [203.0.113.1/24] }", "`203.0.113.1/24` is not a range of IPv4 addresses"),
+            ("{ endpoint: vpc, allow: [\"2001:db8::/32\"] }", "is not a range of IPv4 addresses"),
+            ("{ endpoint: vpc, allow: [203.0.113.0/24, 203.0.113.0/24] }", "203.0.113.0/24 is listed twice"),
+            ("{ endpoint: public, allow: [0.0.0.0/0] }", "`allow` is a setting of an endpoint in a VPC"),
             ("yes please", "`true`, `false`, or a mapping with `endpoint`"),
         ] {
             let faults = load(server).unwrap_err().render(false);

@@ -177,7 +177,7 @@ fn within(checker: &mut Checker<'_>, value: Option<&Spanned<u32>>, what: &str, (
 }
 
 /// Whether a text is a range of addresses without bits after its prefix, as the authorizer reads it.
-fn is_range(text: &str) -> bool {
+pub(super) fn is_range(text: &str) -> bool {
     let Some((address, bits)) = text.split_once('/') else { return false };
     // The function reads no other form of a number, and addresses of IPv4 in no other.
     if bits.is_empty() || !bits.bytes().all(|byte| byte.is_ascii_digit()) || (bits.len() > 1 && bits.starts_with('0')) {

@@ -72,6 +72,11 @@ pub struct Environment {
 }
 
 impl Environment {
+    /// Whether a server's endpoint is in a VPC.
+    pub fn has_vpc_endpoints(&self) -> bool {
+        self.regions.values().any(|region| region.vpc_endpoint().is_some())
+    }
+
     /// Limits the environment to one of its clusters. Returns whether it has that one.
     pub fn only_cluster(&mut self, cluster: &str) -> bool {
         self.clusters.retain(|name, _| name == cluster);

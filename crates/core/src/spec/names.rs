@@ -140,6 +140,12 @@ pub fn is_server_id(text: &str) -> bool {
     text.strip_prefix("s-").is_some_and(|digits| digits.len() == 17 && digits.bytes().all(is_digit))
 }
 
+/// Whether a text can be the ID of a security group (Amazon EC2 API reference, `SecurityGroup`).
+pub fn is_security_group_id(text: &str) -> bool {
+    let is_digit = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+    text.strip_prefix("sg-").is_some_and(|digits| digits.len() >= 8 && digits.bytes().all(is_digit))
+}
+
 /// Whether a text can be the allocation ID of an Elastic IP address (Amazon EC2 API reference, `Address`).
 pub fn is_allocation_id(text: &str) -> bool {
     let is_digit = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
@@ -163,6 +169,11 @@ pub fn stack_node(region: &str) -> NodeId {
 /// The node of a region's server.
 pub fn server_node(region: &str) -> NodeId {
     NodeId::new(region, Kind::Server)
+}
+
+/// The node of the security group of a region's server.
+pub fn security_group_node(region: &str) -> NodeId {
+    NodeId::new(region, Kind::SecurityGroup)
 }
 
 /// The node of one of the addresses of a region's server; they are numbered from 1.

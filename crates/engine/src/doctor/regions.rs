@@ -2,7 +2,7 @@
 
 use sftpctl_aws::{AccountConcurrency, Aws, VpcPlace};
 use sftpctl_core::check::{Check, Definition};
-use sftpctl_core::spec::endpoint::VpcEndpoint;
+use sftpctl_core::spec::endpoint::{Access, VpcEndpoint};
 use sftpctl_core::spec::names;
 
 use super::Probe;
@@ -71,7 +71,10 @@ async fn network(aws: &Aws, region: &str, endpoint: &VpcEndpoint) -> Check {
     let place = VpcPlace {
         vpc: endpoint.vpc.clone(),
         subnets: endpoint.subnets.clone(),
-        security_groups: endpoint.security_groups.clone(),
+        security_groups: match &endpoint.access {
+            Access::Groups(ids) => ids.clone(),
+            Access::Allow(_) => Vec::new(),
+        },
     };
     match server_endpoint::fault(aws, region, &place).await {
         Err(error) => unread(of, Some(region), &error),

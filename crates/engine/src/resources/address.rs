@@ -165,6 +165,9 @@ impl Stray for Strays {
     }
 
     async fn find(&self, search: &Search<'_>, region: &str) -> Result<Vec<Orphan>, AwsError> {
+        if !search.has_network() {
+            return Ok(Vec::new());
+        }
         let mark = Tags::from([(tags::ENVIRONMENT.to_owned(), search.environment.name.clone())]);
         let wanted = search.environment.regions.get(region).and_then(|settings| settings.vpc_endpoint());
         let wanted = wanted.map_or(0, |endpoint| endpoint.allocated());

@@ -91,7 +91,7 @@ impl Server {
             log_destinations: self.log_destinations(),
             security_policy: self.security_policy.clone(),
             ports: self.ports.clone(),
-            place: self.endpoint.place(),
+            place: self.endpoint.place(actual)?,
             host_key: self.host_keys.first().map(|key| key.private.clone()),
             tags: tags.map(|(key, value)| (key.clone(), value.clone())).collect(),
         })

@@ -14,6 +14,7 @@ use sftpctl_core::model::{Actual, Change, Live, Properties, Settled, Want, outpu
 use sftpctl_core::outage::{self, ADDRESSES, ENDPOINT_TYPE, SUBNETS, VPC};
 
 use super::address::ALLOCATION;
+use super::security_group::GROUP;
 use crate::resources::resource::ResourceError;
 
 const PUBLIC_TYPE: &str = "PUBLIC";
@@ -28,8 +29,17 @@ pub enum ServerEndpoint {
     /// Where it is; a new one is public.
     AsItIs,
     Public,
-    /// In a VPC, with one address for each subnet.
-    InVpc(VpcPlace, EndpointAddresses),
+    /// In a VPC, with one address for each subnet. The groups of the place are those of the third part.
+    InVpc(VpcPlace, EndpointAddresses, EndpointGroups),
+}
+
+/// The security groups of an endpoint in a VPC.
+#[derive(Clone, Debug)]
+pub enum EndpointGroups {
+    /// A node of this environment.
+    Own(NodeId),
+    /// IDs.
+    Existing(Vec<String>),
 }
 
 /// The addresses of an endpoint in a VPC.
@@ -56,23 +66,40 @@ enum Move {
 impl ServerEndpoint {
     /// Nodes that it needs.
     pub(super) fn needs(&self) -> Vec<NodeId> {
-        match self {
-            Self::InVpc(_, EndpointAddresses::Own(nodes)) => nodes.clone(),
-            _ => Vec::new(),
+        let Self::InVpc(_, addresses, groups) = self else { return Vec::new() };
+        let mut needs = match addresses {
+            EndpointAddresses::Own(nodes) => nodes.clone(),
+            EndpointAddresses::Existing(_) => Vec::new(),
+        };
+        if let EndpointGroups::Own(node) = groups {
+            needs.push(node.clone());
         }
+        needs
     }
 
-    /// Where a new server is created. AWS takes the addresses only afterwards.
-    pub(super) fn place(&self) -> Option<VpcPlace> {
-        match self {
-            Self::InVpc(place, _) => Some(place.clone()),
-            Self::AsItIs | Self::Public => None,
+    /// Where a new server is created, with its security groups. AWS takes the addresses only afterwards.
+    pub(super) fn place(&self, actual: &Actual) -> Result<Option<VpcPlace>, ResourceError> {
+        let Self::InVpc(place, ..) = self else { return Ok(None) };
+        let groups = self.groups(actual);
+        let groups = groups.map_err(|node| ResourceError::Refused(format!("{node} has no ID")))?;
+        Ok(Some(VpcPlace { security_groups: groups, ..place.clone() }))
+    }
+
+    /// IDs of the security groups, or the group that is not known yet.
+    fn groups(&self, actual: &Actual) -> Result<Vec<String>, NodeId> {
+        let Self::InVpc(_, _, groups) = self else { return Ok(Vec::new()) };
+        match groups {
+            EndpointGroups::Existing(ids) => Ok(ids.clone()),
+            EndpointGroups::Own(node) => match output(actual, node, GROUP) {
+                Want::Is(Value::String(id)) => Ok(vec![id]),
+                _ => Err(node.clone()),
+            },
         }
     }
 
     /// Allocation IDs, or the first address that is not known yet.
     fn addresses(&self, actual: &Actual) -> Result<Vec<String>, NodeId> {
-        let Self::InVpc(_, addresses) = self else { return Ok(Vec::new()) };
+        let Self::InVpc(_, addresses, _) = self else { return Ok(Vec::new()) };
         match addresses {
             EndpointAddresses::Existing(ids) => Ok(ids.clone()),
             EndpointAddresses::Own(nodes) => {
@@ -89,11 +116,11 @@ impl ServerEndpoint {
         match self {
             Self::AsItIs => Properties::new(),
             Self::Public => Properties::from([(ENDPOINT_TYPE, PUBLIC_TYPE.into())]),
-            Self::InVpc(place, _) => Properties::from([
+            Self::InVpc(place, ..) => Properties::from([
                 (ENDPOINT_TYPE, VPC_TYPE.into()),
                 (VPC, place.vpc.clone().into()),
                 (SUBNETS, sorted(&place.subnets).into()),
-                (GROUPS, sorted(&place.security_groups).into()),
+                (GROUPS, self.groups(actual).map_or_else(Want::After, |ids| sorted(&ids).into())),
                 (ADDRESSES, self.addresses(actual).map_or_else(Want::After, |ids| sorted(&ids).into())),
             ]),
         }
@@ -166,15 +193,15 @@ impl ServerEndpoint {
         let (transfer, id) = (aws.transfer(region), &live.identity);
         let addresses = self.addresses(actual);
         let addresses = addresses.map_err(|node| ResourceError::Refused(format!("{node} has no allocation ID")))?;
-        let place = self.place().unwrap_or_default();
+        let place = self.place(actual)?.unwrap_or_default();
         let result = match next {
             Move::Stop => {
                 // Before anybody is cut off: what AWS would refuse once the server is stopped.
-                self.check(aws, region, id, &addresses).await?;
+                self.check(aws, region, id, (&place, &addresses)).await?;
                 return Ok(transfer.stop(id).await.map(|()| true)?);
             }
             Move::ChangeGroups => {
-                self.change_groups(aws, region, live).await?;
+                change_groups(aws, region, live, &place).await?;
                 return Ok(true);
             }
             Move::RemoveAddresses => transfer.set_addresses(id, &[]).await,
@@ -196,24 +223,17 @@ impl ServerEndpoint {
         }
     }
 
-    async fn change_groups(&self, aws: &Aws, region: &str, live: &Live) -> Result<(), ResourceError> {
-        let Self::InVpc(place, _) = self else { return Ok(()) };
-        let Some(endpoint) = live.outputs.get(VPC_ENDPOINT) else {
-            return Err(ResourceError::Refused(format!("server {} has no VPC endpoint", live.identity)));
-        };
-        let have = live.properties.get(GROUPS).and_then(Value::as_array).into_iter().flatten();
-        let have: BTreeSet<&str> = have.filter_map(Value::as_str).collect();
-        let want: BTreeSet<&str> = place.security_groups.iter().map(String::as_str).collect();
-        let only = |of: &BTreeSet<&str>, not: &BTreeSet<&str>| -> Vec<String> {
-            of.difference(not).map(|group| (*group).to_owned()).collect()
-        };
-        let (add, remove) = (only(&want, &have), only(&have, &want));
-        Ok(aws.ec2(region).change_security_groups(endpoint, &add, &remove).await?)
-    }
-
     /// Refuses what AWS is certain to refuse, while customers can still log in.
-    async fn check(&self, aws: &Aws, region: &str, id: &str, addresses: &[String]) -> Result<(), ResourceError> {
-        let Self::InVpc(place, _) = self else { return Ok(()) };
+    async fn check(
+        &self,
+        aws: &Aws,
+        region: &str,
+        id: &str,
+        (place, addresses): (&VpcPlace, &[String]),
+    ) -> Result<(), ResourceError> {
+        if !matches!(self, Self::InVpc(..)) {
+            return Ok(());
+        }
         let refused = |what: String| Err(ResourceError::Refused(format!("{what}. The server was not stopped")));
         let server = aws.transfer(region).server(id).await?.unwrap_or_default();
         if server.endpoint.is_dual_stack {
@@ -238,6 +258,21 @@ impl ServerEndpoint {
     }
 }
 
+/// Changes the security groups of the endpoint, in place.
+async fn change_groups(aws: &Aws, region: &str, live: &Live, place: &VpcPlace) -> Result<(), ResourceError> {
+    let Some(endpoint) = live.outputs.get(VPC_ENDPOINT) else {
+        return Err(ResourceError::Refused(format!("server {} has no VPC endpoint", live.identity)));
+    };
+    let have = live.properties.get(GROUPS).and_then(Value::as_array).into_iter().flatten();
+    let have: BTreeSet<&str> = have.filter_map(Value::as_str).collect();
+    let want: BTreeSet<&str> = place.security_groups.iter().map(String::as_str).collect();
+    let only = |of: &BTreeSet<&str>, not: &BTreeSet<&str>| -> Vec<String> {
+        of.difference(not).map(|group| (*group).to_owned()).collect()
+    };
+    let (add, remove) = (only(&want, &have), only(&have, &want));
+    Ok(aws.ec2(region).change_security_groups(endpoint, &add, &remove).await?)
+}
+
 /// Why no endpoint can be in this place, if so.
 pub(crate) async fn fault(aws: &Aws, region: &str, place: &VpcPlace) -> Result<Option<String>, AwsError> {
     let VpcPlace { vpc, subnets, security_groups } = place;
@@ -252,6 +287,9 @@ pub(crate) async fn fault(aws: &Aws, region: &str, place: &VpcPlace) -> Result<O
     if let Some(second) = found.iter().find(|subnet| !zones.insert(subnet.zone.as_str())) {
         let what = "AWS allows one for each availability zone";
         return Ok(Some(format!("{} is the second subnet in {}: {what}", second.id, second.zone)));
+    }
+    if security_groups.is_empty() {
+        return Ok(None);
     }
     let Some(groups) = ec2.security_groups(security_groups).await? else {
         let all = security_groups.join(", ");
@@ -275,8 +313,9 @@ mod tests {
 
     fn in_vpc(vpc: &str, subnets: &[&str], groups: &[&str], addresses: &[&str]) -> ServerEndpoint {
         let list = |ids: &[&str]| ids.iter().map(|id| (*id).to_owned()).collect();
-        let place = VpcPlace { vpc: vpc.into(), subnets: list(subnets), security_groups: list(groups) };
-        ServerEndpoint::InVpc(place, EndpointAddresses::Existing(list(addresses)))
+        let place = VpcPlace { vpc: vpc.into(), subnets: list(subnets), security_groups: Vec::new() };
+        let addresses = EndpointAddresses::Existing(list(addresses));
+        ServerEndpoint::InVpc(place, addresses, EndpointGroups::Existing(list(groups)))
     }
 
     fn public() -> Live {

@@ -44,7 +44,7 @@ pub(super) enum Retirement {
 /// either.
 pub(super) fn retirement(kind: Kind, region_dropped: bool) -> Retirement {
     match kind {
-        Kind::Server | Kind::Record | Kind::Dashboard => Retirement::Deploy,
+        Kind::Server | Kind::SecurityGroup | Kind::Record | Kind::Dashboard => Retirement::Deploy,
         Kind::Stack | Kind::Package if region_dropped => Retirement::Deploy,
         // Every region of the file has one, so its node cannot be missing there.
         Kind::Stack | Kind::Package => Retirement::Teardown,
@@ -65,7 +65,8 @@ pub(super) fn is_forgotten_when_missing(kind: Kind, region_dropped: bool, log_gr
         Kind::LogGroup => region_dropped && log_group_of_file,
         // The run reads these itself.
         Kind::Table | Kind::UserRole | Kind::UserPolicy | Kind::ApiAccount | Kind::Package | Kind::Stack => false,
-        Kind::Server | Kind::ServerId | Kind::Trigger | Kind::Record | Kind::Dashboard => false,
+        Kind::Server | Kind::SecurityGroup | Kind::ServerId | Kind::Trigger | Kind::Record => false,
+        Kind::Dashboard => false,
     }
 }
 

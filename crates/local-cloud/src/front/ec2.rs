@@ -20,9 +20,10 @@ use crate::transfer::Server;
 
 /// Whether the call may be answered here.
 pub(super) fn answers(call: &Call) -> bool {
-    const OPERATIONS: [&str; 7] = [
+    const OPERATIONS: [&str; 8] = [
         "AllocateAddress",
         "CreateTags",
+        "DeleteSecurityGroup",
         "DeleteTags",
         "DescribeAddresses",
         "DescribeVpcEndpoints",
@@ -47,6 +48,7 @@ pub(super) async fn answer(front: &Front, call: &Call, parts: Parts, body: Body)
         "ReleaseAddress" => Some(release(front, &place, &form)),
         "DescribeAddresses" => Some(describe(front, &place, &form)),
         "CreateTags" | "DeleteTags" => tag(front, &place, &form, call.operation == "CreateTags"),
+        "DeleteSecurityGroup" => in_use(front, &place, &form),
         "DescribeVpcEndpoints" => endpoints(front, &place, &form),
         _ => modify(front, &place, &form),
     };
@@ -180,6 +182,14 @@ fn tag(front: &Front, place: &Place, form: &Form, adds: bool) -> Option<Result<S
         }
     }
     Some(Ok("<return>true</return>".to_owned()))
+}
+
+/// Refuses the deletion of a security group that the endpoint of a server has.
+fn in_use(front: &Front, place: &Place, form: &Form) -> Option<Result<String, Refusal>> {
+    let group = form.get("GroupId").unwrap_or_default();
+    let servers = front.store.list(place);
+    let is_used = servers.values().any(|server| server.security_groups.iter().any(|have| have == group));
+    is_used.then(|| Err(("DependencyViolation", format!("resource {group} has a dependent object"))))
 }
 
 /// The servers in VPCs, by the IDs of their endpoints.

@@ -4,6 +4,8 @@
 //! as terraform-provider-aws quotes them (`internal/service/transfer/server.go`; its issues #19250 and #34923) and
 //! crossplane's provider shows them (provider-aws#1532); [`assumed`] marks the others.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use serde_json::{Map, Value, json};
 
 use super::error::ApiError;
@@ -85,10 +87,11 @@ async fn place(context: &Context<'_>, vpc: &str, input: &Map<String, Value>) -> 
     Ok(ids(input, GROUPS).unwrap_or_default().into_iter().map(str::to_owned).collect())
 }
 
-/// Checks the input of UpdateServer.
+/// Checks the input of UpdateServer. `others` are the region's other servers.
 pub(super) fn may_update(
     context: &Context<'_>,
-    (id, server): (&str, &Server),
+    server: &Server,
+    others: &BTreeMap<String, Server>,
     input: &Map<String, Value>,
 ) -> Result<(), ApiError> {
     let refused = |message: &str| Err(ApiError::invalid(message));
@@ -120,7 +123,7 @@ pub(super) fn may_update(
         return Err(ApiError::conflict("VPC Endpoint state is not yet available"));
     }
     let same = |given: &[&str], have: &[&str]| {
-        let set = |ids: &[&str]| ids.iter().map(|id| (*id).to_owned()).collect::<std::collections::BTreeSet<_>>();
+        let set = |ids: &[&str]| ids.iter().map(|id| (*id).to_owned()).collect::<BTreeSet<_>>();
         set(given) == set(have)
     };
     let new_subnets = subnets.as_ref().filter(|given| !same(given, &server.subnets()));
@@ -136,10 +139,15 @@ pub(super) fn may_update(
     if !is_offline {
         return refused("Server must be OFFLINE to change AddressAllocationIds");
     }
-    check_addresses(context, (id, server), &addresses)
+    check_addresses(context, server, others, &addresses)
 }
 
-fn check_addresses(context: &Context<'_>, (id, server): (&str, &Server), addresses: &[&str]) -> Result<(), ApiError> {
+fn check_addresses(
+    context: &Context<'_>,
+    server: &Server,
+    others: &BTreeMap<String, Server>,
+    addresses: &[&str],
+) -> Result<(), ApiError> {
     if addresses.is_empty() {
         return Ok(());
     }
@@ -149,7 +157,7 @@ fn check_addresses(context: &Context<'_>, (id, server): (&str, &Server), address
     if addresses.len() != server.subnets().len() {
         return Err(assumed(format!("{ADDRESSES} must be equal in length to {SUBNETS}")));
     }
-    let (known, servers) = (context.addresses.list(&context.place), context.store.list(&context.place));
+    let known = context.addresses.list(&context.place);
     for (index, address) in addresses.iter().enumerate() {
         if addresses[..index].contains(address) {
             return Err(assumed(format!("{ADDRESSES} cannot contain duplicates")));
@@ -158,8 +166,7 @@ fn check_addresses(context: &Context<'_>, (id, server): (&str, &Server), address
         if !known.contains_key(*address) {
             return Err(assumed(format!("The allocation ID '{address}' does not exist")));
         }
-        let mut others = servers.iter().filter(|(other, _)| *other != id);
-        if others.any(|(_, other)| other.addresses().contains(address)) {
+        if others.values().any(|other| other.addresses().contains(address)) {
             let association = address.replace("alloc", "assoc");
             return Err(assumed(format!("resource {address} is already associated with associate-id {association}")));
         }

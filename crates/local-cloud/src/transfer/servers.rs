@@ -131,9 +131,12 @@ pub(super) async fn update(context: &Context<'_>, mut input: Map<String, Value>)
     context.store.get(&context.place, &id)?;
     rules::log_groups(context, &input).await?;
     let security_groups = endpoint::groups(context, &id, &mut input).await?;
+    // Before the store is locked.
+    let mut others = context.store.list(&context.place);
+    others.remove(&id);
     context.store.update(&context.place, &id, |server| {
         rules::may_update(server, &input)?;
-        endpoint::may_update(context, (&id, server), &input)?;
+        endpoint::may_update(context, server, &others, &input)?;
         let mut settings = server.settings.clone();
         let other_provider =
             input.get("IdentityProviderType").is_some_and(|kind| settings.get("IdentityProviderType") != Some(kind));

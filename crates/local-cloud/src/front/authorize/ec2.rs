@@ -6,7 +6,10 @@ use super::table::Row;
 
 pub(super) const ROWS: &[Row] = &[
     ("AllocateAddress", "ec2:AllocateAddress", "elastic-ip"),
+    ("AuthorizeSecurityGroupIngress", "ec2:AuthorizeSecurityGroupIngress", "security-group"),
+    ("CreateSecurityGroup", "ec2:CreateSecurityGroup", "security-group"),
     ("CreateTags", "ec2:CreateTags", "elastic-ip"),
+    ("DeleteSecurityGroup", "ec2:DeleteSecurityGroup", "security-group"),
     ("DescribeAddresses", "ec2:DescribeAddresses", ""),
     ("DescribeRegions", "ec2:DescribeRegions", ""),
     ("DescribeSecurityGroups", "ec2:DescribeSecurityGroups", ""),
@@ -14,29 +17,41 @@ pub(super) const ROWS: &[Row] = &[
     ("DescribeVpcEndpoints", "ec2:DescribeVpcEndpoints", ""),
     ("ModifyVpcEndpoint", "ec2:ModifyVpcEndpoint", "vpc-endpoint"),
     ("ReleaseAddress", "ec2:ReleaseAddress", "elastic-ip"),
+    ("RevokeSecurityGroupIngress", "ec2:RevokeSecurityGroupIngress", "security-group"),
 ];
 
 pub(super) fn needs(action: &str, kind: &'static str, asked: &Asked<'_>) -> Result<Vec<Need>, String> {
     let arn = |kind: &str, id: &str| asked.arn("ec2", &format!("{kind}/{id}"));
     Ok(match asked.operation {
-        // It has no ID before it is allocated.
-        "AllocateAddress" => {
+        // They have no ID before they are created.
+        "AllocateAddress" | "CreateSecurityGroup" => {
             let (all, tags) = (arn(kind, "*"), tags(asked.form, "TagSpecification.1.Tag"));
             let mut needs = vec![Need::new(action, kind, &all).with_tags(&tags)];
             if !tags.is_empty() {
                 let tagging = Need::new("ec2:CreateTags", kind, all).with("ec2:CreateAction", asked.operation);
                 needs.push(tagging.with_tags(&tags));
             }
+            if asked.operation == "CreateSecurityGroup" {
+                needs.push(Need::new(action, "vpc", arn("vpc", asked.field("VpcId")?)));
+            }
             needs
         }
         "CreateTags" => {
             let id = asked.field("ResourceId.1")?;
-            if !id.starts_with("eipalloc-") || asked.form.get("ResourceId.2").is_some() {
-                return Err("the local cloud authorizes the tags of one Elastic IP address at a time".to_owned());
+            let kind = match id.split('-').next() {
+                Some("eipalloc") => kind,
+                Some("sg") => "security-group",
+                _ => return Err("the local cloud authorizes tags of addresses and security groups only".to_owned()),
+            };
+            if asked.form.get("ResourceId.2").is_some() {
+                return Err("the local cloud authorizes the tags of one resource at a time".to_owned());
             }
             vec![Need::new(action, kind, arn(kind, id)).with_tags(&tags(asked.form, "Tag"))]
         }
         "ReleaseAddress" => vec![Need::new(action, kind, arn(kind, asked.field("AllocationId")?))],
+        "AuthorizeSecurityGroupIngress" | "DeleteSecurityGroup" | "RevokeSecurityGroupIngress" => {
+            vec![Need::new(action, kind, arn(kind, asked.field("GroupId")?))]
+        }
         "ModifyVpcEndpoint" => {
             let groups = ["AddSecurityGroupId", "RemoveSecurityGroupId"]
                 .into_iter()
@@ -69,6 +84,17 @@ mod tests {
         {
             let action = format!("ec2:{operation}");
             assert_eq!(shown(&asked("ec2", operation, post(body))), [(action.as_str(), one.as_str())]);
+        }
+        let create = post("GroupName=g&VpcId=vpc-1&TagSpecification.1.Tag.1.Key=k&TagSpecification.1.Tag.1.Value=v");
+        let (groups, vpc) = (arn("security-group/*"), arn("vpc/vpc-1"));
+        let action = "ec2:CreateSecurityGroup";
+        let needed = [(action, groups.as_str()), ("ec2:CreateTags", groups.as_str()), (action, vpc.as_str())];
+        assert_eq!(shown(&asked("ec2", "CreateSecurityGroup", create)), needed);
+        let group = arn("security-group/sg-1");
+        for operation in ["AuthorizeSecurityGroupIngress", "DeleteSecurityGroup", "RevokeSecurityGroupIngress"] {
+            let action = format!("ec2:{operation}");
+            let needs = asked("ec2", operation, post("GroupId=sg-1"));
+            assert_eq!(shown(&needs), [(action.as_str(), group.as_str())]);
         }
         let body = "VpcEndpointId=vpce-1&AddSecurityGroupId.1=sg-1&RemoveSecurityGroupId.1=sg-2";
         let arns = [arn("vpc-endpoint/vpce-1"), arn("security-group/sg-1"), arn("security-group/sg-2")];
