@@ -217,7 +217,8 @@ impl ServerEndpoint {
                     Ok(()) => "the server was started again as it is".to_owned(),
                     Err(start) => format!("the server is stopped, and could not be started again: {start}"),
                 };
-                Err(ResourceError::Aws(AwsError { message: format!("{}; {left}", error.message), ..error }))
+                // Not as an error of AWS: after one of these the step would compare again, and stop the server again.
+                Err(ResourceError::Refused(format!("{error}; {left}")))
             }
             other => Ok(other.map(|()| true)?),
         }
