@@ -41,7 +41,10 @@ pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> 
             None => (host.unwrap_or_else(|| own.clone()), port(&facts.ports)),
         };
         let keys = keys.into_iter().map(|key| (key.kind, key.fingerprint)).collect();
-        endpoints.push(Endpoint { region: region.clone(), host, others, port, server: own, keys });
+        let mut addresses: Vec<String> =
+            aws.ec2(region).addresses(&facts.endpoint.addresses).await?.into_iter().map(|address| address.ip).collect();
+        addresses.sort();
+        endpoints.push(Endpoint { region: region.clone(), host, others, port, addresses, server: own, keys });
     }
     if endpoints.is_empty() {
         return Err(CliError::new(Exit::Failed, format!("environment {} has no server yet", environment.name))

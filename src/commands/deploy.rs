@@ -15,6 +15,7 @@ use sftpctl_core::check::{Report, Status};
 use sftpctl_core::clients::change::policy_changes;
 use sftpctl_core::kind::NodeId;
 use sftpctl_core::model::{Action, Actual};
+use sftpctl_core::outage;
 use sftpctl_core::plan::model::{Plan, Step};
 use sftpctl_core::plan::saved::{self, Earlier};
 use sftpctl_engine::execute::executor::Task;
@@ -50,7 +51,7 @@ pub(super) struct Args {
     /// Follow this saved plan exactly, or do nothing
     #[arg(long, value_name = "FILE")]
     plan: Option<PathBuf>,
-    /// The environment's name, to confirm deletions in production
+    /// The environment's name, to confirm deletions and outages in production
     #[arg(long, value_name = "NAME")]
     confirm: Option<String>,
     /// Skip the canary log-in after the deployment
@@ -178,13 +179,23 @@ async fn record_and_check_again(
     Ok(if exit == Exit::Ok && !left.is_empty() { Exit::Partly } else { exit })
 }
 
-/// Asks for confirmation. In production, deletions require the environment's name unless they are in a saved plan: a
-/// plan was reviewed, while an environment file that a pipeline deploys by itself may have an error.
+/// Asks for confirmation. In production, deletions and outages require the environment's name unless they are in a
+/// saved plan: a plan was reviewed, while an environment file that a pipeline deploys by itself may have an error.
 async fn confirm_plan(args: &Args, run: &Run, plan: &Plan) -> Result<(), CliError> {
     let name = &run.environment.name;
     let deletes = plan.steps.iter().any(|step| step.change.action == Action::Delete);
-    if run.environment.production && deletes && args.plan.is_none() {
-        confirm_by_name(name, args.confirm.as_deref(), "delete what is no longer in the environment file").await
+    let outages = outage::regions(plan).join(", ");
+    let grave = match (deletes, outages.as_str()) {
+        (false, "") => None,
+        (true, "") => Some("delete what is no longer in the environment file".to_owned()),
+        (false, regions) => Some(format!("stop the servers of {regions} for some minutes")),
+        (true, regions) => Some(format!(
+            "delete what is no longer in the environment file, and stop the servers of {regions} for some minutes"
+        )),
+    };
+    let grave = grave.filter(|_| run.environment.production && args.plan.is_none());
+    if let Some(grave) = grave {
+        confirm_by_name(name, args.confirm.as_deref(), &grave).await
     } else if args.yes.yes {
         Ok(())
     } else {

@@ -13,6 +13,8 @@ pub struct Endpoint {
     /// Other names of the server; true for one that resolves to the nearest server, which may be another.
     pub others: Vec<(String, bool)>,
     pub port: u16,
+    /// Its fixed IPv4 addresses, which customers' firewalls may name; none if AWS changes them without notice.
+    pub addresses: Vec<String>,
     /// AWS's name of the server's endpoint.
     pub server: String,
     /// Type and fingerprint of each host key.
@@ -35,6 +37,8 @@ struct EndpointView<'a> {
     host: &'a str,
     port: u16,
     server: &'a str,
+    /// Fixed IPv4 addresses.
+    addresses: &'a [String],
     other_hosts: Vec<&'a str>,
     host_keys: Vec<HostKeyView<'a>>,
 }
@@ -53,11 +57,17 @@ impl<'a> ConnectView<'a> {
             host: &endpoint.host,
             port: endpoint.port,
             server: &endpoint.server,
+            addresses: &endpoint.addresses,
             other_hosts: endpoint.others.iter().map(|(name, _)| name.as_str()).collect(),
             host_keys: endpoint.keys.iter().map(|(kind, fingerprint)| HostKeyView { kind, fingerprint }).collect(),
         };
         Self { username, authentication, endpoints: endpoints.iter().map(view).collect() }
     }
+}
+
+/// The destinations of a customer's firewall: `203.0.113.1:22, 203.0.113.2:22`.
+fn firewall(addresses: &[String], port: u16) -> String {
+    addresses.iter().map(|address| format!("{address}:{port}")).collect::<Vec<_>>().join(", ")
 }
 
 /// What every customer has to know.
@@ -91,12 +101,18 @@ pub fn render(username: &str, authentication: &str, endpoints: &[Endpoint]) -> T
             let note = if *nearest { "  (the nearest server answers: give customers every host key)" } else { "" };
             text.line(format!("  also       {name}{note}"));
         }
+        for address in &endpoint.addresses {
+            text.line(format!("  address    {address}"));
+        }
         for (kind, fingerprint) in &endpoint.keys {
             text.line(format!("  host key   {kind} {fingerprint}"));
         }
         // In a URL an @ in the user name must be encoded.
         let user = username.replace('@', "%40");
         let flag = if port == 22 { String::new() } else { format!(" -P {port}") };
+        if !endpoint.addresses.is_empty() {
+            text.line(format!("  firewall   allow outgoing TCP to {}", firewall(&endpoint.addresses, port)));
+        }
         text.line(format!("  OpenSSH    sftp{flag} {}", shell_word(&format!("{username}@{host}"))));
         text.line(format!("  WinSCP     winscp.exe sftp://{user}@{host}:{port}/"));
         text.line(format!("  FileZilla  filezilla sftp://{user}@{host}:{port}"));
@@ -123,6 +139,7 @@ mod tests {
             host: "99-uploads-us-west-2.xx.net".into(),
             others: vec![("files.xx.net".into(), false), ("99-uploads.xx.net".into(), true)],
             port: 22,
+            addresses: vec!["203.0.113.1".into(), "203.0.113.2".into()],
             server: "s-1.server.transfer.us-west-2.amazonaws.com".into(),
             keys: vec![("ssh-ed25519".into(), "SHA256:abc".into())],
         };
@@ -130,6 +147,8 @@ mod tests {
         assert!(text.contains("  OpenSSH    sftp a@b.c@99-uploads-us-west-2.xx.net\n"));
         assert!(text.contains("  WinSCP     winscp.exe sftp://a%40b.c@99-uploads-us-west-2.xx.net:22/\n"));
         assert!(text.contains("  FileZilla  filezilla sftp://a%40b.c@99-uploads-us-west-2.xx.net:22\n"));
+        assert!(text.contains("  address    203.0.113.1\n  address    203.0.113.2\n"));
+        assert!(text.contains("  firewall   allow outgoing TCP to 203.0.113.1:22, 203.0.113.2:22\n"));
         assert!(text.contains("  also       files.xx.net\n  also       99-uploads.xx.net  (the nearest"));
         assert!(text.contains("ssh-ed25519 SHA256:abc"));
     }

@@ -170,6 +170,7 @@ fn endpoints(text: &str) -> Vec<connect::Endpoint> {
         host: text.to_owned(),
         others: vec![(text.to_owned(), true)],
         port: 22,
+        addresses: vec![text.to_owned()],
         server: text.to_owned(),
         keys: vec![(text.to_owned(), text.to_owned())],
     }]

@@ -1,6 +1,7 @@
 //! The program end to end: real processes, third-party clients, and an AWS on this machine.
 
 mod account_defaults;
+mod addresses;
 mod aliases;
 mod assumed_role;
 mod canary;

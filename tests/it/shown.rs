@@ -38,7 +38,8 @@ fn as_wanted(all: &[Arc<dyn Resource>]) -> Actual {
                 live = live.with(name, value);
             }
         }
-        for name in ["ApiId", "ApiUrl", "InvocationRoleArn", "TriggerSourceArn", "ServerId", "Endpoint", "VersionId"] {
+        let outputs = ["ApiId", "ApiUrl", "InvocationRoleArn", "TriggerSourceArn", "ServerId", "Endpoint", "VersionId"];
+        for name in outputs.into_iter().chain(["AllocationId", "GroupId"]) {
             live = live.output(name, format!("{name}-of-{}", id.place()));
         }
         actual.insert(id, Some(live));

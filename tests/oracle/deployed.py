@@ -245,6 +245,7 @@ def left():
         found += client("dynamodb", region).list_tables()["TableNames"]
         found += [s["StackName"] for s in client("cloudformation", region).describe_stacks()["Stacks"]]
         found += [s["ServerId"] for s in client("transfer", region).list_servers()["Servers"]]
+        found += [a["AllocationId"] for a in client("ec2", region).describe_addresses()["Addresses"]]
         found += [f["FunctionName"] for f in client("lambda", region).list_functions()["Functions"]]
         found += [a["name"] for a in client("apigateway", region).get_rest_apis()["items"]]
         found += [g["logGroupName"] for g in client("logs", region).describe_log_groups()["logGroups"]]

@@ -13,12 +13,13 @@ use aws_credential_types::provider::{ProvideCredentials as _, SharedCredentialsP
 
 use super::assume_role::{AssumeRole, RoleToAssume, RolesToAssume};
 use super::calls::{Calls, CountCalls};
+use super::ec2_query;
 use super::local_server;
 use super::network::{Network, NetworkError};
 use super::nulls::WithoutNulls;
 use super::sts::SessionCredentials;
 use super::{
-    ApiGateway, CloudFormation, CloudWatch, DynamoDb, Iam, Lambda, Logs, Route53, S3, ServiceQuotas, Transfer,
+    ApiGateway, CloudFormation, CloudWatch, DynamoDb, Ec2, Iam, Lambda, Logs, Route53, S3, ServiceQuotas, Transfer,
 };
 
 /// The endpoint and the credentials.
@@ -197,6 +198,12 @@ impl Aws {
 
     pub fn dynamodb(&self, region: &str) -> DynamoDb {
         self.clients(region).dynamodb.clone()
+    }
+
+    /// The client of Amazon EC2.
+    pub fn ec2(&self, region: &str) -> Ec2 {
+        let (config, calls) = (self.config(region).clone(), Arc::clone(&self.calls));
+        Ec2(ec2_query::Client { config, region: region.to_owned(), calls })
     }
 
     /// IAM is global.

@@ -130,7 +130,9 @@ impl AwsError {
     /// that IAM still counts as used after what used it was detached, and a resource that AWS does not know yet
     /// ([`NOT_YET`]).
     pub fn is_busy(&self) -> bool {
-        const BUSY: [&str; 9] = [
+        const BUSY: [&str; 11] = [
+            "DependencyViolation",
+            "InvalidIPAddress.InUse",
             "ResourceInUse",
             "Conflict",
             "ResourceConflict",
@@ -146,6 +148,8 @@ impl AwsError {
             || NOT_YET.iter().any(|(operation, code, words)| {
                 self.operation == *operation && self.is(code) && self.message.contains(words)
             })
+            // The endpoint of a server in a VPC goes some time after the server (terraform-provider-aws, `server.go`).
+            || self.message.contains("Unable to delete VPC endpoint")
             || self.message.contains("until all writes are replicated")
             || self.message.contains("cannot be assumed")
             || self.message.contains("Invalid principal in policy")

@@ -16,6 +16,8 @@ mod dashboards;
 mod documents;
 mod downloads;
 mod dynamodb;
+mod ec2;
+mod ec2_query;
 mod error;
 mod iam;
 mod items;
@@ -40,6 +42,7 @@ mod stack_drift;
 mod sts;
 mod table_import;
 mod transfer;
+mod transfer_endpoint;
 mod uploads;
 mod versions;
 mod warm_throughput;
@@ -56,13 +59,15 @@ pub use dashboards::DashboardFacts;
 pub use documents::Condition;
 pub use downloads::{DownloadFacts, ListedObject, ListedPage, OwnedBucket, StoredChecksum};
 pub use dynamodb::{DynamoDb, NewTable, TableFacts};
+pub use ec2::{AddressFacts, Admitted, Ec2, SecurityGroupFacts, SubnetFacts, VpcEndpointFacts};
 pub use error::AwsError;
 pub use iam::{Iam, NewRole, RoleFacts};
 pub use items::{Write, Written};
 pub use lambda::{FunctionFacts, FunctionSettings, Invocation, Lambda};
 pub use limits::{AccountConcurrency, Introduction, ServiceQuotas, ZoneFacts, ZoneUse};
 pub use logs::{
-    GroupFacts, LogLine, LogPage, Logs, MetricDimension, MetricFacts, MetricFilterFacts, QueryParameterFacts, SavedQueryFacts,
+    GroupFacts, LogLine, LogPage, Logs, MetricDimension, MetricFacts, MetricFilterFacts, QueryParameterFacts,
+    SavedQueryFacts,
 };
 pub use metrics::{MetricSpan, Series};
 pub use network::{Network, NetworkError};
@@ -76,6 +81,7 @@ pub use stack_drift::ResourceDrift;
 pub use sts::{Caller, SessionCredentials};
 pub use table_import::{ImportFacts, ImportSource};
 pub use transfer::{HostKeyFacts, IdentityAnswer, Provider, ServerFacts, ServerRequest, ServerUpdate, Transfer};
+pub use transfer_endpoint::{EndpointFacts, VpcPlace};
 pub use uploads::{Expected, HeadFacts, Metadata, OpenUpload, Put, UploadedPart};
 pub use versions::{VersionFacts, VersionHead, VersionMarker, VersionPage};
 pub use warm_throughput::Warm;

@@ -9,6 +9,7 @@ use aws_config::retry::RetryConfig;
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::error::{Call as _, OrMissing as _};
+use super::transfer_endpoint::{EndpointFacts, VpcPlace, details};
 use super::{AwsError, Tags};
 
 #[derive(Clone, Debug)]
@@ -44,6 +45,7 @@ pub struct ServerFacts {
     pub protocols: Vec<String>,
     /// `PUBLIC`, `VPC`, …
     pub endpoint_type: String,
+    pub endpoint: EndpointFacts,
     /// Ids of the workflows that it starts for an uploaded file.
     pub workflows: Vec<String>,
     /// Banners before and after a log-in.
@@ -72,6 +74,8 @@ pub struct ServerRequest {
     pub security_policy: String,
     /// Ports that it listens on; empty for AWS's default, 22.
     pub ports: Vec<u16>,
+    /// Where its endpoint is; `None` for a public server. Addresses are added later.
+    pub place: Option<VpcPlace>,
     /// Private host key; without one AWS generates its own.
     pub host_key: Option<SecretString>,
     /// Without keys that begin with `aws:`.
@@ -143,6 +147,7 @@ impl Transfer {
                 .map(|o| o.as_str().to_owned()),
             protocols: server.protocols().iter().map(|protocol| protocol.as_str().to_owned()).collect(),
             endpoint_type: server.endpoint_type().map_or_else(String::new, |kind| kind.as_str().to_owned()),
+            endpoint: EndpointFacts::of(&server),
             workflows: server
                 .workflow_details()
                 .into_iter()
@@ -179,7 +184,8 @@ impl Transfer {
             .create_server()
             .domain(Domain::S3)
             .protocols(Protocol::Sftp)
-            .endpoint_type(EndpointType::Public)
+            .endpoint_type(request.place.as_ref().map_or(EndpointType::Public, |_| EndpointType::Vpc))
+            .set_endpoint_details(request.place.as_ref().map(details))
             .identity_provider_type(IdentityProviderType::ApiGateway)
             .identity_provider_details(provider(&request.provider))
             .set_logging_role(request.logging_role.clone())

@@ -114,6 +114,10 @@ kinds! {
     Stack = "stack", "stack" 45 min;
     /// The settings of an upload bucket that the stack does not manage.
     Bucket = "bucket", "bucket" 10 min;
+    /// The security group of a server's endpoint. A deletion waits until no endpoint has it.
+    SecurityGroup = "security-group", "server" 30 min;
+    /// An Elastic IP address of a region's server.
+    Address = "address", "server" 5 min;
     /// The Transfer Family server. Creating one took ten to fifteen minutes in 2019, and takes a few today.
     Server = "server", "server" 30 min;
     /// The server ID in the Lambda's environment.

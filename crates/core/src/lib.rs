@@ -16,6 +16,7 @@ pub mod kind;
 pub mod model;
 pub mod node;
 pub mod openssh;
+pub mod outage;
 pub mod permissions;
 pub mod plan;
 pub mod policy;

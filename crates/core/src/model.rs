@@ -235,4 +235,6 @@ pub enum Removal {
 pub struct RemovalOptions {
     /// Also delete customers' files and accounts.
     pub delete_data: bool,
+    /// Also release the addresses that customers' firewalls know.
+    pub release_addresses: bool,
 }

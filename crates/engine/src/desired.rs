@@ -6,9 +6,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use sftpctl_accounts::TableKey;
-use sftpctl_aws::Tags;
+use sftpctl_aws::{Tags, VpcPlace};
 use sftpctl_core::kind::{Kind, NodeId};
-use sftpctl_core::spec::model::Environment;
+use sftpctl_core::spec::endpoint::{Access, Addresses, Endpoint, VpcEndpoint};
+use sftpctl_core::spec::model::{Environment, Region};
 use sftpctl_core::spec::names;
 use sftpctl_core::template::{self, Code, TemplateError};
 use sftpctl_core::user_policies;
@@ -18,8 +19,9 @@ use crate::package;
 use crate::resources::resource::Resource;
 use crate::resources::witness::Witness;
 use crate::resources::{
-    ApiAccount, Bucket, Dashboard, Evidence, LatencyRecord, LogGroup, Package, Record, Replica, Server, ServerId,
-    Stack, Table, Trigger, UserPolicy, UserRole,
+    Address, ApiAccount, Bucket, Dashboard, EndpointAddresses, EndpointGroups, Evidence, LatencyRecord, LogGroup,
+    Package, Record, Replica, SecurityGroup, Server, ServerEndpoint, ServerId, Stack, Table, Trigger, UserPolicy,
+    UserRole,
 };
 
 /// Inputs of a deployment besides the environment file.
@@ -278,6 +280,26 @@ fn region_resources(
     let package_node = package.id.clone();
     all.push(Arc::new(package));
     if has_server {
+        let settings = environment.regions.get(region);
+        let endpoint = settings.and_then(|settings| settings.endpoint.as_ref());
+        let allocated = settings.and_then(Region::vpc_endpoint).map_or(0, VpcEndpoint::allocated);
+        all.extend((1..=allocated).map(|number| -> Arc<dyn Resource> {
+            let (id, region) = (names::address_node(region, number), region.to_owned());
+            Arc::new(Address { id, region, number, tags: tags.clone() })
+        }));
+        if let Some(endpoint) = settings.and_then(Region::vpc_endpoint)
+            && let Access::Allow(allow) = &endpoint.access
+        {
+            all.push(Arc::new(SecurityGroup {
+                id: names::security_group_node(region),
+                region: region.to_owned(),
+                name: names::resource_stem(environment, region),
+                vpc: endpoint.vpc.clone(),
+                allow: allow.clone(),
+                tags: tags.clone(),
+            }));
+        }
+        let is_in_vpc = matches!(endpoint, Some(Endpoint::Vpc(_)));
         let mut server_tags = tags;
         if let Some(dns) = &environment.dns {
             // Transfer's console shows the host names from these two tags. The user guide ("Working with custom
@@ -300,7 +322,9 @@ fn region_resources(
             ),
             security_policy: environment.server.security_policy.clone(),
             authentication: environment.server.authentication.clone(),
-            ports: environment.server.ports.clone(),
+            endpoint: server_endpoint(endpoint, region),
+            // "used with Transfer Family servers that … have PUBLIC endpoints" (Transfer Family API reference, `SftpPorts`).
+            ports: if is_in_vpc { Vec::new() } else { environment.server.ports.clone() },
             host_keys: Arc::clone(&inputs.host_keys),
             tags: server_tags,
             witness: witness(environment, region),
@@ -319,6 +343,29 @@ fn region_resources(
         }));
     }
     Ok(all)
+}
+
+fn server_endpoint(endpoint: Option<&Endpoint>, region: &str) -> ServerEndpoint {
+    match endpoint {
+        None => ServerEndpoint::AsItIs,
+        Some(Endpoint::Public) => ServerEndpoint::Public,
+        Some(Endpoint::Vpc(endpoint)) => {
+            let place =
+                VpcPlace { vpc: endpoint.vpc.clone(), subnets: endpoint.subnets.clone(), security_groups: Vec::new() };
+            let groups = match &endpoint.access {
+                Access::Groups(ids) => EndpointGroups::Existing(ids.clone()),
+                Access::Allow(_) => EndpointGroups::Own(names::security_group_node(region)),
+            };
+            let addresses = match &endpoint.addresses {
+                Addresses::Existing(ids) => EndpointAddresses::Existing(ids.clone()),
+                Addresses::Elastic => {
+                    let numbers = 1..=endpoint.allocated();
+                    EndpointAddresses::Own(numbers.map(|number| names::address_node(region, number)).collect())
+                }
+            };
+            ServerEndpoint::InVpc(place, addresses, groups)
+        }
+    }
 }
 
 fn dashboard(environment: &Environment) -> Option<Arc<dyn Resource>> {

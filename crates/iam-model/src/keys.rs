@@ -53,6 +53,7 @@ const SINGLE: &[&str] = &[
     "dynamodb:returnconsumedcapacity",
     "dynamodb:returnvalues",
     "dynamodb:select",
+    "ec2:createaction",
     "events:managedby",
     "iam:associatedresourcearn",
     "iam:awsservicename",

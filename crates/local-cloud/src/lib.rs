@@ -9,6 +9,7 @@
 //!
 //! [`start`], [`stop`], [`status`] and [`logs`] are the program's commands; [`serve`] is the background process.
 
+mod addresses;
 mod cloud;
 mod control;
 mod delay;

@@ -14,6 +14,7 @@ use sftpctl_core::plan::graph::{self, Edges};
 use sftpctl_core::plan::model::Plan;
 use sftpctl_core::plan::planner;
 use sftpctl_core::spec;
+use sftpctl_core::spec::endpoint::{Access, Addresses, Endpoint, VpcEndpoint};
 use sftpctl_core::spec::model::Environment;
 use sftpctl_engine::desired::{self, History, Inputs};
 use sftpctl_engine::execute::deadlines::Deadlines;
@@ -51,11 +52,19 @@ impl RunResult {
     }
 }
 
-/// The shipped environment 99, with a dashboard, so that it has every kind of resource.
+/// The shipped environment 99, with a dashboard and fixed addresses, so that it has every kind of resource.
 pub fn environment() -> Environment {
     let path = crate::programs::root().join("environments/99.yaml");
     let mut environment = spec::load(&std::fs::read_to_string(&path).unwrap(), &path.display().to_string()).unwrap();
     environment.metrics.dashboard = true;
+    if let Some(region) = environment.regions.get_mut("us-east-2") {
+        region.endpoint = Some(Endpoint::Vpc(VpcEndpoint {
+            vpc: "vpc-00000001".into(),
+            subnets: vec!["subnet-00000001".into()],
+            access: Access::Allow(vec!["203.0.113.0/24".into()]),
+            addresses: Addresses::Elastic,
+        }));
+    }
     environment
 }
 
@@ -85,7 +94,7 @@ pub async fn deploy(aws: &Arc<Aws>, resources: &[Arc<dyn Resource>], known: Actu
 /// Reads, then deletes everything that exists, including data.
 pub async fn teardown(aws: &Arc<Aws>, resources: &[Arc<dyn Resource>]) -> RunResult {
     let actual = observe(aws, resources, &BTreeMap::new()).await.actual;
-    let options = RemovalOptions { delete_data: true };
+    let options = RemovalOptions { delete_data: true, release_addresses: true };
     let mut removals: Vec<(NodeId, Removal)> = Vec::new();
     for resource in resources {
         if let Some(Some(live)) = actual.get(resource.id()) {

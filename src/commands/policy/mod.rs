@@ -30,6 +30,9 @@ enum Verb {
     /// Print the policy for CloudFormation: for `stack_role`, or without it for whoever deploys
     #[command(after_help = "Example:\n  sftpctl policy stack --env 99 > stack.json")]
     Stack(print::Args),
+    /// Print the policy for servers in VPCs with fixed addresses, in addition to the deployer's
+    #[command(after_help = "Example:\n  sftpctl policy addresses --env 99 > addresses.json")]
+    Addresses(print::Args),
     /// Print the policy for CloudFormation's work on Amazon S3 Files, in addition to that for stacks
     #[command(after_help = "Example:\n  sftpctl policy s3-files --env 99 > s3-files.json")]
     S3Files(print::Args),
@@ -113,6 +116,7 @@ pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> 
     let (policy, args) = match args.verb {
         Verb::Deployer(args) => (Policy::Deployer, args),
         Verb::Stack(args) => (Policy::Stack, args),
+        Verb::Addresses(args) => (Policy::Addresses, args),
         Verb::S3Files(args) => (Policy::S3Files, args),
         Verb::Waf(args) => (Policy::Waf, args),
         Verb::Reader(args) => (Policy::Reader, args),

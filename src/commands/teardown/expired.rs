@@ -109,7 +109,7 @@ async fn one(args: &Args, env: &EnvArgs, printer: Printer) -> Result<(Environmen
         return Ok((EnvironmentView::new(&name, Outcome::Kept, why, expiry.end()), Exit::Ok));
     }
     let run = env.open(Permissions::TearsDown, printer).await?;
-    let options = RemovalOptions { delete_data: ttl.delete_data };
+    let options = RemovalOptions { delete_data: ttl.delete_data, release_addresses: args.release_addresses };
     let work = async |run: &mut Run| {
         let expiry = Expiry::of(&ttl, &run.state, now());
         if let Some(why) = kept(expiry, now()) {

@@ -22,7 +22,8 @@ use sftpctl_engine::run::Run;
     sftpctl teardown --env 99 --orphans\n  \
     sftpctl teardown --env 99 --expired --yes\n  \
     sftpctl teardown --folder environments --expired --yes\n\n\
-    Without --delete-data, buckets with files and the table are kept, and the next deploy uses them again.\n\n\
+    Without --delete-data, buckets with files and the table are kept, and the next deploy uses them again. So are fixed \
+    addresses without --release-addresses; each costs $3.65 a month.\n\n\
     --expired is for a job that runs by the clock: it deletes what has lived for the `ttl` of its file since its last \
     deployment, says of every other environment why it is kept, and ends with 0 if there is none. Customers' files and \
     accounts are deleted only where the file says `ttl: { after: 8h, delete_data: true }`.")]
@@ -36,6 +37,9 @@ pub(super) struct Args {
     /// Also delete customers' files, with all versions, and the accounts
     #[arg(long)]
     delete_data: bool,
+    /// Also release the fixed addresses, which customers' firewalls know and nobody gets back
+    #[arg(long)]
+    release_addresses: bool,
     /// Delete what `drift` lists as orphans, and nothing else
     #[arg(long)]
     orphans: bool,
@@ -73,7 +77,7 @@ pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> 
         return expired::run(&args, printer).await;
     }
     let run = args.env.open(Permissions::TearsDown, printer).await?;
-    let options = RemovalOptions { delete_data: args.delete_data };
+    let options = RemovalOptions { delete_data: args.delete_data, release_addresses: args.release_addresses };
     let scope = if args.orphans { Scope::Orphans } else { Scope::Everything };
     let work = async |run: &mut Run| teardown(&args, scope, options, run, printer).await;
     run.locked("teardown", args.lock_timeout.seconds, work).await

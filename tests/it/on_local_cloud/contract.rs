@@ -82,7 +82,8 @@ async fn every_kind_keeps_the_contract_on_the_local_cloud() {
     assert_eq!(outcome.as_deref(), Some("deleted"));
     for resource in &going {
         let Some(Some(live)) = before.get(resource.id()) else { continue };
-        let again = resource.delete(&aws, "contract", live, RemovalOptions { delete_data: true }).await;
+        let options = RemovalOptions { delete_data: true, release_addresses: true };
+        let again = resource.delete(&aws, "contract", live, options).await;
         assert!(again.is_ok(), "{} is gone and can be deleted again: {:?}", resource.id(), again.err());
         let read = resource.read(&aws, None).await.unwrap();
         assert_eq!(read, None, "{} is gone", resource.id());

@@ -32,6 +32,10 @@ state: { place: "s3://company-sftpctl/state", kms_key: alias/sftpctl }
 server: { logging_role: transfer-logs, host_keys: ["secretsmanager:sftp/rsa", "ssm:/sftp/ed25519"] }
 "#;
 
+/// A server in a VPC, with fixed addresses.
+const IN_VPC: &str = "us-west-2: { server: { endpoint: vpc, vpc: vpc-0123456789abcdef0, \
+                      subnets: [subnet-0123456789abcdef0], allow: [203.0.113.0/24] } }";
+
 /// A file system of Amazon S3 Files.
 const FILE_SYSTEM: &str =
     "s3_files: { 99-5: { subnets: [subnet-0123456789abcdef0], security_groups: [sg-0123456789abcdef0] } }";
@@ -39,6 +43,11 @@ const FILE_SYSTEM: &str =
 /// The policies of environment 99 with these further settings.
 fn policies(more: &str) -> BTreeMap<String, Value> {
     let source = format!("{}\n{more}", include_str!("../../../environments/99.yaml"));
+    // With other settings also a server in a VPC.
+    let source = match more {
+        "" => source,
+        _ => source.replace("us-west-2: { server: true }", IN_VPC),
+    };
     let environment = spec::load(&source, "99.yaml").unwrap();
     let state = "s3://company-sftpctl/state".parse().unwrap();
     let site = Site { environment: &environment, zone_id: Some("Z0123456789ABCDEFGHIJ"), state: Some(&state) };
@@ -130,6 +139,9 @@ const LOG_DELIVERY: [&str; 8] = [
 fn calls_by_other_services_are_allowed() {
     assert_eq!(missing(REPLICAS, &["deployer"]), Vec::<&str>::new());
     assert_eq!(missing(["dynamodb:DeleteTable", "dynamodb:DeleteTableReplica"], &["teardown"]), Vec::<&str>::new());
+    let of_servers = handlers("AWS::Transfer::Server");
+    let network = of_servers.iter().map(String::as_str).filter(|action| action.starts_with("ec2:"));
+    assert_eq!(missing(network, &["reader", "addresses"]), Vec::<&str>::new());
     assert_eq!(missing(LOG_DELIVERY, &["reader", "deployer"]), Vec::<&str>::new());
 }
 
@@ -197,7 +209,7 @@ fn every_call_is_allowed_without_wildcard_actions() {
 /// What a deployer may do who also deletes the environment, with these settings.
 fn allowed_with(more: &str) -> BTreeSet<String> {
     let policies = policies(more);
-    let names = ["reader", "deployer", "teardown", "state"];
+    let names = ["reader", "deployer", "addresses", "teardown", "state"];
     let statements = names.iter().flat_map(|name| statements(&policies[*name]));
     statements.flat_map(|statement| list(&statement["Action"])).map(str::to_owned).collect()
 }
@@ -265,8 +277,19 @@ fn run(arguments: &[&str]) -> Output {
 fn command_prints_the_documents_and_their_risks() {
     let expected = policies("");
     for name in [
-        "deployer", "stack", "s3-files", "reader", "teardown", "users", "guard", "history", "restore", "agent",
-        "mount", "state",
+        "deployer",
+        "addresses",
+        "stack",
+        "s3-files",
+        "reader",
+        "teardown",
+        "users",
+        "guard",
+        "history",
+        "restore",
+        "agent",
+        "mount",
+        "state",
     ] {
         let output = run(&[name, "--zone-id", "Z0123456789ABCDEFGHIJ", "--state", "s3://company-sftpctl/state"]);
         let printed: Value = serde_json::from_str(&succeeded(name, &output)).unwrap();
@@ -275,7 +298,11 @@ fn command_prints_the_documents_and_their_risks() {
         let escalates = warnings.contains("gain every permission of the account");
         assert_eq!(escalates, ["deployer", "stack"].contains(&name), "{name}: {warnings}");
         let needs_stack = warnings.contains("`sftpctl policy stack --env 99`");
-        assert_eq!(needs_stack, ["deployer", "s3-files", "teardown"].contains(&name), "{name}: {warnings}");
+        assert_eq!(
+            needs_stack,
+            ["deployer", "addresses", "s3-files", "teardown"].contains(&name),
+            "{name}: {warnings}"
+        );
     }
 }
 

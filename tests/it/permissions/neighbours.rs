@@ -56,6 +56,11 @@ fn reach(environment: &Environment) -> Vec<(&'static str, String, Context)> {
             context("aws:ResourceTag/sftpctl:environment", &environment.name),
         ),
         (
+            "ec2:ReleaseAddress",
+            format!("arn:aws:ec2:{REGION}:{ACCOUNT}:elastic-ip/eipalloc-0123456789abcdef0"),
+            context("aws:ResourceTag/sftpctl:environment", &environment.name),
+        ),
+        (
             "s3files:DeleteFileSystem",
             format!("arn:aws:s3files:{REGION}:{ACCOUNT}:file-system/fs-0123456789abcdef01"),
             context("aws:ResourceTag/sftpctl:environment", &environment.name),

@@ -53,6 +53,8 @@ impl Definition {
         LOG_POLICIES = "D020-log-policies", "resource policies of CloudWatch Logs", Error, true;
         API_LOG_ROLE = "D021-api-log-role", "API Gateway's role for logs", Error, true;
         LINKED_ROLES = "D022-linked-roles", "service-linked roles", Warning, false;
+        ADDRESSES = "D023-addresses", "Elastic IP addresses", Error, true;
+        NETWORK = "D024-network", "network of the server's endpoint", Error, true;
         BUCKET_NAMES = "D030-bucket-names", "names of the buckets", Error, false;
         LEFTOVERS = "D031-stack-leftovers", "CloudFormation stack", Error, true;
         NAMES = "D032-names", "names of other resources", Error, false;

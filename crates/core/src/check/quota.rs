@@ -34,6 +34,7 @@ pub mod quotas {
     pub const SERVERS: Quota = regional("transfer", "L-6E386A05", "Servers per account", 50);
     /// The code is from memory; `scripts/probe-aws` asks for it.
     pub const APIS: Quota = regional("apigateway", "L-A93447B8", "Regional APIs per account", 600);
+    pub const ADDRESSES: Quota = regional("ec2", "L-0263D0A3", "EC2-VPC Elastic IPs", 5);
     pub const CONCURRENCY: Quota = regional("lambda", "L-B99A9384", "Concurrent executions", 1_000);
     pub const BUCKETS: Quota = global("s3", "L-DC2B2D3D", "General purpose buckets", 10_000);
     pub const STACKS: Quota = regional("cloudformation", "L-0485CB21", "Stack count", 2_000);

@@ -266,6 +266,13 @@ impl One<'_, '_> {
         if self.region.server {
             self.server();
         }
+        if self.region.addresses > 0 {
+            self.line(
+                id::IPV4_HOUR,
+                fixed(self.region.addresses * HOURS),
+                Some("kept, and billed, without a server too"),
+            );
+        }
         if let Some(stack) = &self.region.stack {
             self.stack(stack);
         }

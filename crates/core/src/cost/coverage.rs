@@ -29,6 +29,8 @@ pub const fn of_kind(kind: Kind) -> Coverage {
         // Its resources by their types, below.
         Kind::Stack => Priced(&[id::ALARM, id::METRIC]),
         Kind::Bucket => Priced(&[id::S3_STORAGE, id::S3_PUTS, id::S3_GETS]),
+        Kind::SecurityGroup => Free("security groups have no charges"),
+        Kind::Address => Priced(&[id::IPV4_HOUR]),
         Kind::Server => Priced(&[id::SFTP_HOUR, id::SFTP_UPLOAD, id::SFTP_DOWNLOAD]),
         Kind::ServerId | Kind::Trigger => Free("a setting of the function, which is priced with the stack"),
         Kind::Record => Priced(&[id::QUERIES, id::LATENCY_QUERIES]),

@@ -49,6 +49,8 @@ pub struct Dns {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Region {
     pub server: bool,
+    /// Public addresses that are allocated for the server.
+    pub addresses: u64,
     /// Whether the table has its replica here, the home region's included.
     pub replica: bool,
     pub stack: Option<Stack>,
@@ -101,7 +103,8 @@ impl Inventory {
         for (name, settings) in &environment.regions {
             let stack = Some(stack(environment, name)?);
             let replica = environment.table.regions.contains(name) || *name == environment.home_region;
-            regions.insert(name.clone(), Region { server: settings.server, replica, stack });
+            let addresses = settings.vpc_endpoint().map_or(0, |endpoint| endpoint.allocated() as u64);
+            regions.insert(name.clone(), Region { server: settings.server, addresses, replica, stack });
         }
         for name in &environment.table.regions {
             regions.entry(name.clone()).or_insert(Region { replica: true, ..Region::default() });
@@ -143,6 +146,7 @@ impl Inventory {
     fn remove(&mut self, step: &Step, place: &str) {
         match (step.kind, self.regions.get_mut(place)) {
             (Kind::Server, Some(region)) => region.server = false,
+            (Kind::Address, Some(region)) => region.addresses = region.addresses.saturating_sub(1),
             (Kind::Stack, Some(region)) => region.stack = None,
             (Kind::Replica, Some(region)) => region.replica = false,
             (Kind::Table, _) => {
@@ -175,6 +179,7 @@ impl Inventory {
     fn add(&mut self, step: &Step, place: String, like: &Stack) {
         match step.kind {
             Kind::Server => self.regions.entry(place).or_default().server = true,
+            Kind::Address => self.regions.entry(place).or_default().addresses += 1,
             // Its buckets are kept, and cost what they did.
             Kind::Stack => {
                 let stack = Stack { buckets: 0, queues: 0, forwards: 0, file_systems: 0, ..like.clone() };

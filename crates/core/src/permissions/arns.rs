@@ -4,13 +4,16 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use crate::spec::model::{Dns, Environment};
+use crate::spec::endpoint::Access;
+use crate::spec::model::{Dns, Environment, Region};
 use crate::spec::names;
 
 /// Patterns for upload buckets in a policy; more are replaced by one over all clusters.
 const BUCKET_PATTERNS: usize = 6;
 /// Regions in a policy; more are replaced by patterns such as `eu-*`.
 const REGIONS: usize = 6;
+/// VPCs, subnets and security groups in a policy; more are replaced by patterns over all of them.
+const NETWORK_PARTS: usize = 24;
 /// Aliases in a policy; more are replaced by a pattern over the zone.
 const ALIASES: usize = 3;
 /// Characters of a stack's name that begin the name of a role in it, at least: CloudFormation shortens the names of
@@ -221,6 +224,48 @@ impl Arns<'_> {
     /// What a network interface is made in and of.
     pub(super) fn network(&self) -> [String; 3] {
         ["network-interface/*", "security-group/*", "subnet/*"].map(|resource| self.in_every_region("ec2", resource))
+    }
+
+    /// Elastic IP addresses.
+    pub(super) fn elastic_ips(&self) -> String {
+        self.in_every_region("ec2", "elastic-ip/*")
+    }
+
+    pub(super) fn security_groups(&self) -> String {
+        self.in_every_region("ec2", "security-group/*")
+    }
+
+    /// VPCs of the file in which security groups are created.
+    pub(super) fn vpcs(&self) -> Vec<String> {
+        let endpoints = self.0.regions.values().filter_map(Region::vpc_endpoint);
+        let vpcs: BTreeSet<_> = endpoints.map(|endpoint| format!("vpc/{}", endpoint.vpc)).collect();
+        let vpcs = if vpcs.is_empty() { BTreeSet::from(["vpc/*".to_owned()]) } else { vpcs };
+        vpcs.iter().map(|vpc| self.in_every_region("ec2", vpc)).collect()
+    }
+
+    pub(super) fn network_interfaces(&self) -> String {
+        self.in_every_region("ec2", "network-interface/*")
+    }
+
+    /// The endpoints of servers, and what they are made in and of. Of an environment that names none in its file, those
+    /// that it could name.
+    pub(super) fn endpoint_parts(&self) -> Vec<String> {
+        let endpoints: Vec<_> = self.0.regions.values().filter_map(Region::vpc_endpoint).collect();
+        let mut named = BTreeSet::new();
+        for endpoint in &endpoints {
+            named.insert(format!("vpc/{}", endpoint.vpc));
+            named.extend(endpoint.subnets.iter().map(|id| format!("subnet/{id}")));
+            match &endpoint.access {
+                Access::Groups(ids) => named.extend(ids.iter().map(|id| format!("security-group/{id}"))),
+                // Its ID is not known before it is created.
+                Access::Allow(_) => drop(named.insert("security-group/*".to_owned())),
+            }
+        }
+        if named.is_empty() || named.len() > NETWORK_PARTS {
+            named = ["security-group/*", "subnet/*", "vpc/*"].map(str::to_owned).into();
+        }
+        named.insert("vpc-endpoint/*".to_owned());
+        named.iter().map(|part| self.in_every_region("ec2", part)).collect()
     }
 
     /// The event buses that services tell.

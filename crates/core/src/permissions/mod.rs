@@ -5,6 +5,7 @@
 //! AWS STS quotas"), and a region or cluster that is added needs no new policy. Resource types and condition keys are
 //! those of AWS's Service Authorization Reference; a test compares them.
 
+mod addresses;
 mod agent;
 mod aliases;
 mod arns;
@@ -48,6 +49,8 @@ pub enum Policy {
     S3Files,
     /// The calls of CloudFormation for web ACLs of AWS WAF; in addition to [`Self::Stack`].
     Waf,
+    /// Servers in VPCs, with fixed addresses; in addition to [`Self::Deployer`].
+    Addresses,
     /// Plans, and looks for drift; changes nothing.
     Reader,
     /// Deletes the environment, with its data; in addition to those of a deployment.
@@ -92,6 +95,7 @@ impl std::fmt::Display for Policy {
             Self::Stack => "stack",
             Self::S3Files => "s3-files",
             Self::Waf => "waf",
+            Self::Addresses => "addresses",
             Self::Reader => "reader",
             Self::Teardown => "teardown",
             Self::Users => "users",
@@ -114,11 +118,12 @@ impl std::fmt::Display for Policy {
 }
 
 impl Policy {
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 22] = [
         Self::Deployer,
         Self::Stack,
         Self::S3Files,
         Self::Waf,
+        Self::Addresses,
         Self::Reader,
         Self::Teardown,
         Self::Users,
@@ -157,6 +162,7 @@ pub fn document(policy: Policy, site: Site<'_>) -> Option<Value> {
         Policy::Stack => stack::statements(&arns),
         Policy::S3Files => s3_files::statements(&arns),
         Policy::Waf => waf::statements(&arns),
+        Policy::Addresses => addresses::statements(&arns),
         Policy::Reader => reader::statements(&arns, site),
         Policy::Teardown => teardown::statements(&arns),
         Policy::Users => users::statements(&arns),
@@ -192,6 +198,7 @@ fn fitted(mut document: Value) -> Value {
 pub fn companions(policy: Policy, site: Site<'_>) -> Vec<Policy> {
     let in_bucket = matches!(site.state, Some(StatePlace::Bucket { .. }));
     let has_own_role = site.environment.stack_role.is_some();
+    let has_addresses = site.environment.has_vpc_endpoints();
     let has_file_systems = !site.environment.s3_files.is_empty();
     let has_web_acls = site.environment.waf.is_some();
     let deploys = [
@@ -201,6 +208,7 @@ pub fn companions(policy: Policy, site: Site<'_>) -> Vec<Policy> {
         (Policy::Stack, !has_own_role),
         (Policy::S3Files, !has_own_role && has_file_systems),
         (Policy::Waf, !has_own_role && has_web_acls),
+        (Policy::Addresses, has_addresses),
         (Policy::State, in_bucket),
     ];
     if policy == Policy::TableImport {
@@ -211,7 +219,7 @@ pub fn companions(policy: Policy, site: Site<'_>) -> Vec<Policy> {
     }
     let needed = deploys.into_iter().filter(|(other, needed)| *needed && *other != policy).map(|(other, _)| other);
     match policy {
-        Policy::Deployer | Policy::Teardown => needed.collect(),
+        Policy::Deployer | Policy::Addresses | Policy::Teardown => needed.collect(),
         Policy::Stack | Policy::S3Files | Policy::Waf if !has_own_role => needed.collect(),
         Policy::Stack | Policy::S3Files | Policy::Waf => {
             let of_role = [(Policy::Stack, true), (Policy::S3Files, has_file_systems), (Policy::Waf, has_web_acls)];

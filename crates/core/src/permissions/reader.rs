@@ -79,6 +79,10 @@ const LIMITS: [&str; 8] = [
     "transfer:ListSecurityPolicies",
 ];
 
+/// What is read of servers in VPCs: their addresses, their endpoints, and the network that they are in.
+const NETWORK: [&str; 4] =
+    ["ec2:DescribeAddresses", "ec2:DescribeSecurityGroups", "ec2:DescribeSubnets", "ec2:DescribeVpcEndpoints"];
+
 pub(super) fn statements(arns: &Arns<'_>, site: Site<'_>) -> Vec<Value> {
     let mut all = account(arns);
     all.extend(stacks(arns));
@@ -96,6 +100,9 @@ fn functions_and_more(arns: &Arns<'_>, site: Site<'_>) -> Value {
         ["cloudwatch:DescribeAlarms", "cloudwatch:GetDashboard", "cloudwatch:ListTagsForResource"].to_vec();
     actions.extend(TABLE.into_iter().chain(FUNCTION).chain(LOG_GROUP).chain(QUEUE).chain(RULE));
     actions.extend(["apigateway:GET", "dynamodb:DescribeGlobalTable"]);
+    // The caller's own role, service-linked roles, and the role that API Gateway already has for logs. Whether a bucket
+    // that is adopted is in another stack.
+    actions.extend(["iam:GetRole", "cloudformation:DescribeStackResources", "servicequotas:GetServiceQuota"]);
     // Log-ins that fail are diagnosed from every policy that is attached to the roles.
     actions.extend(["iam:GetPolicy", "iam:GetPolicyVersion"]);
     // A server is found among all by its tag.
@@ -110,7 +117,8 @@ fn functions_and_more(arns: &Arns<'_>, site: Site<'_>) -> Value {
     ]);
     let mut resources =
         vec![arns.any_alarm(), arns.dashboard(), arns.functions(), arns.queues(), arns.rules(), arns.servers()];
-    resources.extend([arns.table(), arns.guard_table(), arns.global_table()]);
+    resources.extend([arns.table(), arns.guard_table(), arns.global_table(), arns.any_role(), arns.any_stack()]);
+    resources.push(format!("arn:aws:servicequotas:*:{}:*", arns.0.account));
     resources.extend(arns.log_groups());
     resources.extend(arns.any_policy());
     resources.extend([arns.any_role(), arns.any_stack()]);
@@ -142,6 +150,9 @@ fn account(arns: &Arns<'_>) -> Vec<Value> {
     actions.extend(LOGS);
     if arns.0.dns.is_some() {
         actions.push("route53:ListHostedZonesByName");
+    }
+    if arns.0.has_vpc_endpoints() {
+        actions.extend(NETWORK);
     }
     // What Transfer Family calls with the caller's permissions for structured logs.
     actions.extend(["logs:GetLogDelivery", "logs:ListLogDeliveries"]);

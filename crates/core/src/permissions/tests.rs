@@ -2,6 +2,7 @@ use std::collections::BTreeMap;
 
 use super::*;
 use crate::spec;
+use crate::spec::endpoint::{Access, Addresses, Endpoint, VpcEndpoint};
 use crate::spec::model::{Cluster, Region};
 
 fn environment(more: &str) -> Environment {
@@ -22,7 +23,7 @@ fn large(more: &str) -> Environment {
     large.names.code_bucket_prefix = "a-long-prefix-of-code-buckets".into();
     large.table.name = "dydb-a-name-of-twenty-chr-uploads".into();
     large.server.logging_role = Some("l".repeat(64));
-    let regions = (0..20).map(|n| (format!("ap-southeast-{n}"), Region { server: true, assume_role: None }));
+    let regions = (0..20).map(|n| (format!("ap-southeast-{n}"), Region { server: true, ..Region::default() }));
     large.regions = regions.collect();
     let cluster = |n: usize| (format!("family{}-{}", n / 5, n % 5), Cluster { region: "ap-southeast-1".into() });
     large.clusters = (0..100).map(cluster).collect();
@@ -32,6 +33,26 @@ fn large(more: &str) -> Environment {
         .map(|n| (format!("files-{n}.a-customer-facing-zone.example.com"), "ap-southeast-1".to_owned()))
         .collect();
     large
+}
+
+/// With every server in a VPC of its own.
+fn in_vpcs(mut environment: Environment) -> Environment {
+    for (number, region) in environment.regions.values_mut().enumerate() {
+        let ids = |kind: &str, count| (0..count).map(|n| format!("{kind}-0123456789abc{number:02}{n:02}")).collect();
+        let one = |kind: &str| format!("{kind}-0123456789abcd{number:03}");
+        region.server = true;
+        region.endpoint = Some(Endpoint::Vpc(VpcEndpoint {
+            vpc: one("vpc"),
+            subnets: ids("subnet", 3),
+            access: if number % 2 == 0 {
+                Access::Groups(ids("sg", 5))
+            } else {
+                Access::Allow(vec!["0.0.0.0/0".into()])
+            },
+            addresses: Addresses::Elastic,
+        }));
+    }
+    environment
 }
 
 fn every_document(environment: &Environment) -> BTreeMap<String, Value> {
@@ -44,7 +65,7 @@ fn every_document(environment: &Environment) -> BTreeMap<String, Value> {
 fn every_policy_fits_into_a_managed_policy() {
     let with_all = format!("{BOUNDED}\n{FILE_SYSTEM}\nguard: {{}}\nwaf: {{}}");
     for more in ["", BOUNDED, &with_all] {
-        for environment in [environment(more), large(more)] {
+        for environment in [environment(more), large(more), in_vpcs(environment(more)), in_vpcs(large(more))] {
             for (name, document) in every_document(&environment) {
                 let size = document.to_string().len();
                 assert!(size < CHARACTERS, "{name} of {} has {size} characters", environment.name);
@@ -373,4 +394,28 @@ fn boundary_of(environment: &Environment, count: usize) {
     let family = format!("arn:aws:s3:::{}", bucket.replace("99-5", "99-*"));
     assert_eq!(resources(boundary, "s3:ListBucket")[0], family);
     assert_eq!(resources(boundary, "s3:GetObject")[0], format!("{family}/*"));
+}
+
+#[test]
+fn servers_in_vpcs_need_a_policy_of_their_own() {
+    let (plain, with) = (environment(""), in_vpcs(environment("")));
+    let companions_of =
+        |environment: &Environment| companions(Policy::Deployer, Site { environment, zone_id: None, state: None });
+    assert!(!companions_of(&plain).contains(&Policy::Addresses) && companions_of(&with).contains(&Policy::Addresses));
+    assert_eq!(allowing(&every_document(&plain)["reader"], "ec2:DescribeAddresses").len(), 0);
+    let document = &every_document(&with)["addresses"];
+    // What is not tagged is limited to what the file names.
+    let parts = resources(document, "ec2:CreateVpcEndpoint");
+    assert!(parts.contains(&"arn:aws:ec2:*:111111111111:vpc/vpc-0123456789abcd000".to_owned()), "{parts:?}");
+    for (action, key) in [
+        ("ec2:AllocateAddress", "aws:RequestTag/sftpctl:environment"),
+        ("ec2:DeleteSecurityGroup", "aws:ResourceTag/sftpctl:environment"),
+        ("transfer:StopServer", "aws:ResourceTag/sftpctl:environment"),
+    ] {
+        assert_eq!(allowing(document, action)[0]["Condition"]["StringEquals"][key], "99", "{action}");
+    }
+    // Only a teardown gives an address back.
+    for (name, document) in every_callers_document(&with) {
+        assert_eq!(allowing(&document, "ec2:ReleaseAddress").len(), usize::from(name == "teardown"), "{name}");
+    }
 }

@@ -10,7 +10,7 @@ use super::model::{Homes, HostKeySource};
 use super::names::parts;
 use super::raw::File;
 use super::regions;
-use super::{account_defaults, assume_role, guard, mounts, moved, s3_files, ttl, waf};
+use super::{account_defaults, assume_role, endpoint, guard, mounts, moved, s3_files, ttl, waf};
 use crate::aliases::name::Pattern;
 use crate::check;
 use crate::kind::Kind;
@@ -154,6 +154,9 @@ fn basics(checker: &mut Checker<'_>, file: &File) {
                 .hint = regions::nearest(region).map(|near| format!("did you mean `{near}`?"));
         }
     }
+    for settings in file.regions.values() {
+        endpoint::check(checker, &settings.value.server);
+    }
     let overrides = file.regions.values().filter_map(|settings| settings.value.assume_role.as_ref());
     for role in file.assume_role.iter().chain(overrides) {
         assume_role::check(checker, role, &file.account.value);
@@ -208,7 +211,7 @@ fn clusters(checker: &mut Checker<'_>, file: &File) {
         for (of, settings) in &file.regions {
             let added = match *of == region.value {
                 true => here + s3_files::resources(&file.s3_files, &file.mounts, cluster),
-                false if settings.value.server => elsewhere,
+                false if settings.value.server.is_there() => elsewhere,
                 false => 0,
             };
             let count = counts.entry(of).or_insert(OTHER_RESOURCES);
@@ -265,7 +268,7 @@ fn table(checker: &mut Checker<'_>, file: &File) {
             .fault(&file.home_region, format!("the table has no replica in the home region {}", file.home_region.value))
             .hint = Some("add it to `table.regions`, or leave that setting out: the default is every region".into());
     }
-    for (region, settings) in file.regions.iter().filter(|(_, settings)| settings.value.server) {
+    for (region, settings) in file.regions.iter().filter(|(_, settings)| settings.value.server.is_there()) {
         if !has(region) {
             checker.key_fault(region, settings, format!("{region} has a server but no replica of the table")).hint =
                 Some("the authorizer reads the replica of its own region: add the region to `table.regions`".into());
@@ -530,11 +533,14 @@ fn dns(checker: &mut Checker<'_>, file: &File) {
         if !name.ends_with(&format!(".{}", dns.zone.value)) || !Regex::new(NAME).is_ok_and(|r| r.is_match(name)) {
             checker.key_fault(name, region, format!("`{name}` is not a name in the zone {}", dns.zone.value));
         }
-        let taken = file.regions.iter().any(|(r, s)| s.value.server && *name == parts::host(&stem, r, &dns.zone.value));
+        let taken = file
+            .regions
+            .iter()
+            .any(|(r, s)| s.value.server.is_there() && *name == parts::host(&stem, r, &dns.zone.value));
         if taken || (dns.latency && *name == parts::latency_host(&stem, &dns.zone.value)) {
             checker.key_fault(name, region, format!("`{name}` is already created automatically"));
         }
-        if !file.regions.get(&region.value).is_some_and(|settings| settings.value.server) {
+        if !file.regions.get(&region.value).is_some_and(|settings| settings.value.server.is_there()) {
             checker.fault(region, format!("{} has no server", region.value)).hint =
                 Some("an alias must point to a region with `server: true`".into());
         }

@@ -176,5 +176,9 @@ fn ports(given: Option<&[serde_saphyr::Spanned<u32>]>) -> Vec<u16> {
 }
 
 fn region(settings: RegionSettings) -> Region {
-    Region { server: settings.server, assume_role: settings.assume_role.map(|role| role.value.fill()) }
+    Region {
+        server: settings.server.is_there(),
+        endpoint: settings.server.fill(),
+        assume_role: settings.assume_role.map(|role| role.value.fill()),
+    }
 }

@@ -4,6 +4,7 @@ pub mod account_defaults;
 pub mod assume_role;
 mod checks;
 mod defaults;
+pub mod endpoint;
 pub mod guard;
 pub mod ignore;
 pub mod model;

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use crate::check::CheckIgnore;
 use crate::spec::account_defaults::AccountDefaults;
 use crate::spec::assume_role::AssumeRole;
+use crate::spec::endpoint::{Endpoint, VpcEndpoint};
 use crate::spec::guard::Guard;
 use crate::spec::ignore::Ignore;
 use crate::spec::mounts::Mount;
@@ -83,6 +84,11 @@ pub struct Environment {
 }
 
 impl Environment {
+    /// Whether a server's endpoint is in a VPC.
+    pub fn has_vpc_endpoints(&self) -> bool {
+        self.regions.values().any(|region| region.vpc_endpoint().is_some())
+    }
+
     /// Limits the environment to one of its clusters. Returns whether it has that one.
     pub fn only_cluster(&mut self, cluster: &str) -> bool {
         self.clusters.retain(|name, _| name == cluster);
@@ -111,8 +117,20 @@ pub struct State {
 pub struct Region {
     /// Whether the region has a Transfer server.
     pub server: bool,
+    /// Where its endpoint is; `None` leaves a server where it is, and creates a public one.
+    pub endpoint: Option<Endpoint>,
     /// The role for the calls of this region, instead of the environment's.
     pub assume_role: Option<AssumeRole>,
+}
+
+impl Region {
+    /// The server's endpoint, if the file wants it in a VPC.
+    pub fn vpc_endpoint(&self) -> Option<&VpcEndpoint> {
+        match &self.endpoint {
+            Some(Endpoint::Vpc(endpoint)) if self.server => Some(endpoint),
+            _ => None,
+        }
+    }
 }
 
 /// A cluster of customers.

@@ -150,6 +150,18 @@ pub fn is_server_id(text: &str) -> bool {
     text.strip_prefix("s-").is_some_and(|digits| digits.len() == 17 && digits.bytes().all(is_digit))
 }
 
+/// Whether a text can be the ID of a security group (Amazon EC2 API reference, `SecurityGroup`).
+pub fn is_security_group_id(text: &str) -> bool {
+    let is_digit = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+    text.strip_prefix("sg-").is_some_and(|digits| digits.len() >= 8 && digits.bytes().all(is_digit))
+}
+
+/// Whether a text can be the allocation ID of an Elastic IP address (Amazon EC2 API reference, `Address`).
+pub fn is_allocation_id(text: &str) -> bool {
+    let is_digit = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+    text.strip_prefix("eipalloc-").is_some_and(|digits| digits.len() >= 8 && digits.bytes().all(is_digit))
+}
+
 /// Log groups that a late log line recreates after the stack is deleted.
 pub fn log_groups(environment: &Environment, region: &str) -> Vec<String> {
     vec![
@@ -167,6 +179,16 @@ pub fn stack_node(region: &str) -> NodeId {
 /// The node of a region's server.
 pub fn server_node(region: &str) -> NodeId {
     NodeId::new(region, Kind::Server)
+}
+
+/// The node of the security group of a region's server.
+pub fn security_group_node(region: &str) -> NodeId {
+    NodeId::new(region, Kind::SecurityGroup)
+}
+
+/// The node of one of the addresses of a region's server; they are numbered from 1.
+pub fn address_node(region: &str, number: usize) -> NodeId {
+    NodeId::named(region, Kind::Address, &number.to_string())
 }
 
 /// The node of the account table.

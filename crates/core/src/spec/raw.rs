@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_saphyr::Spanned;
 
 use super::assume_role::Setting as AssumeRole;
-use super::{account_defaults, guard, mounts, moved, s3_files, ttl, waf};
+use super::{account_defaults, endpoint, guard, mounts, moved, s3_files, ttl, waf};
 
 /// An environment of sftpctl: regions, clusters and settings of one SFTP service on AWS.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -192,9 +192,10 @@ pub(super) struct DoctorIgnore {
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RegionSettings {
-    /// Whether a Transfer server stands here.
+    /// Whether a Transfer server stands here, and where its endpoint is: `true`, or a mapping for fixed addresses. Without a
+    /// mapping a new server is public, and an existing one keeps the endpoint that it has.
     #[serde(default)]
-    pub(super) server: bool,
+    pub(super) server: endpoint::Setting,
     /// Role for the calls of this region, instead of the environment's.
     #[schemars(with = "Option<AssumeRole>")]
     pub(super) assume_role: Option<Spanned<AssumeRole>>,

@@ -35,6 +35,18 @@ pub(super) fn all(environment: &Environment) -> Vec<String> {
                 .into(),
         );
     }
+    let in_vpcs: Vec<&str> = environment
+        .regions
+        .iter()
+        .filter(|(_, settings)| settings.vpc_endpoint().is_some())
+        .map(|(region, _)| region.as_str())
+        .collect();
+    if !environment.server.ports.is_empty() && !in_vpcs.is_empty() {
+        warnings.push(format!(
+            "`server.ports` is for public servers: those in VPCs ({}) listen on port 22 all the same",
+            in_vpcs.join(", ")
+        ));
+    }
     if let Some(days) = environment.files.keep_old_versions_days {
         warnings.push(format!(
             "S3 deletes a version of a customer's file {} after it was replaced or deleted \

@@ -7,7 +7,8 @@ use crate::spec::model::Environment;
 use crate::spec::names;
 
 /// Parameters that no rendered template has: each alarm has its own values.
-pub(super) const PARAMETERS: [&str; 4] = ["NoCanaryPeriods", "NoLogInPeriods", "ReceivingRegion", "ReplicationThresholdMs"];
+pub(super) const PARAMETERS: [&str; 4] =
+    ["NoCanaryPeriods", "NoLogInPeriods", "ReceivingRegion", "ReplicationThresholdMs"];
 /// Minutes of a period of the alarms on log-ins and canaries.
 pub(crate) const PERIOD_MINUTES: u32 = 5;
 /// Ends of the names of the alarms that every region has.

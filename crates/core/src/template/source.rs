@@ -24,8 +24,19 @@ macro_rules! fragments {
 }
 
 /// Every fragment. A new one is added here; a test compares the list with the folder.
-const FRAGMENTS: [Fragment; 11] =
-    fragments!["base", "buckets", "events", "s3-files", "authorizer", "guard", "api", "waf", "transfer", "alarms", "queries"];
+const FRAGMENTS: [Fragment; 11] = fragments![
+    "base",
+    "buckets",
+    "events",
+    "s3-files",
+    "authorizer",
+    "guard",
+    "api",
+    "waf",
+    "transfer",
+    "alarms",
+    "queries"
+];
 
 /// The sections that are merged from several fragments. Everything else (`Description`) is in one fragment.
 const SECTIONS: [&str; 5] = ["Parameters", "Mappings", "Conditions", "Resources", "Outputs"];

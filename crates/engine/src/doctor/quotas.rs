@@ -1,6 +1,6 @@
 //! Quotas: first the service's own call, then Service Quotas (applied, default), then the table in `core`.
 
-use sftpctl_aws::{Aws, AwsError};
+use sftpctl_aws::{Aws, AwsError, Tags};
 use sftpctl_core::check::{Check, Definition, Limit, LimitSource, Quota, quotas};
 use sftpctl_core::kind::{Kind, NodeId};
 use sftpctl_core::spec::names;
@@ -9,6 +9,7 @@ use sftpctl_core::user_policies::{self, ATTACHED};
 
 use super::Probe;
 use super::subject::{Subject, unread};
+use crate::resources::tags::ENVIRONMENT;
 
 /// Records that Route 53 allows in a hosted zone by default.
 const RECORDS: u64 = 10_000;
@@ -22,6 +23,10 @@ pub(super) fn probes(subject: &Subject) -> Vec<Probe<'_>> {
         probes.push(Probe::new(&Definition::STACKS, place, stacks(subject, aws, region)));
         if settings.server {
             probes.push(Probe::new(&Definition::SERVERS, place, servers(subject, aws, region)));
+        }
+        if let Some(endpoint) = settings.vpc_endpoint().filter(|endpoint| endpoint.allocated() > 0) {
+            let need = endpoint.allocated();
+            probes.push(Probe::new(&Definition::ADDRESSES, place, addresses(subject, aws, region, need)));
         }
     }
     for region in &subject.environment.table.regions {
@@ -70,6 +75,16 @@ async fn servers(subject: &Subject, aws: &Aws, region: &str) -> Check {
     let exists = known.is_some_and(|id| used.as_ref().is_ok_and(|servers| servers.contains(&id)));
     let used = words(used).map(|servers| servers.len() as u64);
     Check::of_quota(of, Some(region), quota, u64::from(!exists), used, &limit)
+}
+
+async fn addresses(subject: &Subject, aws: &Aws, region: &str, need: usize) -> Check {
+    let (quota, of) = (&quotas::ADDRESSES, &Definition::ADDRESSES);
+    let (ec2, all) = (aws.ec2(region), Tags::new());
+    let (used, limit) = futures_util::join!(ec2.addresses_with(&all), limit(aws, region, quota));
+    let mark = (ENVIRONMENT.to_owned(), subject.environment.name.clone());
+    let ours = used.iter().flatten().filter(|facts| facts.tags.get(&mark.0) == Some(&mark.1)).count();
+    let used = words(used).map(|found| found.len() as u64);
+    Check::of_quota(of, Some(region), quota, need.saturating_sub(ours) as u64, used, &limit)
 }
 
 async fn apis(subject: &Subject, aws: &Aws, region: &str) -> Check {

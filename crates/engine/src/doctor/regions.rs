@@ -1,11 +1,13 @@
 //! What each region offers this account, and how much of Lambda.
 
-use sftpctl_aws::{AccountConcurrency, Aws};
+use sftpctl_aws::{AccountConcurrency, Aws, VpcPlace};
 use sftpctl_core::check::{Check, Definition};
+use sftpctl_core::spec::endpoint::{Access, VpcEndpoint};
 use sftpctl_core::spec::names;
 
 use super::Probe;
 use super::subject::{Subject, unread};
+use crate::resources::server_endpoint;
 
 /// Concurrent log-ins below which a warning is worth it: that of new accounts is 10, which a handful of customers
 /// who connect at once use up.
@@ -23,6 +25,9 @@ pub(super) fn probes(subject: &Subject) -> Vec<Probe<'_>> {
         probes.push(Probe::new(&Definition::CONCURRENCY, place, concurrency(subject, aws, region)));
         if settings.server {
             probes.push(Probe::new(&Definition::SECURITY_POLICY, place, security_policy(subject, aws, region)));
+        }
+        if let Some(endpoint) = settings.vpc_endpoint() {
+            probes.push(Probe::new(&Definition::NETWORK, place, network(aws, region, endpoint)));
         }
     }
     probes
@@ -58,6 +63,24 @@ async fn security_policy(subject: &Subject, aws: &Aws, region: &str) -> Check {
             Check::failed(of, Some(region), format!("{wanted} does not exist in this region"))
                 .hint(format!("set `server.security_policy` to one of {}", newest.join(", ")))
         }
+    }
+}
+
+async fn network(aws: &Aws, region: &str, endpoint: &VpcEndpoint) -> Check {
+    let of = &Definition::NETWORK;
+    let place = VpcPlace {
+        vpc: endpoint.vpc.clone(),
+        subnets: endpoint.subnets.clone(),
+        security_groups: match &endpoint.access {
+            Access::Groups(ids) => ids.clone(),
+            Access::Allow(_) => Vec::new(),
+        },
+    };
+    match server_endpoint::fault(aws, region, &place).await {
+        Err(error) => unread(of, Some(region), &error),
+        Ok(None) => Check::ok(of, Some(region), format!("the subnets and security groups are in {}", place.vpc)),
+        Ok(Some(fault)) => Check::failed(of, Some(region), fault)
+            .hint(format!("correct `server` of {region} in the environment file (docs/addresses.md)")),
     }
 }
 

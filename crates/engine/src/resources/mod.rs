@@ -3,6 +3,7 @@
 //! To add a kind: one file here with a struct of its wanted properties, its `impl Node` and `impl Resource`, a line in
 //! [`Kind`](sftpctl_core::kind::Kind), and a line in `desired.rs`; the compiler reports everything else.
 
+mod address;
 mod api_account;
 mod bucket;
 mod dashboard;
@@ -13,7 +14,9 @@ pub(crate) mod record;
 mod replacing;
 mod replica;
 pub mod resource;
+mod security_group;
 mod server;
+pub(crate) mod server_endpoint;
 mod server_id;
 mod server_keys;
 pub(crate) mod stack;
@@ -29,6 +32,7 @@ mod user_role;
 mod web_acl;
 pub(crate) mod witness;
 
+pub use address::Address;
 pub use api_account::ApiAccount;
 pub use bucket::Bucket;
 pub use dashboard::Dashboard;
@@ -36,7 +40,9 @@ pub use log_group::{Evidence, LogGroup};
 pub use package::Package;
 pub use record::{LatencyRecord, Record};
 pub use replica::Replica;
+pub use security_group::SecurityGroup;
 pub use server::Server;
+pub use server_endpoint::{EndpointAddresses, EndpointGroups, ServerEndpoint};
 pub use server_id::ServerId;
 pub use stack::Stack;
 pub use stray::Orphan;

@@ -70,7 +70,7 @@ impl Resource for Orphan {
     }
 
     async fn removal(&self, aws: &Aws, _live: &Live, options: RemovalOptions) -> Result<Removal, AwsError> {
-        match options.delete_data {
+        match options.delete_data && self.stray.kind() != Kind::Address {
             true => Ok(Removal::Delete),
             false => self.stray.removal(aws, self, options).await,
         }

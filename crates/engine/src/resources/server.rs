@@ -15,9 +15,11 @@ use sftpctl_core::kind::{Kind, NodeId};
 use sftpctl_core::model::{
     Actual, Change, Live, Owner, Properties, PropertyChange, RemovalOptions, Settled, Want, compare, output,
 };
-use sftpctl_core::node::Node;
+use sftpctl_core::node::{Node, difference};
+use sftpctl_core::outage;
 use sftpctl_core::spec::names;
 
+use super::server_endpoint::ServerEndpoint;
 use super::server_keys::{Changes, OwnKeys};
 use super::stray::{self, Orphan, Search, Stray};
 use super::witness::Witness;
@@ -58,6 +60,7 @@ pub struct Server {
     pub security_policy: String,
     /// `PASSWORD`, …
     pub authentication: String,
+    pub endpoint: ServerEndpoint,
     /// Ports that it listens on, ascending; none leaves those that it has.
     pub ports: Vec<u16>,
     /// Private host keys that it presents, at most one of each kind. Its foreign keys of other kinds are kept.
@@ -88,6 +91,7 @@ impl Server {
             log_destinations: self.log_destinations(),
             security_policy: self.security_policy.clone(),
             ports: self.ports.clone(),
+            place: self.endpoint.place(actual)?,
             host_key: self.host_keys.first().map(|key| key.private.clone()),
             tags: tags.map(|(key, value)| (key.clone(), value.clone())).collect(),
         })
@@ -143,8 +147,10 @@ impl Server {
         Ok(())
     }
 
-    async fn with_host_keys(&self, aws: &Aws, server: &ServerFacts) -> Result<Live, AwsError> {
-        Ok(self.live(server).with("host keys", json!(self.key_changes(aws, server).await?.shown)))
+    /// One of ours, with what other calls say of it.
+    async fn whole(&self, aws: &Aws, server: &ServerFacts) -> Result<Live, AwsError> {
+        let live = self.live(server).with("host keys", json!(self.key_changes(aws, server).await?.shown));
+        self.endpoint.read(aws, &self.region, server, live).await
     }
 
     fn fingerprints(&self) -> Vec<&str> {
@@ -199,7 +205,15 @@ impl Node for Server {
     }
 
     fn needs(&self) -> Vec<NodeId> {
-        vec![self.stack.clone()]
+        let mut needs = self.endpoint.needs();
+        needs.push(self.stack.clone());
+        needs
+    }
+
+    fn diff(&self, live: Option<&Live>, actual: &Actual) -> Option<Change> {
+        let mut change = difference(&self.wanted(actual), live)?;
+        change.reason = outage::sentence(&change, live);
+        Some(change)
     }
 
     fn may_be_imported(&self, _live: &Live) -> bool {
@@ -228,6 +242,7 @@ impl Node for Server {
         if !self.ports.is_empty() {
             wanted.insert("ports", json!(self.ports).into());
         }
+        wanted.extend(self.endpoint.wanted(actual));
         wanted
     }
 
@@ -248,7 +263,7 @@ impl Resource for Server {
             let refers = self.witness.parameter(aws, stack::SERVER_ID, id);
             let owner = self.witness.owner(&server.tags, &format!("server {id}"), true, refers).await?;
             // The keys of a foreign server are none of our business.
-            let live = if owner == Owner::Ours { self.with_host_keys(aws, &server).await? } else { self.live(&server) };
+            let live = if owner == Owner::Ours { self.whole(aws, &server).await? } else { self.live(&server) };
             return Ok(Some(live.owned_by(owner)));
         }
         let mut found: Vec<ServerFacts> = Vec::new();
@@ -257,7 +272,7 @@ impl Resource for Server {
         }
         Ok(match found.as_slice() {
             [] => None,
-            [server] => Some(self.with_host_keys(aws, server).await?),
+            [server] => Some(self.whole(aws, server).await?),
             [server, ..] => {
                 let ids: Vec<_> = found.iter().map(|s| s.id.as_str()).collect();
                 let what = format!(
@@ -305,7 +320,11 @@ impl Resource for Server {
             let arn = live.outputs.get("Arn").map_or("", String::as_str);
             transfer.tag(arn, &self.tags).await?;
         }
-        // A server that is STARTING takes no update: started last.
+        // The endpoint after everything that needs no outage. A server that is STARTING takes no update: started last.
+        let is_alone = update.is_none() && !change.touches("host keys") && !change.touches("tags");
+        if is_alone && self.endpoint.advance(aws, &self.region, change, live, actual).await? {
+            return Ok(());
+        }
         if update.is_none() && change.touches("state") {
             transfer.start(&live.identity).await?;
         }
@@ -313,12 +332,15 @@ impl Resource for Server {
     }
 
     async fn unmanaged(&self, _aws: &Aws, live: &Live) -> Result<Vec<PropertyChange>, AwsError> {
-        let expected = Properties::from([
-            ("endpoint type", "PUBLIC".into()),
+        let mut expected = Properties::from([
             ("protocols", json!(["SFTP"]).into()),
             ("workflows", json!([]).into()),
             ("banners", json!([]).into()),
         ]);
+        // An endpoint that the file does not mention.
+        if matches!(self.endpoint, ServerEndpoint::AsItIs) {
+            expected.insert("endpoint type", "PUBLIC".into());
+        }
         Ok(compare(&expected, &live.properties))
     }
 

@@ -148,6 +148,12 @@ impl<'a> Search<'a> {
         tags.get(ENVIRONMENT) == Some(&self.environment.name)
     }
 
+    /// Whether the environment has, or had, servers in VPCs. EC2 is not asked for others, whose callers may not ask it.
+    pub(crate) fn has_network(&self) -> bool {
+        let of_network = |id: &NodeId| matches!(id.kind(), Some(Kind::Address | Kind::SecurityGroup));
+        self.environment.has_vpc_endpoints() || self.identities.keys().any(of_network)
+    }
+
     /// Whether the region is not in the environment file.
     pub(crate) fn is_dropped(&self, region: &str) -> bool {
         !self.environment.regions.contains_key(region)

@@ -3,12 +3,14 @@
 use sftpctl_core::kind::Kind;
 
 use super::stray::Stray;
-use super::{bucket, dashboard, log_group, record, replica, server, stack};
+use super::{address, bucket, dashboard, log_group, record, replica, security_group, server, stack};
 
 /// How orphans of this kind are found; `None` for kinds without a search.
 pub fn of(kind: Kind) -> Option<&'static dyn Stray> {
     match kind {
         Kind::Server => Some(&server::Strays),
+        Kind::SecurityGroup => Some(&security_group::Strays),
+        Kind::Address => Some(&address::Strays),
         Kind::Record => Some(&record::Strays),
         Kind::Stack => Some(&stack::Strays),
         Kind::LogGroup => Some(&log_group::Strays),

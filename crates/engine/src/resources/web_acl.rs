@@ -46,7 +46,9 @@ mod tests {
     fn a_web_acl_is_ours_by_its_name() {
         let arn = |name: &str| format!("arn:aws:wafv2:us-west-2:111111111111:regional/webacl/{name}/0123");
         assert!(is_named(&arn("99-upload-us-west-2"), "99-upload-us-west-2"));
-        for other in [arn("FMManagedWebACLV2-x").as_str(), "arn:aws:waf-regional:us-west-2:1:webacl/99-upload-us-west-2", ""] {
+        for other in
+            [arn("FMManagedWebACLV2-x").as_str(), "arn:aws:waf-regional:us-west-2:1:webacl/99-upload-us-west-2", ""]
+        {
             assert!(!is_named(other, "99-upload-us-west-2"), "{other}");
         }
     }

@@ -44,11 +44,13 @@ pub(super) enum Retirement {
 /// either.
 pub(super) fn retirement(kind: Kind, region_dropped: bool) -> Retirement {
     match kind {
-        Kind::Server | Kind::Record | Kind::Dashboard => Retirement::Deploy,
+        Kind::Server | Kind::SecurityGroup | Kind::Record | Kind::Dashboard => Retirement::Deploy,
         Kind::Stack | Kind::Package if region_dropped => Retirement::Deploy,
         // Every region of the file has one, so its node cannot be missing there.
         Kind::Stack | Kind::Package => Retirement::Teardown,
         Kind::Table | Kind::Replica | Kind::Bucket => Retirement::Teardown,
+        // Customers' firewalls know it.
+        Kind::Address => Retirement::Teardown,
         Kind::ApiAccount | Kind::LogGroup => Retirement::Teardown,
         Kind::UserRole | Kind::UserPolicy | Kind::ServerId | Kind::Trigger => Retirement::Teardown,
     }
@@ -59,11 +61,12 @@ pub(super) fn retirement(kind: Kind, region_dropped: bool) -> Retirement {
 /// log groups.
 pub(super) fn is_forgotten_when_missing(kind: Kind, region_dropped: bool, log_group_of_file: bool) -> bool {
     match kind {
-        Kind::Bucket | Kind::Replica => true,
+        Kind::Bucket | Kind::Replica | Kind::Address => true,
         Kind::LogGroup => region_dropped && log_group_of_file,
         // The run reads these itself.
         Kind::Table | Kind::UserRole | Kind::UserPolicy | Kind::ApiAccount | Kind::Package | Kind::Stack => false,
-        Kind::Server | Kind::ServerId | Kind::Trigger | Kind::Record | Kind::Dashboard => false,
+        Kind::Server | Kind::SecurityGroup | Kind::ServerId | Kind::Trigger | Kind::Record => false,
+        Kind::Dashboard => false,
     }
 }
 
@@ -101,7 +104,7 @@ mod tests {
     #[test]
     fn deployments_delete_no_data() {
         for kind in Kind::ALL.iter().copied() {
-            let data = matches!(kind, Kind::Table | Kind::Replica | Kind::Bucket);
+            let data = matches!(kind, Kind::Table | Kind::Replica | Kind::Bucket | Kind::Address);
             for region_dropped in [false, true] {
                 let is_deleted = retirement(kind, region_dropped) == Retirement::Deploy;
                 assert!(!(data && is_deleted), "{kind}");

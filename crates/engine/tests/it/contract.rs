@@ -124,9 +124,9 @@ impl Resource for InMemory {
                 Want::After(node) => panic!("{id} was started before {node} had returned {name}"),
             }
         }
-        for name in
-            ["ApiId", "ApiUrl", "InvocationRoleArn", "TriggerSourceArn", "ServerId", "State", "Endpoint", "VersionId"]
-        {
+        let outputs =
+            ["ApiId", "ApiUrl", "InvocationRoleArn", "TriggerSourceArn", "ServerId", "State", "Endpoint", "VersionId"];
+        for name in outputs.into_iter().chain(["AllocationId", "GroupId"]) {
             live = live.output(name, format!("{name} of {id}"));
         }
         self.call(|memory| {

@@ -20,7 +20,7 @@ use crate::drive::{environment, resource};
 use crate::stub::{Reply, Stub};
 use crate::wire::{REGION, deploy_one, done, node, one_server, server, stack};
 
-const DELETE_DATA: RemovalOptions = RemovalOptions { delete_data: true };
+const DELETE_DATA: RemovalOptions = RemovalOptions { delete_data: true, release_addresses: true };
 pub(crate) const API_ROLE: &str = "arn:aws:iam::111111111111:role/99-uploads-apigateway-logs";
 
 /// A log group with the function's name.

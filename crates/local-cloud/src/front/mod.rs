@@ -12,6 +12,7 @@ mod caller;
 mod calls;
 mod canonical;
 mod conditional_copy;
+mod ec2;
 mod faults;
 mod grants;
 mod guard;
@@ -77,6 +78,7 @@ use super::execute_api;
 use super::sftp::Endpoints;
 use super::structured_logs::StructuredLogs;
 use super::transfer::{self, ApiError, Context, KeyFolder, Store};
+use crate::addresses::Addresses;
 use crate::function_key::FunctionKey;
 use crate::place::Place;
 use crate::secret::Secret;
@@ -99,6 +101,7 @@ pub(super) struct Front {
     buses: Arc<Buses>,
     logs: Arc<StructuredLogs>,
     store: Arc<Store>,
+    addresses: Addresses,
     keys: Arc<KeyFolder>,
     cloud: Arc<Cloud>,
     endpoints: Endpoints,
@@ -124,6 +127,7 @@ impl Front {
         function_key: FunctionKey,
     ) -> Result<Arc<Self>, LocalError> {
         let store = Arc::new(Store::open(&dir.join("transfer.json"))?);
+        let addresses = Addresses::open(&dir.join("addresses.json"))?;
         let keys = Arc::new(KeyFolder::new(dir));
         let cloud = Arc::new(Cloud::new(dir, (port, ministack_port), secrets, function_key)?);
         let (in_memory, limits) = (options.files_in_memory, options.sftp_limits);
@@ -143,6 +147,7 @@ impl Front {
             buses,
             logs,
             store,
+            addresses,
             keys,
             cloud,
             endpoints,
@@ -288,6 +293,9 @@ async fn route(front: &Front, call: &Call, parts: Parts, body: Body) -> Response
     if quotas::answers(call) {
         return quotas::answer(front, call, parts, body).await;
     }
+    if ec2::answers(call) {
+        return ec2::answer(front, call, parts, body).await;
+    }
     match scope {
         Ok(scope) => pass(front, parts, &scope, &call.operation, body).await,
         Err(_) => front.upstream.pass(parts, body).await,
@@ -372,6 +380,7 @@ async fn transfer_call(front: &Front, operation: &str, scope: Result<Scope, Unsi
         let context = Context {
             place: Place { account, region: scope.region },
             store: &front.store,
+            addresses: &front.addresses,
             keys: &front.keys,
             neighbors: front,
             start_time: front.delays().server_start(),

@@ -4,9 +4,10 @@ use async_trait::async_trait;
 use serde_json::{Value, json};
 
 use super::Front;
+use super::pending::between;
 use crate::login::{self, LoginAttempt};
 use crate::place::Place;
-use crate::transfer::{Neighbors, Server, User};
+use crate::transfer::{Neighbors, NetworkKind, Server, User};
 
 #[async_trait]
 impl Neighbors for Front {
@@ -24,5 +25,22 @@ impl Neighbors for Front {
 
     async fn log_group_exists(&self, place: &Place, name: &str) -> Result<bool, String> {
         self.upstream.log_group_exists(place, name).await
+    }
+
+    async fn vpcs(&self, place: &Place, kind: NetworkKind, ids: &[&str]) -> Result<Vec<String>, String> {
+        let call = match kind {
+            NetworkKind::Subnet => "Action=DescribeSubnets&SubnetId.1=",
+            NetworkKind::SecurityGroup => "Action=DescribeSecurityGroups&GroupId.1=",
+        };
+        let mut vpcs = Vec::new();
+        for id in ids {
+            let form = format!("{call}{id}&Version=2016-11-15");
+            let kind = "application/x-www-form-urlencoded";
+            let answer = self.upstream.ask(&place.account, &place.region, "ec2", None, kind, &form).await;
+            let answer =
+                answer.map_err(|text| between(&text, "<Message>", "</Message>").unwrap_or(&text).to_owned())?;
+            vpcs.push(between(&answer, "<vpcId>", "</vpcId>").unwrap_or_default().to_owned());
+        }
+        Ok(vpcs)
     }
 }

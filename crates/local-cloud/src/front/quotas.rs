@@ -16,8 +16,9 @@ use super::upstream::{MAX_REQUEST, plain};
 use super::{Front, refusal, xml};
 
 /// Service, code, name and default of a quota; whether it belongs to the account and not to a region.
-const DEFAULTS: [(&str, &str, &str, f64, bool); 9] = [
+const DEFAULTS: [(&str, &str, &str, f64, bool); 10] = [
     ("transfer", "L-6E386A05", "Servers per account", 50.0, false),
+    ("ec2", "L-0263D0A3", "EC2-VPC Elastic IPs", 5.0, false),
     ("apigateway", "L-A93447B8", "Regional APIs per account", 600.0, false),
     ("lambda", "L-B99A9384", "Concurrent executions", 1_000.0, false),
     ("cloudformation", "L-0485CB21", "Stack count", 2_000.0, false),

@@ -11,6 +11,7 @@ use crate::front::call::{Call, Protocol};
 pub(super) fn throttle(call: &Call) -> Response<Body> {
     let (status, code) = match call.protocol {
         Protocol::S3 => (503, "SlowDown"),
+        Protocol::Xml if call.service == "ec2" => (503, "RequestLimitExceeded"),
         Protocol::Xml => (400, "Throttling"),
         Protocol::Json | Protocol::Cbor => (400, "ThrottlingException"),
         Protocol::RestJson => (429, "TooManyRequestsException"),
@@ -22,6 +23,7 @@ pub(super) fn throttle(call: &Call) -> Response<Body> {
 pub(super) fn internal(call: &Call) -> Response<Body> {
     let code = match call.protocol {
         Protocol::S3 => "InternalError",
+        Protocol::Xml if call.service == "ec2" => "InternalError",
         Protocol::Xml => "InternalFailure",
         Protocol::Json | Protocol::Cbor => "InternalServerError",
         Protocol::RestJson => "ServiceException",
@@ -34,6 +36,12 @@ pub(super) fn error(call: &Call, status: u16, code: &str, message: &str) -> Resp
     let (code_xml, message_xml) = (escaped(code), escaped(message));
     let inner = format!("<Code>{code_xml}</Code><Message>{message_xml}</Message>");
     let (kind, body) = match call.protocol {
+        // Amazon EC2 API reference, "Error codes for the Amazon EC2 API".
+        Protocol::Xml if call.service == "ec2" => (
+            "text/xml",
+            format!("<Response><Errors><Error>{inner}</Error></Errors><RequestID>fault</RequestID></Response>")
+                .into_bytes(),
+        ),
         Protocol::S3 => ("application/xml", format!("<Error>{inner}<RequestId>fault</RequestId></Error>").into_bytes()),
         Protocol::Xml => {
             let side = if status < 500 { "Sender" } else { "Receiver" };
@@ -91,6 +99,6 @@ fn cbor(map: [(&str, &str); 2]) -> Vec<u8> {
     bytes
 }
 
-fn escaped(text: &str) -> String {
+pub(super) fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }

@@ -3,6 +3,7 @@
 //! Each operation is a function, whose input [`model`] has checked, and an arm in [`answer`]. This module has the
 //! settings and the state of servers only; their SFTP endpoints are in the module `sftp`.
 
+mod endpoint;
 mod error;
 mod host_key;
 mod identity;
@@ -18,6 +19,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use serde_json::{Map, Value};
 
+use crate::addresses::Addresses;
 use crate::place::Place;
 
 pub(crate) use error::ApiError;
@@ -37,6 +39,16 @@ pub(crate) trait Neighbors: Sync {
 
     /// Whether a log group of exactly this name exists.
     async fn log_group_exists(&self, place: &Place, name: &str) -> Result<bool, String>;
+
+    /// The VPCs of subnets or security groups, by an operation of EC2 and the IDs, in their order.
+    async fn vpcs(&self, place: &Place, kind: NetworkKind, ids: &[&str]) -> Result<Vec<String>, String>;
+}
+
+/// Parts of a network that have a VPC.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum NetworkKind {
+    Subnet,
+    SecurityGroup,
 }
 
 /// The log-in attempt in a call of `TestIdentityProvider`.
@@ -53,6 +65,7 @@ pub(crate) struct Context<'a> {
     /// The account and region of the call.
     pub(crate) place: Place,
     pub(crate) store: &'a Store,
+    pub(crate) addresses: &'a Addresses,
     /// The private host keys of the servers.
     pub(crate) keys: &'a KeyFolder,
     /// The rest of the local cloud.

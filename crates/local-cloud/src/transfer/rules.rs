@@ -28,11 +28,10 @@ pub(super) fn may_update(server: &Server, input: &Map<String, Value>) -> Result<
         let what = format!("Server cannot be updated while it is in state {}", state.as_str());
         return Err(ApiError::conflict(what));
     }
-    for name in ["IpAddressType", "EndpointType"] {
-        let differs = input.get(name).is_some_and(|value| server.text(name) != value.as_str().unwrap_or_default());
-        if differs && state != State::Offline {
-            return Err(ApiError::conflict(format!("{name} can only be changed while the server is OFFLINE")));
-        }
+    let name = "IpAddressType";
+    let differs = input.get(name).is_some_and(|value| server.text(name) != value.as_str().unwrap_or_default());
+    if differs && state != State::Offline {
+        return Err(ApiError::conflict(format!("{name} can only be changed while the server is OFFLINE")));
     }
     Ok(())
 }

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use super::error::ApiError;
 use super::host_key;
 use super::store::{Server, State};
-use super::{Context, page, rules, tags, text};
+use super::{Context, endpoint, page, rules, tags, text};
 use crate::place::arn;
 
 /// CreateServer has no client token: two calls create two servers, as on AWS.
@@ -16,13 +16,16 @@ pub(super) async fn create(context: &Context<'_>, mut input: Map<String, Value>)
     tags::check_new(&tags)?;
     let given = input.remove("HostKey").and_then(|key| key.as_str().map(str::to_owned)).filter(|key| !key.is_empty());
     rules::create(&input)?;
-    let settings = with_defaults(input);
+    endpoint::may_create(&input)?;
+    let mut settings = with_defaults(input);
     rules::whole(&settings)?;
     rules::log_groups(context, &settings).await?;
+    let security_groups = endpoint::create(context, &mut settings).await?;
 
     let id = format!("s-{:017x}", fastrand::u128(..) & 0xf_ffff_ffff_ffff_ffff);
     let host_keys = host_key::first(context, &id, given.as_deref())?;
-    let server = Server::starting(settings, tags, host_keys, context.start_time);
+    let mut server = Server::starting(settings, tags, host_keys, context.start_time);
+    server.security_groups = security_groups;
     context.store.add(&context.place, &id, server)?;
     Ok(json!({ "ServerId": id }))
 }
@@ -127,8 +130,13 @@ pub(super) async fn update(context: &Context<'_>, mut input: Map<String, Value>)
     // Checked first, so that an unknown server is reported before a missing log group.
     context.store.get(&context.place, &id)?;
     rules::log_groups(context, &input).await?;
+    let security_groups = endpoint::groups(context, &id, &mut input).await?;
+    // Before the store is locked.
+    let mut others = context.store.list(&context.place);
+    others.remove(&id);
     context.store.update(&context.place, &id, |server| {
         rules::may_update(server, &input)?;
+        endpoint::may_update(context, server, &others, &input)?;
         let mut settings = server.settings.clone();
         let other_provider =
             input.get("IdentityProviderType").is_some_and(|kind| settings.get("IdentityProviderType") != Some(kind));
@@ -148,8 +156,15 @@ pub(super) async fn update(context: &Context<'_>, mut input: Map<String, Value>)
         if text(&settings, "EndpointType") == "PUBLIC" && !input.contains_key("EndpointDetails") {
             settings.remove("EndpointDetails");
         }
-        let settings = with_defaults(settings);
+        let mut settings = with_defaults(settings);
         rules::whole(&settings)?;
+        if endpoint::settle(&mut settings) {
+            server.begin_endpoint(context.start_time);
+            server.security_groups.clone_from(&security_groups);
+        }
+        if text(&settings, "EndpointType") == "PUBLIC" {
+            server.security_groups.clear();
+        }
         server.settings = settings;
         if let Some(given) = &given {
             server.host_keys = host_key::first(context, &id, Some(given))?;

@@ -38,6 +38,12 @@ pub(crate) struct Server {
     pub(crate) tags: BTreeMap<String, String>,
     /// The public parts of the host keys, the oldest first.
     pub(crate) host_keys: Vec<HostKey>,
+    /// The security groups of its endpoint in a VPC, which DescribeServer does not show.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) security_groups: Vec<String>,
+    /// When its endpoint in a VPC is available, in milliseconds since 1970.
+    #[serde(default)]
+    endpoint_settles_at: u64,
     state: State,
     /// When a STARTING or STOPPING server reaches its next state, in milliseconds since 1970.
     settles_at: u64,
@@ -74,7 +80,48 @@ impl Server {
         host_keys: Vec<HostKey>,
         takes: Duration,
     ) -> Self {
-        Self { settings, tags, host_keys, state: State::Starting, settles_at: now_plus(takes) }
+        let settles_at = now_plus(takes);
+        let security_groups = Vec::new();
+        let endpoint_settles_at = settles_at;
+        Self { settings, tags, host_keys, security_groups, endpoint_settles_at, state: State::Starting, settles_at }
+    }
+
+    /// Begins to create an endpoint in a VPC, which is available after `takes`.
+    pub(crate) fn begin_endpoint(&mut self, takes: Duration) {
+        self.endpoint_settles_at = now_plus(takes);
+    }
+
+    /// Whether its endpoint in a VPC is still being created.
+    pub(crate) fn has_pending_endpoint(&self) -> bool {
+        !self.vpc_endpoint().is_empty() && self.endpoint_settles_at > now_plus(Duration::ZERO)
+    }
+
+    /// The ID of its endpoint in a VPC; "" if it has none.
+    pub(crate) fn vpc_endpoint(&self) -> &str {
+        self.detail("VpcEndpointId")
+    }
+
+    /// The VPC of its endpoint; "" if it has none.
+    pub(crate) fn vpc(&self) -> &str {
+        self.detail("VpcId")
+    }
+
+    pub(crate) fn subnets(&self) -> Vec<&str> {
+        self.details("SubnetIds")
+    }
+
+    /// Allocation IDs of its addresses.
+    pub(crate) fn addresses(&self) -> Vec<&str> {
+        self.details("AddressAllocationIds")
+    }
+
+    fn detail(&self, name: &str) -> &str {
+        self.settings.get("EndpointDetails").and_then(|details| details[name].as_str()).unwrap_or_default()
+    }
+
+    fn details(&self, name: &str) -> Vec<&str> {
+        let list = self.settings.get("EndpointDetails").and_then(|details| details[name].as_array());
+        list.into_iter().flatten().filter_map(Value::as_str).collect()
     }
 
     /// The current state.

@@ -13,6 +13,7 @@ mod cloudformation;
 mod cloudwatch;
 mod decide;
 pub(crate) mod dynamodb;
+mod ec2;
 mod iam;
 mod lambda;
 mod logs;

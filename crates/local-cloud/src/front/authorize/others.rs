@@ -6,7 +6,6 @@ use super::table::Row;
 /// The rows of a service, by its signing name.
 pub(super) fn rows(service: &str) -> &'static [Row] {
     match service {
-        "ec2" => &[("DescribeRegions", "ec2:DescribeRegions", "")],
         "secretsmanager" => &[
             ("DescribeSecret", "secretsmanager:DescribeSecret", "Secret"),
             ("GetSecretValue", "secretsmanager:GetSecretValue", "Secret"),

@@ -4,7 +4,7 @@
 //! The source is the service authorization reference. A test compares every row with its data.
 
 use super::need::{Asked, Need};
-use super::{apigateway, cloudformation, cloudwatch, dynamodb, iam, lambda, logs, others, route53, s3, transfer};
+use super::{apigateway, cloudformation, cloudwatch, dynamodb, ec2, iam, lambda, logs, others, route53, s3, transfer};
 
 /// An operation, its action, and the type of its resource; the type is empty for an action without one.
 pub(super) type Row = (&'static str, &'static str, &'static str);
@@ -15,6 +15,7 @@ fn rows(service: &str) -> &'static [Row] {
         "apigateway" => apigateway::ROWS,
         "cloudformation" => cloudformation::ROWS,
         "dynamodb" => dynamodb::ROWS,
+        "ec2" => ec2::ROWS,
         "iam" => iam::ROWS,
         "lambda" => lambda::ROWS,
         "logs" => logs::ROWS,
@@ -36,6 +37,7 @@ pub(super) fn needs(service: &str, asked: &Asked<'_>) -> Result<Vec<Need>, Strin
     let all = match service {
         "apigateway" => apigateway::needs(action, kind, asked),
         "cloudformation" => cloudformation::needs(action, kind, asked)?,
+        "ec2" => ec2::needs(action, kind, asked)?,
         "iam" => iam::needs(action, kind, asked)?,
         "lambda" => lambda::needs(action, kind, asked)?,
         "logs" => logs::needs(action, kind, asked)?,

@@ -22,6 +22,18 @@ pub(super) async fn of(front: &Front, account: &str, need: &Need) -> Result<Tags
             let id = name.trim_start_matches("server/");
             return Ok(front.store.get(&place, id).map(|server| server.tags).unwrap_or_default());
         }
+        ("ec2", "elastic-ip") => {
+            let place = Place { account: account.to_owned(), region: (*region).to_owned() };
+            let address = front.addresses.list(&place).remove(name.trim_start_matches("elastic-ip/"));
+            return Ok(address.map(|address| address.tags).unwrap_or_default());
+        }
+        ("ec2", "security-group") => {
+            let ids = [name.trim_start_matches("security-group/").to_owned()];
+            let groups = aws.ec2(region).security_groups(&ids).await;
+            return Ok(groups.ok().flatten().unwrap_or_default().pop().map(|group| group.tags).unwrap_or_default());
+        }
+        // The endpoints of servers, and the network that they are in, have no tags here.
+        ("ec2", _) => return Ok(Tags::new()),
         // The local cloud's host keys and users have no tags.
         ("transfer", _) => return Ok(Tags::new()),
         ("iam", "role") => {

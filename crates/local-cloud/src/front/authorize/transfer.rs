@@ -40,7 +40,35 @@ pub(super) fn needs(action: &str, kind: &'static str, asked: &Asked<'_>) -> Resu
     let tagging = asked.operation == "CreateServer" && !tags.is_empty();
     let tagging = tagging
         .then(|| Need::new("transfer:TagResource", "server", asked.arn("transfer", "server/*")).with_tags(&tags));
-    Ok(std::iter::once(own).chain(tagging).chain(passed).collect())
+    Ok(std::iter::once(own).chain(tagging).chain(passed).chain(network(asked)).collect())
+}
+
+/// What the service calls with the caller's permissions for an endpoint in a VPC: `handlers.*.permissions` in the schema
+/// of `AWS::Transfer::Server` in CloudFormation's registry.
+fn network(asked: &Asked<'_>) -> Vec<Need> {
+    let details = &asked.json["EndpointDetails"];
+    let need = |action: &str, kind: &'static str, id: &str| {
+        Need::new(format!("ec2:{action}"), kind, asked.arn("ec2", &format!("{kind}/{id}")))
+    };
+    let each = |action: &'static str, kind: &'static str, list: &str| {
+        texts(&details[list]).into_iter().map(|id| need(action, kind, &id)).collect::<Vec<Need>>()
+    };
+    match (asked.json["EndpointType"].as_str(), details["AddressAllocationIds"].as_array()) {
+        (Some("VPC"), _) => {
+            let vpc = details["VpcId"].as_str().unwrap_or("*");
+            let mut needs = vec![need("CreateVpcEndpoint", "vpc", vpc), need("CreateVpcEndpoint", "vpc-endpoint", "*")];
+            needs.extend(each("CreateVpcEndpoint", "subnet", "SubnetIds"));
+            needs.extend(each("CreateVpcEndpoint", "security-group", "SecurityGroupIds"));
+            needs
+        }
+        (Some("PUBLIC"), _) if asked.operation == "UpdateServer" => {
+            vec![need("DeleteVpcEndpoints", "vpc-endpoint", "*")]
+        }
+        (_, Some(ids)) if ids.is_empty() => vec![need("DisassociateAddress", "elastic-ip", "*")],
+        (_, Some(_)) => each("AssociateAddress", "elastic-ip", "AddressAllocationIds"),
+        _ if details["SubnetIds"].is_array() => vec![need("ModifyVpcEndpoint", "vpc-endpoint", "*")],
+        _ => Vec::new(),
+    }
 }
 
 /// The settings of a new server that are condition keys, with the API's defaults.
@@ -114,6 +142,30 @@ mod tests {
             assert_eq!(needs[0].context[key], [value], "{key}");
         }
         assert_eq!(needs[3].context["iam:PassedToService"], ["transfer.amazonaws.com"]);
+    }
+
+    #[test]
+    fn endpoints_in_vpcs_are_the_callers() {
+        let arn = |rest: &str| format!("arn:aws:ec2:us-west-2:111111111111:{rest}");
+        let place = serde_json::json!({ "VpcId": "vpc-1", "SubnetIds": ["subnet-1"], "SecurityGroupIds": ["sg-1"] });
+        let update = |kind: &str, details: serde_json::Value| {
+            let mut body = serde_json::json!({ "ServerId": "s-1", "EndpointDetails": details });
+            if !kind.is_empty() {
+                body["EndpointType"] = kind.into();
+            }
+            let needs = call("UpdateServer", body);
+            needs.into_iter().skip(1).map(|need| (need.action, need.resource)).collect::<Vec<_>>()
+        };
+        let of = |action: &str, resource: &str| (format!("ec2:{action}"), arn(resource));
+        let parts = ["vpc/vpc-1", "vpc-endpoint/*", "subnet/subnet-1", "security-group/sg-1"];
+        assert_eq!(update("VPC", place), parts.map(|part| of("CreateVpcEndpoint", part)));
+        assert_eq!(update("PUBLIC", serde_json::json!({})), [of("DeleteVpcEndpoints", "vpc-endpoint/*")]);
+        let addresses = |ids: &[&str]| serde_json::json!({ "AddressAllocationIds": ids });
+        assert_eq!(update("", addresses(&["eipalloc-1"])), [of("AssociateAddress", "elastic-ip/eipalloc-1")]);
+        assert_eq!(update("", addresses(&[])), [of("DisassociateAddress", "elastic-ip/*")]);
+        let subnets = serde_json::json!({ "SubnetIds": ["subnet-1"] });
+        assert_eq!(update("", subnets), [of("ModifyVpcEndpoint", "vpc-endpoint/*")]);
+        assert_eq!(update("", serde_json::json!({})), []);
     }
 
     #[test]

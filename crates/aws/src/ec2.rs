@@ -1,0 +1,318 @@
+//! Amazon EC2: Elastic IP addresses, and what the endpoint of a server in a VPC consists of.
+
+use super::ec2_query::{Client, Element, Query};
+use super::error::OrMissing as _;
+use super::{AwsError, Tags};
+
+#[derive(Clone, Debug)]
+pub struct Ec2(pub(super) Client);
+
+/// An Elastic IP address.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AddressFacts {
+    /// `eipalloc-…`.
+    pub id: String,
+    /// `52.0.0.1`.
+    pub ip: String,
+    /// The network interface that it leads to; empty if none.
+    pub interface: String,
+    pub tags: Tags,
+}
+
+/// A subnet.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SubnetFacts {
+    /// `subnet-…`.
+    pub id: String,
+    /// `vpc-…`.
+    pub vpc: String,
+    /// `us-west-2a`.
+    pub zone: String,
+}
+
+/// A security group.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SecurityGroupFacts {
+    /// `sg-…`.
+    pub id: String,
+    /// `vpc-…`.
+    pub vpc: String,
+    /// What it admits from outside.
+    pub admitted: Vec<Admitted>,
+    pub tags: Tags,
+}
+
+/// A rule of a security group for connections from outside.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Admitted {
+    /// `tcp`, or `-1` for all.
+    pub protocol: String,
+    /// The first and the last port; empty for all.
+    pub ports: (String, String),
+    /// A range of addresses, a prefix list, or another group.
+    pub from: String,
+}
+
+impl Admitted {
+    /// A range of addresses that is admitted to SFTP.
+    pub fn sftp(range: &str) -> Self {
+        let port = "22".to_owned();
+        Self { protocol: "tcp".to_owned(), ports: (port.clone(), port), from: range.to_owned() }
+    }
+}
+
+/// A VPC endpoint.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct VpcEndpointFacts {
+    /// `available`, `pending`, …
+    pub state: String,
+    /// IDs of its security groups.
+    pub security_groups: Vec<String>,
+    /// IDs of its network interfaces, one in each subnet.
+    pub interfaces: Vec<String>,
+}
+
+/// Errors of an address that does not exist (Amazon EC2 API reference, "Error codes").
+const NO_ADDRESS: &[&str] = &["InvalidAllocationID.NotFound", "InvalidAddressID.NotFound"];
+const NO_ENDPOINT: &[&str] = &["InvalidVpcEndpointId.NotFound"];
+/// Errors of IDs that do not exist, or cannot be IDs.
+const NO_SUBNET: &[&str] = &["InvalidSubnetID.NotFound", "InvalidSubnetID.Malformed"];
+const NO_GROUP: &[&str] = &["InvalidGroup.NotFound", "InvalidGroupId.Malformed"];
+
+impl Ec2 {
+    /// Elastic IP addresses with all of these tags.
+    ///
+    /// # Errors
+    /// AWS's.
+    pub async fn addresses_with(&self, tags: &Tags) -> Result<Vec<AddressFacts>, AwsError> {
+        let filters = with_tags(Query::new("ec2:DescribeAddresses"), tags);
+        Ok(addresses(&self.0.send(filters, "addresses").await?))
+    }
+
+    /// Elastic IP addresses by their allocation IDs; those that do not exist are left out.
+    ///
+    /// # Errors
+    /// AWS's.
+    pub async fn addresses(&self, ids: &[String]) -> Result<Vec<AddressFacts>, AwsError> {
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        // A filter, because the parameter AllocationId makes the call fail if one of them does not exist.
+        let query = Query::new("ec2:DescribeAddresses").with("Filter.1.Name", "allocation-id");
+        let query = query.with_all("Filter.1.Value", ids.iter().map(String::as_str));
+        Ok(addresses(&self.0.send(query, &ids.join(", ")).await?))
+    }
+
+    /// Allocates an Elastic IP address, and returns its allocation ID. There is no client token: search by tags before
+    /// calling this again. The SDK makes one attempt only, because a repetition after a lost answer would allocate a
+    /// second one.
+    ///
+    /// # Errors
+    /// AWS's.
+    pub async fn allocate(&self, tags: &Tags) -> Result<String, AwsError> {
+        let query = Query::new("ec2:AllocateAddress").with("Domain", "vpc");
+        let query = tagged(query.with("TagSpecification.1.ResourceType", "elastic-ip"), "TagSpecification.1.Tag", tags);
+        Ok(self.0.send(query.once(), "an address").await?.text_of("allocationId"))
+    }
+
+    /// Gives an address back to AWS; missing is fine.
+    ///
+    /// # Errors
+    /// AWS's.
+    pub async fn release(&self, id: &str) -> Result<(), AwsError> {
+        let query = Query::new("ec2:ReleaseAddress").with("AllocationId", id);
+        self.0.send(query, id).await.or_missing(NO_ADDRESS).map(drop)
+    }
+
+    /// Adds tags to a resource.
+    ///
+    /// # Errors
+    /// AWS's.
+    pub async fn tag(&self, id: &str, tags: &Tags) -> Result<(), AwsError> {
+        let query = tagged(Query::new("ec2:CreateTags").with("ResourceId.1", id), "Tag", tags);
+        self.0.send(query, id).await.map(drop)
+    }
+
+    /// A VPC endpoint by its ID.
+    ///
+    /// # Errors
+    /// AWS's.
+    pub async fn vpc_endpoint(&self, id: &str) -> Result<Option<VpcEndpointFacts>, AwsError> {
+        let query = Query::new("ec2:DescribeVpcEndpoints").with("VpcEndpointId.1", id);
+        let Some(answer) = self.0.send(query, id).await.or_missing(NO_ENDPOINT)? else { return Ok(None) };
+        Ok(answer.items("vpcEndpointSet").first().map(|endpoint| VpcEndpointFacts {
+            state: endpoint.text_of("state"),
+            security_groups: endpoint.items("groupSet").iter().map(|group| group.text_of("groupId")).collect(),
+            interfaces: endpoint.items("networkInterfaceIdSet").iter().map(|id| id.text.clone()).collect(),
+        }))
+    }
+
+    /// Changes the security groups of a VPC endpoint, in place.
+    ///
+    /// # Errors
+    /// AWS's.
+    pub async fn change_security_groups(&self, id: &str, add: &[String], remove: &[String]) -> Result<(), AwsError> {
+        let query = Query::new("ec2:ModifyVpcEndpoint").with("VpcEndpointId", id);
+        let query = query.with_all("AddSecurityGroupId", add.iter().map(String::as_str));
+        let query = query.with_all("RemoveSecurityGroupId", remove.iter().map(String::as_str));
+        self.0.send(query, id).await.map(drop)
+    }
+
+    /// Subnets by their IDs; `None` if one of them does not exist.
+    ///
+    /// # Errors
+    /// AWS's.
+    pub async fn subnets(&self, ids: &[String]) -> Result<Option<Vec<SubnetFacts>>, AwsError> {
+        let query = Query::new("ec2:DescribeSubnets").with_all("SubnetId", ids.iter().map(String::as_str));
+        let answer = self.0.send(query, &ids.join(", ")).await.or_missing(NO_SUBNET)?;
+        Ok(answer.map(|answer| {
+            let subnets = answer.items("subnetSet").iter();
+            let facts = subnets.map(|subnet| SubnetFacts {
+                id: subnet.text_of("subnetId"),
+                vpc: subnet.text_of("vpcId"),
+                zone: subnet.text_of("availabilityZone"),
+            });
+            facts.collect()
+        }))
+    }
+
+    /// Security groups by their IDs; `None` if one of them does not exist.
+    ///
+    /// # Errors
+    /// AWS's.
+    pub async fn security_groups(&self, ids: &[String]) -> Result<Option<Vec<SecurityGroupFacts>>, AwsError> {
+        let query = Query::new("ec2:DescribeSecurityGroups").with_all("GroupId", ids.iter().map(String::as_str));
+        let answer = self.0.send(query, &ids.join(", ")).await.or_missing(NO_GROUP)?;
+        Ok(answer.map(|answer| groups(&answer)))
+    }
+
+    /// Security groups with all of these tags.
+    ///
+    /// # Errors
+    /// AWS's.
+    pub async fn security_groups_with(&self, tags: &Tags) -> Result<Vec<SecurityGroupFacts>, AwsError> {
+        let query = with_tags(Query::new("ec2:DescribeSecurityGroups"), tags);
+        Ok(groups(&self.0.send(query, "security groups").await?))
+    }
+
+    /// Creates a security group that admits nobody, and returns its ID. Its name is unique in its VPC.
+    ///
+    /// # Errors
+    /// AWS's.
+    pub async fn create_security_group(
+        &self,
+        name: &str,
+        description: &str,
+        vpc: &str,
+        tags: &Tags,
+    ) -> Result<String, AwsError> {
+        let query = Query::new("ec2:CreateSecurityGroup").with("GroupName", name).with("VpcId", vpc);
+        let query = query.with("GroupDescription", description);
+        let query = query.with("TagSpecification.1.ResourceType", "security-group");
+        let query = tagged(query, "TagSpecification.1.Tag", tags);
+        Ok(self.0.send(query, name).await?.text_of("groupId"))
+    }
+
+    /// Adds rules for connections from outside; those that it has already are fine.
+    ///
+    /// # Errors
+    /// AWS's.
+    pub async fn admit(&self, group: &str, rules: &[Admitted]) -> Result<(), AwsError> {
+        let query = Query::new("ec2:AuthorizeSecurityGroupIngress").with("GroupId", group);
+        let call = self.0.send(with_rules(query, rules), group).await;
+        call.or_missing(&["InvalidPermission.Duplicate"]).map(drop)
+    }
+
+    /// Takes rules for connections from outside away; missing is fine.
+    ///
+    /// # Errors
+    /// AWS's.
+    pub async fn revoke(&self, group: &str, rules: &[Admitted]) -> Result<(), AwsError> {
+        let query = Query::new("ec2:RevokeSecurityGroupIngress").with("GroupId", group);
+        let call = self.0.send(with_rules(query, rules), group).await;
+        call.or_missing(&["InvalidPermission.NotFound"]).map(drop)
+    }
+
+    /// Deletes a security group; missing is fine.
+    ///
+    /// # Errors
+    /// AWS's; `DependencyViolation` while an endpoint has it.
+    pub async fn delete_security_group(&self, id: &str) -> Result<(), AwsError> {
+        let query = Query::new("ec2:DeleteSecurityGroup").with("GroupId", id);
+        self.0.send(query, id).await.or_missing(NO_GROUP).map(drop)
+    }
+}
+
+/// Each rule by itself.
+fn with_rules(query: Query, rules: &[Admitted]) -> Query {
+    rules.iter().zip(1..).fold(query, |query, (rule, number): (&Admitted, u32)| {
+        let stem = format!("IpPermissions.{number}");
+        let mut query = query.with(&format!("{stem}.IpProtocol"), &rule.protocol);
+        for (name, port) in [("FromPort", &rule.ports.0), ("ToPort", &rule.ports.1)] {
+            if !port.is_empty() {
+                query = query.with(&format!("{stem}.{name}"), port);
+            }
+        }
+        let from = match rule.from.as_str() {
+            from if from.starts_with("pl-") => "PrefixListIds.1.PrefixListId",
+            from if from.starts_with("sg-") => "Groups.1.GroupId",
+            from if from.contains(':') => "Ipv6Ranges.1.CidrIpv6",
+            _ => "IpRanges.1.CidrIp",
+        };
+        query.with(&format!("{stem}.{from}"), &rule.from)
+    })
+}
+
+fn groups(answer: &Element) -> Vec<SecurityGroupFacts> {
+    const SOURCES: [(&str, &str); 4] =
+        [("ipRanges", "cidrIp"), ("ipv6Ranges", "cidrIpv6"), ("prefixListIds", "prefixListId"), ("groups", "groupId")];
+    let rules = |group: &Element| {
+        let mut rules = Vec::new();
+        for rule in group.items("ipPermissions") {
+            let from = SOURCES.iter().flat_map(|(list, name)| rule.items(list).iter().map(|one| one.text_of(name)));
+            rules.extend(from.map(|from| Admitted {
+                protocol: rule.text_of("ipProtocol"),
+                ports: (rule.text_of("fromPort"), rule.text_of("toPort")),
+                from,
+            }));
+        }
+        rules
+    };
+    let all = answer.items("securityGroupInfo").iter();
+    all.map(|group| SecurityGroupFacts {
+        id: group.text_of("groupId"),
+        vpc: group.text_of("vpcId"),
+        admitted: rules(group),
+        tags: tags_of(group),
+    })
+    .collect()
+}
+
+fn tags_of(resource: &Element) -> Tags {
+    resource.items("tagSet").iter().map(|tag| (tag.text_of("key"), tag.text_of("value"))).collect()
+}
+
+fn with_tags(query: Query, tags: &Tags) -> Query {
+    tags.iter().zip(1..).fold(query, |query, ((key, value), number): ((&String, &String), u32)| {
+        query
+            .with(&format!("Filter.{number}.Name"), &format!("tag:{key}"))
+            .with(&format!("Filter.{number}.Value.1"), value)
+    })
+}
+
+fn addresses(answer: &Element) -> Vec<AddressFacts> {
+    let all = answer.items("addressesSet").iter();
+    all.map(|address| AddressFacts {
+        id: address.text_of("allocationId"),
+        ip: address.text_of("publicIp"),
+        interface: address.text_of("networkInterfaceId"),
+        tags: tags_of(address),
+    })
+    .collect()
+}
+
+fn tagged(query: Query, list: &str, tags: &Tags) -> Query {
+    tags.iter().zip(1..).fold(query, |query, ((key, value), number): ((&String, &String), u32)| {
+        query.with(&format!("{list}.{number}.Key"), key).with(&format!("{list}.{number}.Value"), value)
+    })
+}
