@@ -93,7 +93,7 @@ fn installed_curl_is_shut_out_if_the_table_says_so() {
     for name in ["2025-03", "2020-06"] {
         let site = Site::deployed(&format!("server: {{ security_policy: TransferSecurityPolicy-{name} }}\n"));
         site.add(17578, "jan", "Fake-Password-1");
-        let url = format!("sftp://127.0.0.1:{}/", site.port(WEST));
+        let url = format!("sftp://127.0.0.1:{}/pl-pt99-5-uploads/17578/", site.port(WEST));
         let output = Command::new("curl").args(["-sS", "-k", "-u", "jan:Fake-Password-1", &url]).output().unwrap();
         let lines = until("the line of the log", || {
             let lines = clients(&site, &[]);

@@ -53,7 +53,9 @@ const POLICY_CHARACTERS: usize = 100;
 /// the function's environment variables, which share 4 KB (Lambda developer guide, "Lambda quotas").
 const BLOCK_LIST: usize = 3_500;
 /// Resources of a stack besides those for clusters.
-const OTHER_RESOURCES: usize = 36;
+const OTHER_RESOURCES: usize = 30;
+/// Resources of a stack for `logs.saved_queries`.
+const SAVED_QUERIES: usize = 6;
 /// Resources for a cluster in the stack of its region, and in each other one that has a server: the bucket and its policy;
 /// with `files.events` also two queues, a policy and three rules, and two rules elsewhere; with `files.history_events` another
 /// queue and its policy.
@@ -214,7 +216,8 @@ fn clusters(checker: &mut Checker<'_>, file: &File) {
                 false if settings.value.server.is_there() => elsewhere,
                 false => 0,
             };
-            let count = counts.entry(of).or_insert(OTHER_RESOURCES);
+            let others = if file.logs.saved_queries { OTHER_RESOURCES + SAVED_QUERIES } else { OTHER_RESOURCES };
+            let count = counts.entry(of).or_insert(others);
             let fitted = *count <= STACK_LIMIT;
             *count += added;
             if fitted && *count > STACK_LIMIT {

@@ -318,6 +318,9 @@ fn clusters_of_a_region_are_limited_by_its_stack() {
         let words = "us-west-2 has more clusters than fit into one stack: CloudFormation allows 500 resources";
         assert!(faults[0].contains(words), "{faults:?}");
     }
+    let with_queries = |count| format!("{}\nlogs: {{ saved_queries: true }}\n", clusters(&["us-west-2"], count));
+    assert!(spec::load(&with_queries(232), "x.yaml").is_ok());
+    assert_eq!(faults(&with_queries(233)).len(), 1);
     let with_events =
         |count, more: &str| format!("{}\nfiles: {{ events: true{more} }}\n", clusters(&["us-west-2"], count));
     assert!(spec::load(&with_events(58, ""), "x.yaml").is_ok());

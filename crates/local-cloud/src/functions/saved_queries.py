@@ -34,7 +34,8 @@ class SavedQueries:
     def load_persisted_state(self, data):
         self.plain["load_persisted_state"](data)
         saved = (data or {}).get("query_definitions")
-        if saved:
+        # Its length is that of one account and region.
+        if saved is not None:
             self.saved.update(saved)
 
     def reset(self):
