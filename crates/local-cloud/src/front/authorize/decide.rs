@@ -29,6 +29,7 @@ const GIVEN: [&str; 48] = [
     "cloudformation:changesetname",
     "cloudformation:rolearn",
     "cloudformation:templateurl",
+    "ec2:createaction",
     "iam:awsservicename",
     "iam:passedtoservice",
     "iam:permissionsboundary",
