@@ -155,7 +155,7 @@ fn what_somebody_changed_by_hand_is_found_and_repaired() {
     let first = show(&site);
     site.oracle("addresses.py", &["bare"]);
     let drift = site.ends_with(4, &["drift", "--env", "99", "--local"]);
-    assert!(drift.contains("addresses") && drift.contains("OFFLINE → ONLINE"), "{drift}");
+    assert!(drift.contains("addresses") && drift.contains("ONLINE → OFFLINE"), "{drift}");
     site.deploy();
     assert_eq!(show(&site), first);
     // Addresses that lost their tag are not replaced by others.
