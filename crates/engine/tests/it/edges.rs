@@ -42,7 +42,9 @@ fn deploy_order() {
         ("us-west-2/stack", vec!["global/user-role", "us-west-2/api-account", "us-west-2/package"]),
         ("us-west-2/bucket/pl-pt99-5-uploads", vec!["us-west-2/stack"]),
         ("us-west-2/trigger", vec!["us-west-2/stack"]),
-        ("us-east-2/server", vec!["us-east-2/stack"]),
+        ("us-west-2/server", vec!["us-west-2/stack"]),
+        // An endpoint in a VPC needs its addresses and its group.
+        ("us-east-2/server", vec!["us-east-2/address/1", "us-east-2/security-group", "us-east-2/stack"]),
         ("us-east-2/server-id", vec!["us-east-2/server", "us-east-2/stack"]),
         ("global/record/99-uploads-us-east-2.xx.net", vec!["us-east-2/server"]),
     ] {
@@ -66,6 +68,8 @@ fn teardown_order() {
     for (id, before) in [
         ("us-west-2/stack", "us-west-2/server"),
         ("us-west-2/server", "global/record/99-uploads-us-west-2.xx.net"),
+        ("us-east-2/address/1", "us-east-2/server"),
+        ("us-east-2/security-group", "us-east-2/server"),
         ("us-west-2/bucket/pl-pt99-5-uploads", "us-west-2/stack"),
         ("us-west-2/package", "us-west-2/stack"),
         ("us-west-2/api-account", "us-west-2/stack"),
