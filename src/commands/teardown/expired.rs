@@ -59,7 +59,9 @@ pub(super) async fn run(args: &Args, printer: Printer) -> Result<Exit, CliError>
             Ok(done) => done,
             Err(error) => {
                 printer.error(&error);
-                (EnvironmentView::new(&env.aws.words(), Outcome::Failed, error.message.clone(), None), error.exit)
+                // Faults of a file have lines with its source.
+                let why = error.message.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned();
+                (EnvironmentView::new(&env.aws.words(), Outcome::Failed, why, None), error.exit)
             }
         };
         environments.push(view);

@@ -52,6 +52,8 @@ fn moment(run: &LastRun) -> Option<i64> {
 
 #[cfg(test)]
 mod tests {
+    use std::slice;
+
     use super::*;
     use sftpctl_core::kind::NodeId;
 
@@ -92,8 +94,8 @@ mod tests {
         for (runs, now, expected) in [
             (&[][..], over, Expiry::NotDeployed),
             (&[later("done")], over, Expiry::NotDeployed),
-            (&[deployed.clone()], over - 1, Expiry::Until(over)),
-            (&[deployed.clone()], over, Expiry::Since(over)),
+            (slice::from_ref(&deployed), over - 1, Expiry::Until(over)),
+            (slice::from_ref(&deployed), over, Expiry::Since(over)),
             (&[failed], over, Expiry::Since(over)),
             (&[killed], over, Expiry::Since(over - 600)),
             (&[deployed.clone(), later("done")], over, Expiry::TornDown),
