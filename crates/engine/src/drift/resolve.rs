@@ -175,6 +175,12 @@ impl Scope<'_> {
                 // Of rules on the default bus: the name; in newer stacks perhaps the ARN, the schema's primary identifier.
                 ("AWS::Events::Rule", "Arn") if id.starts_with("arn:") => id.clone(),
                 ("AWS::Events::Rule", "Arn") => format!("arn:{partition}:events:{region}:{account}:rule/{id}"),
+                // The physical ID is `NAME|ID|SCOPE`.
+                (kind @ ("AWS::WAFv2::IPSet" | "AWS::WAFv2::WebACL"), "Arn") => {
+                    let kind = kind.rsplit("::").next().unwrap_or_default().to_ascii_lowercase();
+                    let named = id.split('|').take(2).collect::<Vec<_>>().join("/");
+                    format!("arn:{partition}:wafv2:{region}:{account}:regional/{kind}/{named}")
+                }
                 ("AWS::ApiGateway::RestApi", "RootResourceId") => ROOT.to_owned(),
                 _ => return None,
             })
