@@ -403,7 +403,6 @@ pub fn refusal(cost: &CostChange, limit: Usd) -> String {
 mod tests {
     use super::*;
     use sftp_authorizer::Refusal;
-    use sftpctl_core::clients::change::PolicyChange;
     use sftpctl_core::cost::bill::REFUSAL_REASONS;
     use sftpctl_core::cost::inventory::Inventory;
     use sftpctl_core::cost::old_way::{INPUTS, OldWay};
