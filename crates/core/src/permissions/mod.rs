@@ -198,7 +198,7 @@ fn fitted(mut document: Value) -> Value {
 pub fn companions(policy: Policy, site: Site<'_>) -> Vec<Policy> {
     let in_bucket = matches!(site.state, Some(StatePlace::Bucket { .. }));
     let has_own_role = site.environment.stack_role.is_some();
-    let has_addresses = site.environment.has_vpc_endpoints();
+    let has_addresses = site.environment.names_endpoints();
     let has_file_systems = !site.environment.s3_files.is_empty();
     let has_web_acls = site.environment.waf.is_some();
     let deploys = [

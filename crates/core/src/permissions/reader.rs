@@ -151,7 +151,7 @@ fn account(arns: &Arns<'_>) -> Vec<Value> {
     if arns.0.dns.is_some() {
         actions.push("route53:ListHostedZonesByName");
     }
-    if arns.0.has_vpc_endpoints() {
+    if arns.0.names_endpoints() {
         actions.extend(NETWORK);
     }
     // What Transfer Family calls with the caller's permissions for structured logs.

@@ -84,9 +84,9 @@ pub struct Environment {
 }
 
 impl Environment {
-    /// Whether a server's endpoint is in a VPC.
-    pub fn has_vpc_endpoints(&self) -> bool {
-        self.regions.values().any(|region| region.vpc_endpoint().is_some())
+    /// Whether the file says where a server's endpoint is: in a VPC, or in none any more.
+    pub fn names_endpoints(&self) -> bool {
+        self.regions.values().any(|region| region.endpoint.is_some())
     }
 
     /// Limits the environment to one of its clusters. Returns whether it has that one.

@@ -151,7 +151,7 @@ impl<'a> Search<'a> {
     /// Whether the environment has, or had, servers in VPCs. EC2 is not asked for others, whose callers may not ask it.
     pub(crate) fn has_network(&self) -> bool {
         let of_network = |id: &NodeId| matches!(id.kind(), Some(Kind::Address | Kind::SecurityGroup));
-        self.environment.has_vpc_endpoints() || self.identities.keys().any(of_network)
+        self.environment.names_endpoints() || self.identities.keys().any(of_network)
     }
 
     /// Whether the region is not in the environment file.
