@@ -1,7 +1,5 @@
 //! A cluster that is renamed keeps its bucket, and its customers their files.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 use serde_json::Value;
 
 use crate::site::{Site, shown, succeeded};
