@@ -99,7 +99,8 @@ impl Run {
 
     /// Regions of [`Run::served`] whose log-ins lack nothing of what was left out.
     pub fn whole_regions(&self, left_out: &[NodeId]) -> Vec<String> {
-        let with_buckets = self.environment.clusters.values().map(|cluster| cluster.region.as_str()).collect();
+        let with_buckets: BTreeSet<&str> =
+            self.environment.clusters.values().map(|cluster| cluster.region.as_str()).collect();
         self.served().into_iter().filter(|region| is_whole(region, &with_buckets, left_out)).collect()
     }
 }
