@@ -99,14 +99,21 @@ impl Run {
 
     /// Regions of [`Run::served`] whose log-ins lack nothing of what was left out.
     pub fn whole_regions(&self, left_out: &[NodeId]) -> Vec<String> {
-        self.served().into_iter().filter(|region| is_whole(region, left_out)).collect()
+        let with_buckets: BTreeSet<&str> =
+            self.environment.clusters.values().map(|cluster| cluster.region.as_str()).collect();
+        self.served().into_iter().filter(|region| is_whole(region, &with_buckets, left_out)).collect()
     }
 }
 
-/// Whether customers can log in at a region's server and reach their files without what was left out.
-fn is_whole(region: &str, left_out: &[NodeId]) -> bool {
+/// Whether customers can log in at a region's server and reach their files without what was left out. `with_buckets`:
+/// the regions with the buckets of clusters, which customers reach from every server.
+fn is_whole(region: &str, with_buckets: &BTreeSet<&str>, left_out: &[NodeId]) -> bool {
     !left_out.iter().any(|id| {
-        let for_all = matches!(id.kind(), Some(Kind::Table | Kind::UserRole | Kind::UserPolicy));
+        let for_all = match id.kind() {
+            Some(Kind::Table | Kind::UserRole | Kind::UserPolicy) => true,
+            Some(Kind::Stack | Kind::Bucket) => with_buckets.contains(id.place()),
+            _ => false,
+        };
         id.place() == region || for_all
     })
 }
@@ -153,13 +160,16 @@ mod tests {
         for (left, whole) in [
             (&[][..], true),
             (&["b/stack", "global/record/x", "b/replica"][..], true),
+            (&["c/server", "c/trigger"], true),
+            (&["c/stack"], false),
+            (&["c/bucket/x"], false),
             (&["a/stack"], false),
             (&["b/table"], false),
             (&["global/user-role"], false),
             (&["global/user-policy"], false),
         ] {
             let left: Vec<NodeId> = left.iter().map(|text| id(text)).collect();
-            assert_eq!(is_whole("a", &left), whole, "{left:?}");
+            assert_eq!(is_whole("a", &["c"].into(), &left), whole, "{left:?}");
         }
     }
 

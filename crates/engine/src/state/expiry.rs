@@ -102,7 +102,7 @@ mod tests {
             (&[deployed.clone(), later("failed")], over, Expiry::Since(over)),
             (&[deployed.clone(), later("running")], over, Expiry::Since(over)),
             (&[deployed.clone(), later("done"), again.clone()], over, Expiry::Until(at("2026-11-24T11:06:00Z"))),
-            (&[deployed, again], over, Expiry::Until(at("2026-11-24T11:06:00Z"))),
+            (&[deployed.clone(), again], over, Expiry::Until(at("2026-11-24T11:06:00Z"))),
         ] {
             assert_eq!(Expiry::of(&ttl, &state(runs), now), expected, "{runs:?}");
         }
