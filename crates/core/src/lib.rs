@@ -9,6 +9,7 @@ pub mod check;
 pub mod cost;
 pub mod dashboard;
 pub mod events;
+pub mod freeze;
 pub mod hex;
 pub mod kind;
 pub mod model;

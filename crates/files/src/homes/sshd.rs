@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde::{Deserialize, Serialize};
+use sftpctl_core::freeze;
 
 /// How long sshd may take to read its configuration again.
 const RELOAD: Duration = Duration::from_secs(10);
@@ -89,7 +90,7 @@ impl Sshd {
 
     /// The file about an organisation's home, early among the files of the folder.
     fn file(&self, org_id: i64) -> PathBuf {
-        self.folder().join(format!("00-sftpctl-moved-{org_id}.conf"))
+        self.folder().join(freeze::file_name(org_id))
     }
 
     fn folder(&self) -> PathBuf {
@@ -188,8 +189,7 @@ impl Denial {
     /// Whether its file is one that [`Sshd::denial`] names: what a manifest says otherwise would be overwritten.
     pub(super) fn has_its_own_file(&self) -> bool {
         let name = self.file.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        let org_id = name.strip_prefix("00-sftpctl-moved-").and_then(|name| name.strip_suffix(".conf"));
-        org_id.and_then(|org_id| org_id.parse().ok()).is_some_and(|org_id| self.sshd.file(org_id) == self.file)
+        freeze::organisation(name).is_some_and(|org_id| self.sshd.file(org_id) == self.file)
     }
 
     /// Denies the users new sessions, and ends those that they have. Done already is fine. Waits for sshd.

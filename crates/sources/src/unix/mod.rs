@@ -19,6 +19,8 @@ use std::path::Path;
 
 use async_trait::async_trait;
 use sftpctl_accounts::import::row::{Remark, RowsError};
+use sftpctl_core::freeze;
+use sftpctl_core::text::{counted, either};
 
 use self::account::{Account, COLUMNS};
 use self::as_user::Reader;
@@ -277,10 +279,16 @@ fn sshd(root: &Root, main: Option<String>, remarks: &mut Vec<String>) -> Result<
         // As Debian and Red Hat ship it.
         "UsePAM yes\n".to_owned()
     });
+    let mut frozen = 0;
     let mut include = |pattern: &str| {
         let said = |path: &str, error: io::Error| format!("{path} could not be read: {error}");
         let mut found = Vec::new();
         for path in root.glob(pattern).map_err(|error| said(pattern, error))? {
+            let name = path.rsplit('/').next().unwrap_or_default();
+            if freeze::organisation(name).is_some() {
+                frozen += 1;
+                continue;
+            }
             if let Some(content) = root.read(&path, SMALL).map_err(|error| said(&path, error))? {
                 found.push((root.shown(&path), text(&content).0.into_owned()));
             }
@@ -289,6 +297,13 @@ fn sshd(root: &Root, main: Option<String>, remarks: &mut Vec<String>) -> Result<
     };
     let config = SshdConfig::parse((root.shown(SSHD_CONFIG), main), &mut include)
         .map_err(|faults| usage(faults.join("\n"), "check it with `sshd -t -f FILE`, and correct it in a copy"))?;
+    if frozen > 0 {
+        let customers = counted(frozen, "customer");
+        let are = either(frozen, "is", "are");
+        remarks.push(format!(
+            "{customers} {are} denied by `sftpctl homes cutover` on this server, which disables no account"
+        ));
+    }
     for place in config.by_connection() {
         remarks.push(format!("{place} holds for some connections only, and is taken to hold for nobody"));
     }

@@ -83,6 +83,23 @@ fn no_account_is_disabled_without_a_remark() {
 }
 
 #[test]
+fn a_home_that_was_cut_over_disables_no_account() {
+    let statuses = |name: &str| {
+        let dir = copy();
+        fs::write(dir.path().join("etc/ssh/sshd_config.d").join(name), "DenyUsers sha512\n").unwrap();
+        let records = read(&mut open(dir.path(), Options::default()));
+        let of = |user: &str| {
+            let record = records.iter().find(|record| column(record, "username") == user).unwrap();
+            column(record, "status")
+        };
+        (of("sha512"), of("denied"))
+    };
+    let disabled = "disabled".to_owned();
+    assert_eq!(statuses(&freeze::file_name(17518)), ("active".to_owned(), disabled.clone()));
+    assert_eq!(statuses("10-staff.conf"), (disabled.clone(), disabled));
+}
+
+#[test]
 fn a_server_is_read() {
     let mut source = open(&fixture(), Options::default());
     assert_eq!(source.expected(), Some(24));
