@@ -84,7 +84,9 @@ fn actions_are_pinned_by_commit_and_images_by_digest() {
     let read = |name: &str| std::fs::read_to_string(root.join(name)).unwrap();
     let is_hex = |text: &str, length| text.len() == length && text.bytes().all(|byte| byte.is_ascii_hexdigit());
     let mut actions = 0;
-    for file in ["ci/github.yml", "ci/github-canary.yml", "ci/github-supply-chain.yml", ".github/actions/sftpctl/action.yml"] {
+    for file in
+        ["ci/github.yml", "ci/github-canary.yml", "ci/github-supply-chain.yml", ".github/actions/sftpctl/action.yml"]
+    {
         let text = read(file);
         for used in text.lines().filter_map(|line| line.trim_start_matches([' ', '-']).strip_prefix("uses: ")) {
             if used.starts_with("./") {

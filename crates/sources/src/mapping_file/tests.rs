@@ -238,3 +238,13 @@ fn secrets_in_a_mapping_are_not_shown() {
     let unknown = self::shown("version: 1\nusernam: login\n");
     assert!(unknown.contains("usernam: *****"), "{unknown}");
 }
+
+#[test]
+fn a_file_with_options_alone_has_no_rules() {
+    let file = load("version: 1\nsource: { separator: \";\" }\n", "m.yaml", Kind::Csv).unwrap();
+    assert!(file.rules().is_none() && file.options.separator == Some(b';'));
+    let file = load("version: 1\npassword: { column: pw, prefix: \"{MD5}\" }\n", "m.yaml", Kind::Csv).unwrap();
+    assert_eq!(file.rules().unwrap().password.as_ref().unwrap().prefix.as_deref(), Some("{MD5}"));
+    let found = faults("version: 1\ncluster: { value: 99-0, prefix: x }\n", Kind::Csv);
+    assert!(found[0].message.contains("has no pattern, values, prefix, split or default"), "{found:?}");
+}

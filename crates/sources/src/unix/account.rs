@@ -122,7 +122,7 @@ impl Account<'_> {
                 Value::Texts(keys.into_iter().map(|key| key.text).collect()),
                 Value::Texts(allowed.into_iter().collect()),
                 value(changed),
-                Value::Text(org_id(&home, &entry.name)),
+                org_id(&home, &entry.name),
             ],
         }
     }
@@ -308,7 +308,7 @@ mod tests {
     fn text(record: &Record, column: &str) -> String {
         match of(record, column) {
             Value::Null => String::new(),
-            Value::Text(text) => text.clone(),
+            Value::Text(text) | Value::Missing(text) => text.clone(),
             Value::Texts(texts) => texts.join(" "),
         }
     }
