@@ -93,7 +93,7 @@ fn every_fault_is_in_its_place() {
         ("version: 1\norgid: { pattern: 'x' }", 2, 8, "`orgid` has neither a column nor a value", "orgid: COLUMN"),
         ("version: 1\norgid: { column: a, value: b }", 2, 21, "both a column and a value", "remove one"),
         ("version: 1\norgid: { column: a, pattern: '(' }", 2, 30, "not a regular expression", "single quotes"),
-        ("version: 1\norgid: { value: a, pattern: 'x' }", 2, 29, "no pattern, values, split or default", "remove"),
+        ("version: 1\norgid: { value: a, pattern: 'x' }", 2, 29, "no pattern, values, prefix, split or default", "remove"),
         (
             "version: 1\nhome: { column: a, split: ',' }",
             2,

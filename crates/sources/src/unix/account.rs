@@ -404,7 +404,8 @@ mod tests {
             (text(&record, "home").as_str(), text(&record, "orgid").as_str()),
             (
                 "/sftp/jan",
-                "none: the home /sftp/jan does not end in a number, and the user name jan does not contain just one"
+                "the source has no organisation ID: the home /sftp/jan does not end in a number, and the user name jan \
+                 does not contain just one; map another column to `orgid`, or rename them in a copy"
             )
         );
         assert_eq!(record.remarks.len(), 2);
