@@ -6,11 +6,27 @@ Usage: provision.py TABLE BUCKET ORGID USERNAME < password
 import base64
 import datetime
 import hashlib
+import re
 import secrets
 import sys
 
 import boto3
 from botocore.exceptions import ClientError
+
+# What the authorizer refuses before any look-up: `authorizer.block_list` of the environment file, here its default.
+BLOCKED = """
+    admin administrator centos debian ec2-user ec2_user ftp ftpuser guest mysql oracle pi postgres root solr
+    support test tomcat ubuntu user user1
+""".split()
+
+
+def name_fault(username: str) -> str | None:
+    """Why a user name is refused. Where `accounts.usernames` is `case-insensitive`, pass it in lower case."""
+    if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_@.-]{2,99}", username):
+        return "has not 3 to 100 letters, digits, _, @, . or -, or begins with another than a letter, a digit or _"
+    if username.lower() in BLOCKED:
+        return "is on the block list"
+    return None
 
 
 def stored(password: str) -> str:
@@ -50,6 +66,9 @@ def left_over(dynamodb, table: str, reservation: dict) -> dict | None:
 
 def main() -> int:
     table, bucket, org_id, username = sys.argv[1:]
+    if fault := name_fault(username):
+        print(f"the user name {username} {fault}", file=sys.stderr)
+        return 1
     now = datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
     account = {
         "orgid": {"N": org_id},

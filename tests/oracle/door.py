@@ -211,6 +211,10 @@ def kept_method(method):
     return os.path.join(tempfile.gettempdir(), f"sftpctl-method-{method['restApiId']}.json")
 
 
+def kept_variables():
+    return os.path.join(tempfile.gettempdir(), f"sftpctl-variables-{outputs('us-west-2')['ApiId']}.json")
+
+
 def execution_role(region):
     role = client("lambda", region).get_function_configuration(FunctionName=f"lambda-99-upload-{region}")["Role"]
     return role.rpartition("/")[2]
@@ -282,6 +286,17 @@ def break_(link):
                            requestParameters=kept["method"].get("requestParameters", {}))
         put_integration(gateway, method, kept["integration"])
         deploy_api("us-west-2")
+    elif link == "variables":
+        function, name = client("lambda", "us-west-2"), "lambda-99-upload-us-west-2"
+        now = function.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
+        with open(kept_variables(), "w") as file:
+            json.dump(now, file)
+        function.update_function_configuration(FunctionName=name, Environment={"Variables": {}})
+    elif link == "variables-again":
+        function, name = client("lambda", "us-west-2"), "lambda-99-upload-us-west-2"
+        with open(kept_variables()) as file:
+            function.update_function_configuration(FunctionName=name, Environment={"Variables": json.load(file)})
+        os.unlink(kept_variables())
     elif link == "role-name":
         variables("us-west-2", {"USER_ROLE_ARN": f"arn:aws:iam::{ACCOUNT}:role/sftp-transfr"})
     elif link == "role-name-again":

@@ -396,8 +396,11 @@ impl Audit<'_> {
                 Kind::StaleReservation,
                 name,
                 org_id,
-                "the account is gone; the next with the name takes it over, and `sftpctl users sync --apply --delete` \
-                 frees it",
+                format!(
+                    "the account is gone; the next with the name takes it over, and `sftpctl users sync --env {} --from \
+                     SOURCE --apply --delete` frees it",
+                    self.environment.name
+                ),
             );
         }
     }

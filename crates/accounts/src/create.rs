@@ -9,6 +9,7 @@ use sftpctl_core::spec::names;
 use sftpctl_core::text::harms_names;
 
 use super::change::timestamp;
+use super::folder_check::{self, Content};
 use super::password::{self, HashError};
 use super::rules::{self, RuleError};
 use super::store::{AccountError, Accounts, usernames};
@@ -116,6 +117,12 @@ pub enum CreateError {
         /// All clusters of the environment.
         clusters: Vec<String>,
     },
+    /// Another organisation has the home folder, or one inside it or around it.
+    #[error("the home folder is not free: {0}")]
+    SharedFolder(String),
+    /// The table could not be read.
+    #[error(transparent)]
+    Aws(#[from] AwsError),
     /// The password could not be hashed.
     #[error(transparent)]
     Hash(#[from] HashError),
@@ -139,6 +146,10 @@ impl CreateError {
                 Some("the account was added and works; its folder appears with the first upload".to_owned())
             }
             Self::Rule(error) => error.hint(),
+            Self::SharedFolder(_) => {
+                Some("pass another folder with --home, or --cluster for the organisation's own folder".to_owned())
+            }
+            Self::Aws(error) => error.hint(),
             Self::Hash(_) | Self::Account(_) => None,
         }
     }
@@ -150,6 +161,19 @@ pub struct Draft {
     account: Account,
     /// The region of the home's bucket.
     region: String,
+    /// Whether the caller names the folder.
+    is_chosen: bool,
+}
+
+/// What is in the folder of a new account before it.
+#[derive(Clone, Debug)]
+pub enum Before {
+    /// No files.
+    Nothing,
+    /// Files, which the account will see.
+    Files,
+    /// S3 did not say.
+    Unknown(AwsError),
 }
 
 impl Draft {
@@ -161,6 +185,7 @@ impl Draft {
         rules::org_id(new.org_id)?;
         rules::username(&new.username, &environment.authorizer.block_list)?;
         rules::regions(environment, &new.regions)?;
+        let is_chosen = matches!(new.home, HomeChoice::Path(_));
         let (home, region) = home(environment, &new.home, new.org_id)?;
         let account = Account {
             org_id: new.org_id,
@@ -176,12 +201,35 @@ impl Draft {
             created: None,
             updated: None,
         };
-        Ok(Self { account, region })
+        Ok(Self { account, region, is_chosen })
     }
 
     /// Whether the customer can log in only with a password.
     pub fn needs_password(&self) -> bool {
         self.account.public_keys.is_empty()
+    }
+
+    /// The home folder, as `/<bucket>/<folder>`.
+    pub fn home(&self) -> String {
+        self.account.home.path()
+    }
+
+    /// Finds out whether the folder is free, and what is in it. The table is read for a folder that the caller names, and
+    /// where S3 has something in it: the organisation's own is another's only by an earlier choice.
+    ///
+    /// # Errors
+    /// Another organisation has the folder, or one inside it or around it; or the table could not be read.
+    pub async fn check_folder(&self, aws: &Aws, accounts: &Accounts) -> Result<Before, CreateError> {
+        let content = folder_check::content(aws, &self.region, &self.account.home).await;
+        if self.is_chosen || matches!(content, Ok(Content::Marker | Content::Files)) {
+            let rival = accounts.rival(&self.account.home, self.account.org_id).await?;
+            rival.map_or(Ok(()), |rival| Err(CreateError::SharedFolder(rival)))?;
+        }
+        Ok(match content {
+            Ok(Content::Nothing | Content::Marker) => Before::Nothing,
+            Ok(Content::Files) => Before::Files,
+            Err(error) => Before::Unknown(error),
+        })
     }
 
     /// Writes the account with the hash of its password, and the marker that shows its folder before the first upload.

@@ -46,6 +46,11 @@ impl<T> Folder<T> {
         }
     }
 
+    /// Whether one of two folders is the other, or inside it.
+    pub(crate) fn meets<U>(&self, other: &Folder<U>) -> bool {
+        self.is_above(&other.path) || other.is_above(&self.path)
+    }
+
     /// Whether a folder is this one, or inside it.
     fn is_above(&self, path: &str) -> bool {
         path.strip_prefix(&self.path).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
@@ -208,6 +213,8 @@ mod tests {
         for run in [1, 3, 100] {
             assert_eq!(met(&folders, run, |()| PLAIN), [(1, 2), (2, 1), (3, 4), (4, 3)]);
         }
+        let meet = |one: usize, other: usize| folders[one].meets(&folders[other]);
+        assert!(meet(0, 1) && meet(2, 3) && meet(3, 2) && !meet(2, 4) && !meet(0, 6));
         assert!(folders[3].words(&folders[2]).contains("/bkt/y/in/deep of organisation 4 is inside it"));
         assert!(folders[2].words(&folders[3]).contains("is inside /bkt/y of organisation 3"));
     }

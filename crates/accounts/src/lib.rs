@@ -6,6 +6,7 @@ pub mod audit;
 pub mod bulk;
 pub mod change;
 pub mod create;
+mod folder_check;
 mod folders;
 pub mod guard;
 pub mod harden;

@@ -50,7 +50,8 @@ impl Mapped {
         let rules = mapping.rules().map(|(attribute, rule)| applied(source.columns(), attribute, rule));
         let rules = rules.collect::<Result<Vec<_>, _>>()?;
         let used: Vec<&String> = rules.iter().filter_map(|applied| applied.rule.column.as_ref()).collect();
-        let unused = source.columns().iter().filter(|column| !used.contains(column)).cloned().collect();
+        let all = source.columns().iter().chain(source.unread());
+        let unused = all.filter(|column| !used.contains(column)).cloned().collect();
         Ok(Self {
             unused,
             has_exact: false,
@@ -115,7 +116,9 @@ impl Mapped {
         };
         let is_list = is_list(applied.attribute);
         let found = match applied.column.and_then(|index| record.get(index)) {
-            None | Some(Value::Null) => Vec::new(),
+            // A rule with a default has a value all the same.
+            Some(Value::Missing(why)) if applied.rule.default.is_none() => return Err(place.refused("", why.clone())),
+            None | Some(Value::Null | Value::Missing(_)) => Vec::new(),
             Some(Value::Text(text)) => match &applied.rule.split {
                 Some(between) if !between.is_empty() && is_list => {
                     text.split(between.as_str()).map(|part| part.trim().to_owned()).collect()
@@ -204,6 +207,10 @@ pub(crate) fn column_hint(name: &str, columns: &[String]) -> String {
 
 impl Applied {
     fn value(&self, place: Place<'_>, text: String) -> Result<String, Refused> {
+        let prefixed = |value: String| match &self.rule.prefix {
+            Some(prefix) => format!("{prefix}{value}"),
+            None => value,
+        };
         let matched = match &self.pattern {
             None => text.clone(),
             Some(pattern) => {
@@ -214,11 +221,11 @@ impl Applied {
             }
         };
         if self.rule.values.is_empty() {
-            return Ok(matched);
+            return Ok(prefixed(matched));
         }
         let known = || self.rule.values.keys().cloned().collect::<Vec<_>>().join(", ");
         let refused = || place.refused(&text, format!("the mapping has only these values: {}", known()));
-        self.rule.values.get(&matched).cloned().ok_or_else(refused)
+        self.rule.values.get(&matched).cloned().map(prefixed).ok_or_else(refused)
     }
 }
 

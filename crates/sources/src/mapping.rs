@@ -51,6 +51,8 @@ pub struct Rule {
     pub pattern: Option<String>,
     /// Replacements of whole values: `"1": active`. A value that is not among them is refused.
     pub values: BTreeMap<String, String>,
+    /// The text before each value of the column: `{MD5}` before bare digests.
+    pub prefix: Option<String>,
     /// The text between several values in one column.
     pub split: Option<String>,
     /// The value where the source has none.

@@ -4,6 +4,7 @@ use sftpctl_accounts::import::row::{Refused, Remark, RowsError};
 use sftpctl_core::shown::visible;
 
 use crate::mapping::{Mapping, Rule};
+use crate::source::Value;
 
 /// A fault of the source, or of how it was named.
 pub(crate) fn usage(message: impl Into<String>, hint: impl Into<String>) -> RowsError {
@@ -59,20 +60,20 @@ impl Tally {
 }
 
 /// The digits of an organisation's ID: the last folder of the home if that is a number, otherwise the only number in
-/// the user name. What is said instead, where there is neither, is not a number, so that the row is refused with these
-/// words.
-pub(crate) fn org_id(home: &str, name: &str) -> String {
+/// the user name. Where there is neither, why the row is refused.
+pub(crate) fn org_id(home: &str, name: &str) -> Value {
     let is_number = |text: &&str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     let folder = home.trim_end_matches('/').rsplit('/').next().filter(is_number);
     let numbers: Vec<&str> = name.split(|c: char| !c.is_ascii_digit()).filter(is_number).collect();
     let found = folder.or(if let [only] = numbers[..] { Some(only) } else { None });
     found.map_or_else(
         || {
-            format!(
-                "none: the home {home} does not end in a number, and the user name {name} does not contain just one"
-            )
+            Value::Missing(format!(
+                "the source has no organisation ID: the home {home} does not end in a number, and the user name {name} does \
+                 not contain just one; map another column to `orgid`, or rename them in a copy"
+            ))
         },
-        str::to_owned,
+        |digits| Value::Text(digits.to_owned()),
     )
 }
 
@@ -104,11 +105,12 @@ mod tests {
             ("/srv/sftp/jan", "org17578", "17578"),
             ("/17578/upload", "17579", "17579"),
         ] {
-            assert_eq!(org_id(home, name), expected, "{home} {name}");
+            assert_eq!(org_id(home, name), Value::Text(expected.to_owned()), "{home} {name}");
         }
         for (home, name) in [("/home/jan", "jan"), ("/home/jan", "a1b2"), ("/", ""), ("", "jan"), ("/x/１２", "jan")]
         {
-            assert!(org_id(home, name).starts_with("none: "), "{home} {name}");
+            let Value::Missing(why) = org_id(home, name) else { panic!("{home} {name}") };
+            assert!(why.starts_with("the source has no organisation ID: the home "), "{why}");
         }
     }
 

@@ -116,7 +116,7 @@ fn record(place: String, entry: Entry) -> Record {
             Value::Text(status.to_owned()),
             Value::Null,
             Value::Null,
-            Value::Text(org_id),
+            org_id,
         ],
     }
 }

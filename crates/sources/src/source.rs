@@ -24,6 +24,11 @@ pub trait Source: Send {
     /// The source could not be read to its end.
     async fn next(&mut self) -> Result<Vec<Record>, RowsError>;
 
+    /// Columns that the source has and that are not read, since the mapping names none of them.
+    fn unread(&self) -> &[String] {
+        &[]
+    }
+
     /// Whether its remarks are about accounts rather than values: they are told even if the column is not imported.
     fn remarks_on_accounts(&self) -> bool {
         false
@@ -80,4 +85,6 @@ pub enum Value {
     Text(String),
     /// Several texts, such as public keys.
     Texts(Vec<String>),
+    /// None can be made of what the source has: why, and what to do. A row that needs the value is refused with it.
+    Missing(String),
 }

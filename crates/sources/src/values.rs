@@ -61,7 +61,7 @@ pub(crate) fn meant(place: Place<'_>, value: String, remarks: &mut Vec<Remark>) 
     }
     if is_null_word(&value) && place.attribute != "note" {
         let why = "this is a word for no value, which an export has written as text; export the empty value, or `\\N` \
-                   with the option `dialect: outfile`";
+                   with `source: { dialect: outfile }` in the mapping file";
         return Err(place.refused(&value, why));
     }
     if let Some(single) = undoubled(&value) {
@@ -71,8 +71,8 @@ pub(crate) fn meant(place: Place<'_>, value: String, remarks: &mut Vec<Remark>) 
             DoubleEncoded::Ask => {
                 let meant = if place.is_secret { String::new() } else { format!(", and mean `{}`", visible(&single)) };
                 let why = format!(
-                    "this may have been encoded twice{meant}: set the option `double_encoded` to `repair`, or to `keep` \
-                     if it is right as it is"
+                    "this may have been encoded twice{meant}: write `source: {{ double_encoded: repair }}` into the mapping \
+                     file, or `keep` if it is right as it is"
                 );
                 return Err(place.refused(&value, why));
             }
@@ -205,7 +205,7 @@ mod tests {
     fn double_encoding_is_asked_for() {
         let with = |double_encoded| Place { double_encoded, ..of("home") };
         let asked = shown(of("home"), "/home/MÃ¼ller");
-        assert!(asked.contains("and mean `/home/Müller`: set the option `double_encoded`"), "{asked}");
+        assert!(asked.contains("and mean `/home/Müller`: write `source: { double_encoded: repair }`"), "{asked}");
         let repaired = shown(with(DoubleEncoded::Repair), "/home/MÃ¼ller");
         assert_eq!(repaired, "/home/Müller; /home/MÃ¼ller -> /home/Müller: it was encoded twice");
         assert_eq!(shown(with(DoubleEncoded::Keep), "/home/MÃ¼ller"), "/home/MÃ¼ller");

@@ -75,7 +75,7 @@ pub(super) async fn run(args: &Args, printer: Printer) -> Result<Exit, CliError>
         homes.push(HomeView::new(home.org_id, first, &manifest.unwrap_or_default()));
     }
     let view = View { environment: &environment.name, homes };
-    printer.emit("homes-status/1", &view, || view.homes.iter().map(HomeView::text).collect::<Text>());
+    printer.emit("homes-status/1", &view, || view.homes.iter().flat_map(HomeView::lines).collect::<Text>());
     Ok(exit)
 }
 
@@ -99,9 +99,10 @@ impl HomeView {
         }
     }
 
-    fn text(&self) -> String {
+    /// For people: the home, and its last step.
+    fn lines(&self) -> Vec<String> {
         let Self { org_id, bucket, .. } = self;
-        let Some(bucket) = bucket else { return format!("home {org_id}: not copied yet") };
+        let Some(bucket) = bucket else { return vec![format!("home {org_id}: not copied yet")] };
         let pass = match &self.last_pass {
             None => ", no copy has ended".to_owned(),
             Some(pass) if pass.is_complete() => ", complete".to_owned(),
@@ -111,11 +112,33 @@ impl HomeView {
             Some(verified) => format!(", verified {} (sha256 {})", verified.at, verified.digest),
             None => ", not verified".to_owned(),
         };
-        let step = self
-            .steps
-            .last()
-            .map_or_else(String::new, |last| format!("\n  last step: {} {}: {}", last.step, last.at, last.meaning));
+        let last = self.steps.last();
+        let step = last.map(|last| format!("  last step: {} {}: {}", last.step, last.at, last.meaning));
         let (objects, bytes) = (counted(self.objects, "object"), size(self.bytes));
-        format!("home {org_id} in {bucket}: {objects}, {bytes}{pass}{verified}{step}")
+        let line = format!("home {org_id} in {bucket}: {objects}, {bytes}{pass}{verified}");
+        [line].into_iter().chain(step).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_step_has_a_line_of_its_own() {
+        let home = HomeView {
+            org_id: 7,
+            bucket: Some("bkt/7".into()),
+            objects: 2,
+            bytes: 10,
+            uploads_in_progress: 0,
+            last_pass: None,
+            verified: None,
+            steps: vec![Step { step: "freeze", at: "2026-11-29T12:00:00Z".into(), meaning: "logins end" }],
+        };
+        let lines = home.lines();
+        assert_eq!(lines.len(), 2, "{lines:?}");
+        assert_eq!(lines[1], "  last step: freeze 2026-11-29T12:00:00Z: logins end");
+        assert!(!lines[0].contains('\n'), "{lines:?}");
     }
 }

@@ -11,7 +11,8 @@ use crate::error::CliError;
 use crate::exit::Exit;
 use crate::report::{Printer, streams};
 use sftpctl_accounts::Accounts;
-use sftpctl_accounts::create::{Draft, HomeChoice, NewAccount};
+use sftpctl_accounts::create::{Before, Draft, HomeChoice, NewAccount};
+use sftpctl_core::shell_word::shell_word;
 use sftpctl_core::spec::model::Environment;
 
 #[derive(Debug, clap::Args)]
@@ -21,8 +22,10 @@ use sftpctl_core::spec::model::Environment;
     sftpctl users add --env 99 --orgid 17578 --username jan --cluster 99-5 --public-key jan.pub\n\n\
     If two people add one user name at the same moment, one of them wins and the other gets an error: the name is \
     reserved in the same transaction, since the table's index on user names is not unique.\n\n\
-    What `defaults` of the environment file has for the cluster is taken where no option says otherwise; each is \
-    named on stderr.")]
+    A folder that another organisation has, or one inside or around it, is refused. If the folder has files already, which \
+    an organisation may have left that had it before, a warning says so.\n\n\
+    What `defaults` of the environment file has for the cluster is taken where no option says otherwise; each is named on \
+    stderr.")]
 pub(super) struct Args {
     #[command(flatten)]
     aws: AwsArgs,
@@ -70,13 +73,30 @@ pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> 
         false => with_defaults(new_account(&args)?, &environment),
     };
     let draft = Draft::new(&environment, new).map_err(explain)?;
+    let (home, before) = (draft.home(), draft.check_folder(&aws, &accounts).await.map_err(explain)?);
     let asks = draft.needs_password() || args.password.are_given();
     let password = asks.then(|| args.password.read(&args.username)).transpose()?;
     let secret = password.as_ref().map(NewPassword::expose);
     let account = draft.create(&aws, &environment, &accounts, secret).await.map_err(explain)?;
     result::note_keys(&environment, &account);
+    note_files(&home, &before);
     result::show(printer, &account, "added", password.as_ref().and_then(NewPassword::generated));
     Ok(Exit::Ok)
+}
+
+/// Says if the folder had files before the account.
+fn note_files(home: &str, before: &Before) {
+    match before {
+        Before::Nothing => {}
+        Before::Files => streams::progress(format!(
+            "warning: the folder {home} has files already, which the account sees; find out whether they are another \
+             organisation's: aws s3 ls {}",
+            shell_word(&format!("s3:/{home}/"))
+        )),
+        Before::Unknown(error) => {
+            streams::progress(format!("warning: whether files are in the folder {home} already is not known: {error}"));
+        }
+    }
 }
 
 /// The account with what its cluster's defaults add, which are named.

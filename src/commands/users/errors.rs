@@ -39,7 +39,8 @@ pub(super) fn explain_create(error: CreateError, aws: &str, username: &str, org_
             };
             return explain(error, aws, &who);
         }
-        CreateError::Marker { .. } | CreateError::Hash(_) => Exit::Failed,
+        CreateError::SharedFolder(_) => Exit::Refused,
+        CreateError::Marker { .. } | CreateError::Hash(_) | CreateError::Aws(_) => Exit::Failed,
         CreateError::Rule(_)
         | CreateError::InvalidHome(_)
         | CreateError::UnknownBucket { .. }

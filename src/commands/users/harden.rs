@@ -38,7 +38,7 @@ pub(super) struct Args {
     #[command(flatten)]
     aws: AwsArgs,
     /// Hashes at once [default: the processors of this machine]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = cores)]
     cores: Option<NonZeroUsize>,
     /// Only this share of the accounts: each of N machines takes another K of 1 to N
     #[arg(long, value_name = "K/N", default_value_t = Part::ALL, hide_default_value = true)]
@@ -57,6 +57,10 @@ pub(super) struct Args {
     dry_run: bool,
     #[command(flatten)]
     yes: Yes,
+}
+
+fn cores(text: &str) -> Result<NonZeroUsize, String> {
+    text.parse().map_err(|_| "expected a whole number of at least 1".to_owned())
 }
 
 /// Hardens the passwords of a share of the accounts, without a lock.

@@ -29,7 +29,7 @@ pub(super) struct Args {
     #[arg(long, conflicts_with = "inspect")]
     delete: bool,
     /// Most accounts to delete: a number, or a share of those that were imported
-    #[arg(long, value_name = "LIMIT", default_value = "1%", value_parser = Limit::parse)]
+    #[arg(long, value_name = "LIMIT", default_value = "1%", value_parser = Limit::parse, requires = "delete")]
     max_delete: Limit,
     #[command(flatten)]
     lock_timeout: LockTimeout,

@@ -90,7 +90,7 @@ pub fn outcomes(review: &Review, all: &str) -> Text {
         ),
         (newer, "newer in the table; kept", sample("newer")),
         (kept_out, "removed in the table; kept out", sample("kept-out")),
-        (rejected, "rejected", if reasons.is_empty() { String::new() } else { format!("  {}", reasons.join(", ")) }),
+        (rejected, "rejected", by_reason(rejected, review.reasons.values().sum(), &reasons)),
     ];
     let rejected_rows = review.samples.get("rejected").map_or(&[][..], Vec::as_slice);
     for (count, words, rest) in rows.iter().filter(|(count, words, _)| *count > 0 || *words == "new") {
@@ -184,6 +184,15 @@ pub fn outcomes(review: &Review, all: &str) -> Text {
         text.line(format!("note: {remark}"));
     }
     text
+}
+
+/// The reasons of rejected rows. A row with several faults counts for each of them.
+fn by_reason(rows: u64, faults: u64, reasons: &[String]) -> String {
+    match reasons {
+        [] => String::new(),
+        reasons if faults > rows => format!(", with {}: {}", counted(faults, "fault"), reasons.join(", ")),
+        reasons => format!("  {}", reasons.join(", ")),
+    }
 }
 
 /// Seconds of writes from which on pre-warming is offered.
@@ -311,6 +320,15 @@ pub fn list<'a>(text: &mut Text, accounts: impl Iterator<Item = &'a Unwritten>, 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn faults_are_counted_where_they_are_more_than_the_rows() {
+        let reasons = ["1 refused by the source".to_owned(), "4 unknown clusters".to_owned()];
+        let words = ", with 5 faults: 1 refused by the source, 4 unknown clusters";
+        assert_eq!(by_reason(4, 5, &reasons), words);
+        assert_eq!(by_reason(5, 5, &reasons), "  1 refused by the source, 4 unknown clusters");
+        assert_eq!(by_reason(0, 0, &[]), "");
+    }
 
     #[test]
     fn estimate_says_what_it_assumes() {

@@ -1,9 +1,11 @@
-//! The report of an import: every rejected row with its reasons, and every remark.
+//! The report of an import: every rejected row with its reasons, every account that is changed or deleted, and every
+//! remark.
 
 use std::io;
 use std::path::Path;
 
 use serde::Serialize;
+use sftpctl_accounts::import::differences::{Difference, Outcome};
 use sftpctl_accounts::import::rejected::Rejected;
 use sftpctl_accounts::import::review::{Noted, Review};
 use sftpctl_accounts::import::row::Remark;
@@ -19,7 +21,8 @@ use crate::report::report_file::{Form, ReportFile};
 struct Line<'a> {
     row: u64,
     place: &'a str,
-    /// `rejected`, `remark`, or of the writes `overtaken`, `failed` or `unchecked`.
+    /// `rejected`, `changed`, `folder-changed`, `disabled`, `enabled`, `deleted`, `gone`, `remark`, or of the writes
+    /// `overtaken`, `failed` or `unchecked`.
     what: &'static str,
     column: &'a str,
     value: &'a str,
@@ -27,12 +30,17 @@ struct Line<'a> {
     #[serde(skip_serializing_if = "str::is_empty")]
     taken: &'a str,
     reason: &'a str,
+    /// The organisation and the user name, of lines about an account.
+    #[serde(skip_serializing_if = "str::is_empty")]
+    org_id: &'a str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    username: &'a str,
 }
 
 impl<'a> From<&'a Rejected> for Line<'a> {
     fn from(from: &'a Rejected) -> Self {
         let Rejected { row, place, column, value, reason, kind: _ } = from;
-        Line { row: *row, place, what: "rejected", column, value, taken: "", reason }
+        Line { row: *row, place, what: "rejected", column, value, taken: "", reason, org_id: "", username: "" }
     }
 }
 
@@ -40,7 +48,8 @@ impl<'a> From<&'a Noted> for Line<'a> {
     fn from(from: &'a Noted) -> Self {
         let Noted { row, place, remark } = from;
         let Remark { column, before, after, why } = remark;
-        Line { row: *row, place, what: "remark", column, value: before, taken: after, reason: why }
+        let what = "remark";
+        Line { row: *row, place, what, column, value: before, taken: after, reason: why, org_id: "", username: "" }
     }
 }
 
@@ -53,8 +62,25 @@ impl<'a> From<&'a Missed> for Line<'a> {
             _ => "failed",
         };
         let value = written.as_ref().unwrap_or(&account.username);
-        Line { row: *row, place, what, column: "username", value, taken: "", reason: &account.why }
+        let (org_id, username) = (&account.org_id, &account.username);
+        Line { row: *row, place, what, column: "username", value, taken: "", reason: &account.why, org_id, username }
     }
+}
+
+/// The line of an account that differs. One that the source does not have any more is deleted only where `deletes`.
+fn difference(from: &Difference, deletes: bool) -> Line<'_> {
+    let Difference { row, place, org_id, username, outcome, attributes, before, after } = from;
+    let (what, reason) = match outcome {
+        Outcome::Changed => ("changed", "these attributes get what the source has"),
+        Outcome::FolderChanged => {
+            ("folder-changed", "the files stay in the old folder, and have to be copied to the new one")
+        }
+        Outcome::Disabled => ("disabled", "the customer is admitted no more"),
+        Outcome::Enabled => ("enabled", "the customer is admitted again"),
+        Outcome::Gone if deletes => ("deleted", "the source does not have it any more; the files stay in the folder"),
+        Outcome::Gone => ("gone", "the source does not have it any more; it is kept"),
+    };
+    Line { row: *row, place, what, column: attributes, value: before, taken: after, reason, org_id, username }
 }
 
 /// Removes the report of an earlier run, and finds out whether the new one can be written, before the source is read.
@@ -70,17 +96,23 @@ pub fn begin(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Writes the report, before the writes and after them if some accounts were not written.
+/// The columns.
+const COLUMNS: [&str; 9] =
+    ["row", "place", "what", "column", "value", "taken as", "reason", "organisation", "user name"];
+
+/// Writes the report, before the writes and after them if some accounts were not written. `deletes` is whether accounts
+/// are deleted that the source does not have any more.
 ///
 /// # Errors
 /// The file, or a temporary one, cannot be written.
-pub fn write(path: &Path, form: Form, review: &mut Review) -> io::Result<()> {
-    let mut report = ReportFile::begin(path, form, &["row", "place", "what", "column", "value", "taken as", "reason"])?;
+pub fn write(path: &Path, form: Form, review: &mut Review, deletes: bool) -> io::Result<()> {
+    let mut report = ReportFile::begin(path, form, &COLUMNS)?;
     let mut result = Ok(());
     let mut put = |class, line: Line<'_>| {
         if result.is_ok() {
             let row = line.row.to_string();
-            let cells = [row.as_str(), line.place, line.what, line.column, line.value, line.taken, line.reason];
+            let Line { place, what, column, value, taken, reason, org_id, username, .. } = &line;
+            let cells: [&str; 9] = [row.as_str(), place, what, column, value, taken, reason, org_id, username];
             result = report.row(class, &cells, &line);
         }
     };
@@ -90,6 +122,7 @@ pub fn write(path: &Path, form: Form, review: &mut Review) -> io::Result<()> {
         *(if one.unchecked { &mut unchecked } else { &mut missed }) += 1;
         put("bad", one.into());
     })?;
+    review.differences(|one| put("minor", difference(one, deletes)))?;
     review.noted(|noted| put("minor", noted.into()))?;
     result?;
     let not_written = if missed > 0 { format!(", {} not written", counted(missed, "account")) } else { String::new() };
@@ -116,6 +149,24 @@ mod tests {
         let noted = Noted { row: 1, place: "line 2".into(), remark };
         let line = serde_json::to_value(Line::from(&noted)).unwrap();
         assert_eq!((&line["value"], &line["taken"]), (&"/home/MÃ¼ller".into(), &"/home/Müller".into()));
+    }
+
+    #[test]
+    fn an_account_that_is_gone_is_deleted_only_by_a_sync_that_deletes() {
+        let gone = Difference {
+            row: 0,
+            place: String::new(),
+            org_id: "7".into(),
+            username: "jan".into(),
+            outcome: Outcome::Gone,
+            attributes: "HomeDirectory".into(),
+            before: "/bkt/7".into(),
+            after: String::new(),
+        };
+        let line = serde_json::to_value(difference(&gone, true)).unwrap();
+        let parts = [&line["what"], &line["value"], &line["orgId"], &line["username"]];
+        assert_eq!(parts, ["deleted", "/bkt/7", "7", "jan"]);
+        assert_eq!(difference(&gone, false).what, "gone");
     }
 
     #[test]

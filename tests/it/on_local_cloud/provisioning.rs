@@ -69,6 +69,17 @@ fn worked_call_makes_an_account_that_the_program_takes_for_its_own() {
     assert!(site.admits(port, &Login::new("jan", "Fake-Password-1")));
     assert!(!site.admits(port, &Login::new("jan", "another")));
 
+    // Names that nobody can log in with, by the program's own rules.
+    for name in ["admin", "Root", "ja", "-jan", "jan novak"] {
+        let (added, said) = provision(&site, "17580", name, "Fake-Password-2\n");
+        assert!(!added && said.contains("the user name "), "{name}: {said}");
+    }
+    let example = std::fs::read_to_string(root().join("docs/examples/provision.py")).unwrap();
+    let (_, list) = example.split_once("BLOCKED = \"\"\"").unwrap();
+    let listed: Vec<&str> = list.split("\"\"\"").next().unwrap().split_whitespace().collect();
+    let file = std::fs::read_to_string(root().join("environments/99.yaml")).unwrap();
+    assert_eq!(listed, sftpctl_core::spec::load(&file, "99.yaml").unwrap().authorizer.block_list);
+
     // Neither the example nor `users add` gives name or organisation away a second time.
     for (org_id, username, taken) in [("17579", "jan", "the user name jan"), ("17578", "piet", "the organisation")] {
         let (added, said) = provision(&site, org_id, username, "Fake-Password-2\n");

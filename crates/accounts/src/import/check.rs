@@ -203,7 +203,15 @@ impl Rules<'_> {
         let only = || clusters.keys().next().filter(|_| clusters.len() == 1).cloned();
         let Some(cluster) = row.cluster.clone().or_else(|| self.default_cluster.clone()).or_else(only) else {
             let value = row.home.clone().unwrap_or_default();
-            let reason = "no cluster: pass --cluster NAME, or map a column to `cluster`";
+            let mut reason = "no cluster: pass --cluster NAME, or map a column to `cluster`".to_owned();
+            let first = value.strip_prefix('/').and_then(|path| path.split_once('/')).map(|(first, _)| first);
+            if let Some(first) = first.filter(|first| is_bucket_name(first)) {
+                reason.push_str(&format!(
+                    "; `{first}` is the bucket of no cluster of environment {}, so that the home is taken for a folder of \
+                     the old server",
+                    self.environment.name
+                ));
+            }
             scrutiny.fault(Reason::Cluster, "cluster", &value, reason);
             return None;
         };
@@ -263,6 +271,13 @@ impl Rules<'_> {
         let first = path.trim_start_matches('/').split('/').next().unwrap_or_default();
         first.starts_with(&self.environment.names.bucket_prefix) || self.buckets().any(|bucket| bucket == first)
     }
+}
+
+/// Whether a folder may be meant as a bucket, whose names have 3 to 63 of these characters (Amazon S3 user guide, "General
+/// purpose bucket naming rules"); `/home` and other short names without a hyphen or a dot are folders.
+fn is_bucket_name(name: &str) -> bool {
+    let is_allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'.');
+    (3..=63).contains(&name.len()) && name.bytes().all(is_allowed) && name.contains(['-', '.'])
 }
 
 fn org_id(scrutiny: &mut Scrutiny<'_>) -> Option<i64> {

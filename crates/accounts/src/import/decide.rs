@@ -9,6 +9,7 @@ use sftpctl_core::shell_word::shell_word;
 
 use super::absent::Absent;
 use super::compare::{self, HOME, IMPORTED, PASSWORD, Proof, Terms, UPDATED, Verdict, text};
+use super::differences;
 use super::held::Removal;
 use super::moves::{Moves, Step};
 use super::reading::on_all_processors;
@@ -256,7 +257,7 @@ fn write_change(review: &mut Review, part: usize, change: Change, (key, moves): 
         moves.homes.add(key.to_owned(), Step::Changed(change));
         return Ok(());
     }
-    count_change(review, &change);
+    count_change(review, &change)?;
     review.changed.push_to(part, &change)
 }
 
@@ -275,20 +276,18 @@ pub(super) fn count_new(review: &mut Review, row: &Item) {
     review.work.add(row, review.is_indexed);
 }
 
-/// Counts an account that is changed.
-pub(super) fn count_change(review: &mut Review, change: &Change) {
-    let Change { row, item, attributes, .. } = change;
+/// Counts an account that is changed, and keeps what the report says of it.
+pub(super) fn count_change(review: &mut Review, change: &Change) -> io::Result<()> {
+    let Change { row, attributes, .. } = change;
     count_capitals(review, row);
     review.counts.changed += 1;
-    if let (Some(old), Some(new)) = (text(item, HOME), text(row, HOME))
-        && old != new
-        && change.is_moved()
-    {
+    if let Some((old, new)) = differences::folders(change) {
         review.counts.folder_changed += 1;
         review.sample("folder-changed", || format!("{}: {old} → {new}", label(row)));
     }
     review.sample("changed", || format!("{}: {}", label(row), attributes.join(", ")));
     review.work.change(change);
+    differences::keep(&mut review.differing, change)
 }
 
 /// Where names are compared without case, they are stored in lower case.
@@ -314,7 +313,7 @@ fn org_fault(claim: &Wanted, kind: Reason, reason: String) -> Rejected {
 fn reject(review: &mut Review, part: usize, fault: &Rejected, faulty: &mut HashSet<u64>) -> io::Result<()> {
     // A row with several faults is a sample once.
     if faulty.insert(fault.row) {
-        review.sample("rejected", || fault.words());
+        review.sample_rejected(fault.row, || fault.words());
     }
     *review.reasons.entry(fault.kind).or_default() += 1;
     review.rejected.push_to(part, fault)

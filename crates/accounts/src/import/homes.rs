@@ -127,7 +127,7 @@ impl Homes {
                 }
             }
             let steps: Vec<Step> = group.into_iter().map(|(_, step)| step).collect();
-            super::moves::count(review, &steps);
+            super::moves::count(review, &steps)?;
             review.chains.push(Chain { steps, form: Form::Folders });
         }
         if taken > 0 {
@@ -150,7 +150,7 @@ fn alone(review: &mut Review, step: Step) -> Result<(), ReviewError> {
             review.new.push(wanted.key.as_bytes(), &wanted)?;
         }
         Step::Changed(change) => {
-            count_change(review, &change);
+            count_change(review, &change)?;
             review.changed.push_to(0, &change)?;
         }
     }

@@ -6,6 +6,7 @@
 //! In memory, and therefore limited in number.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io;
 
 use sftp_authorizer::Item;
 
@@ -23,9 +24,11 @@ pub(super) const MOST: usize = 2_000;
 /// DynamoDB API reference, TransactWriteItems).
 pub(super) const AT_ONCE: usize = 49;
 
-/// Said of an account that keeps a name although the source does not have it any more.
-const DEPARTING: &str =
-    ", and that account is not in the source any more: `sftpctl users sync --apply --delete` deletes it first";
+/// Said of an account that keeps a name although the source does not have it any more. `sync` is the command that deletes
+/// it.
+fn departing(sync: &str) -> String {
+    format!(", and that account is not in the source any more: `{sync}` deletes it first")
+}
 
 /// How accounts that are written together depend on each other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -116,7 +119,12 @@ impl Moves {
 
     /// Gives the review the chains, and rejects the accounts whose names do not become free. With `deletes`, accounts
     /// that the source does not have any more give theirs up.
-    pub(super) fn settle(mut self, review: &mut Review, absent: &mut Absent, deletes: bool) -> Result<(), ReviewError> {
+    pub(super) fn settle(
+        mut self,
+        review: &mut Review,
+        absent: &mut Absent,
+        (deletes, sync): (bool, &str),
+    ) -> Result<(), ReviewError> {
         // By the account that gives a name up: the one that gets it. Names that several rows claim are rejected.
         let next: BTreeMap<String, String> = self
             .wanted
@@ -139,13 +147,13 @@ impl Moves {
             let chain = self.chain(claim.key, &next);
             if is_departing && deletes {
                 let steps: Vec<Step> = chain.into_iter().map(|(_, step)| step).collect();
-                count(review, &steps);
+                count(review, &steps)?;
                 review.after_deletions.push(Chain { steps, form: Form::Line });
                 continue;
             }
             let mut reason = "has this user name in the table".to_owned();
             if is_departing {
-                reason.push_str(DEPARTING);
+                reason.push_str(&departing(sync));
             }
             let mut owner = owner.org_id;
             for (key, step) in chain {
@@ -210,7 +218,7 @@ fn step_org(step: &Step) -> i64 {
 }
 
 /// Counts the accounts of a chain.
-pub(super) fn count(review: &mut Review, steps: &[Step]) {
+pub(super) fn count(review: &mut Review, steps: &[Step]) -> io::Result<()> {
     for step in steps {
         match step {
             Step::New(wanted) => {
@@ -218,14 +226,15 @@ pub(super) fn count(review: &mut Review, steps: &[Step]) {
                     count_new(review, row);
                 }
             }
-            Step::Changed(change) => count_change(review, change),
+            Step::Changed(change) => count_change(review, change)?,
         }
     }
+    Ok(())
 }
 
 /// Counts the accounts of a chain, and keeps it; an account that nobody waits for is changed like any other.
 fn keep(review: &mut Review, chain: Chain) -> Result<(), ReviewError> {
-    count(review, &chain.steps);
+    count(review, &chain.steps)?;
     match <[Step; 1]>::try_from(chain.steps) {
         Ok([Step::Changed(change)]) => review.changed.push_to(0, &change)?,
         Ok([step @ Step::New(_)]) => review.chains.push(Chain { steps: vec![step], form: Form::Line }),

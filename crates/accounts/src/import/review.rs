@@ -18,6 +18,7 @@ use super::check::Rules;
 use super::claims::{compare_folders, compare_names};
 use super::compare::{HOME, Terms};
 use super::decide::compare_accounts;
+use super::differences::Difference;
 use super::digest::DigestKey;
 use super::estimate::{Estimate, Work};
 use super::held::{Held, held};
@@ -50,6 +51,8 @@ pub struct Options<'a> {
     pub former_source: Option<String>,
     /// Whether accounts are deleted that were imported and that the source does not have any more.
     pub deletes: bool,
+    /// The command that deletes them, for hints.
+    pub sync: String,
     /// Whether the table is there; without one, every account is new.
     pub has_table: bool,
 }
@@ -135,6 +138,8 @@ pub struct Review {
     pub samples: BTreeMap<&'static str, Vec<String>>,
     /// What the operator should know about the source as a whole.
     pub remarks: Vec<String>,
+    /// The first rejected rows, by their numbers, until the comparison ends.
+    pub(super) first_rejected: BTreeMap<u64, String>,
     pub(super) work: Work,
     /// Whether the items that reserve user names are in the index.
     pub(super) is_indexed: bool,
@@ -149,6 +154,8 @@ pub struct Review {
     pub(super) reserved: Spill<Item>,
     pub(super) rejected: Spill<Rejected>,
     pub(super) noted: Spill<Noted>,
+    /// What becomes of the accounts in `changed` and in the chains, for the report.
+    pub(super) differing: Spill<Difference>,
     /// Accounts that were to be written, and were not.
     pub(super) missed: Spill<Missed>,
 }
@@ -192,14 +199,30 @@ impl Review {
     pub(super) fn sample(&mut self, of: &'static str, words: impl FnOnce() -> String) {
         let samples = self.samples.entry(of).or_default();
         if samples.len() < SAMPLES {
-            let words: Vec<String> = words().split(' ').map(super::rejected::shown).collect();
-            samples.push(words.join(" "));
+            samples.push(sampled(&words()));
+        }
+    }
+
+    /// Keeps a rejected row if it is one of the first of the source: rows are compared in another order.
+    pub(super) fn sample_rejected(&mut self, row: u64, words: impl FnOnce() -> String) {
+        let first = &mut self.first_rejected;
+        if first.len() >= SAMPLES && first.last_key_value().is_some_and(|(last, _)| *last <= row) {
+            return;
+        }
+        first.entry(row).or_insert_with(|| sampled(&words()));
+        if first.len() > SAMPLES {
+            first.pop_last();
         }
     }
 }
 
+/// A sample, without what may not be told.
+fn sampled(words: &str) -> String {
+    words.split(' ').map(super::rejected::shown).collect::<Vec<_>>().join(" ")
+}
+
 /// Reads records in the order of their rows, with a part of them in memory.
-fn in_order<T: Serialize + serde::de::DeserializeOwned>(
+pub(super) fn in_order<T: Serialize + serde::de::DeserializeOwned>(
     spill: &mut Spill<T>,
     rows: u64,
     row: impl Fn(&T) -> u64,
@@ -278,12 +301,14 @@ pub(super) async fn compared(
         reasons: BTreeMap::new(),
         samples: BTreeMap::new(),
         remarks: remarks.into_iter().chain(forms).collect(),
+        first_rejected: BTreeMap::new(),
         work: Work::default(),
         is_indexed: key.has_name(),
         new: Spill::new()?,
         changed: Spill::new()?,
         chains: Vec::new(),
         after_deletions: Vec::new(),
+        differing: Spill::new()?,
         missed: Spill::new()?,
         removed: Spill::new()?,
         reserved: Spill::new()?,
@@ -301,13 +326,17 @@ pub(super) async fn compared(
     let other_key = held.other_key;
     let held = (held.items, held.removals, held.reserved);
     compare_accounts(wanted, held, rejected, (terms, key), (&mut absent, &mut moves), (&mut review, watch)).await?;
-    moves.settle(&mut review, &mut absent, options.deletes)?;
+    moves.settle(&mut review, &mut absent, (options.deletes, &options.sync))?;
     absent.settle(&mut review)?;
+    let rejected: Vec<String> = std::mem::take(&mut review.first_rejected).into_values().collect();
+    if !rejected.is_empty() {
+        review.samples.insert("rejected", rejected);
+    }
     if review.counts.folder_changed > 0 {
         let (count, samples) = (review.counts.folder_changed, review.samples.get("folder-changed"));
         review.remarks.push(format!(
             "the home folder of {} becomes another one: {}. Only the account is changed: the files stay in the old folder, \
-             and have to be copied",
+             and have to be copied. --report FILE has each account with its old and its new folder",
             counted(count, "account"),
             samples.map(|samples| samples.join("; ")).unwrap_or_default()
         ));

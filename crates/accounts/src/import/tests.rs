@@ -16,10 +16,13 @@ use super::row::{Field, Password, Refused, Row, Rows, RowsError};
 use crate::bulk::watch::{Progress, Watch};
 use crate::key::TableKey;
 
+mod differences;
 mod passing_on;
 mod repairs;
 
 const HASH: &str = "lcf7ypKsUIOv2mKlZKPQFPw7cskUDjy5nqa/Eg==";
+
+const SYNC: &str = "sftpctl users sync --env 99 --from csv:a.csv --apply --delete";
 
 struct Silent;
 
@@ -58,6 +61,7 @@ fn options(environment: &Environment) -> Options<'_> {
         source: "csv:a.csv".into(),
         former_source: None,
         deletes: false,
+        sync: SYNC.into(),
         has_table: true,
     }
 }
@@ -300,8 +304,8 @@ async fn values_in_another_form_are_counted_by_reason_with_a_sample() {
 }
 
 /// What to do about a name whose account the source does not have any more.
-const DEPARTED: &str =
-    ", and that account is not in the source any more: `sftpctl users sync --apply --delete` deletes it first";
+const DEPARTED: &str = ", and that account is not in the source any more: `sftpctl users sync --env 99 --from csv:a.csv \
+                        --apply --delete` deletes it first";
 
 /// Two organisations share a folder since an older import. The source gives one of them its own.
 #[tokio::test]

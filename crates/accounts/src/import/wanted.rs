@@ -78,7 +78,7 @@ pub(crate) fn key_of(key: TableKey, item: &Item) -> Option<String> {
     Some(key_text(key, org_id(item)?, text(item, "username").unwrap_or_default()))
 }
 
-pub(super) fn org_id(item: &Item) -> Option<i64> {
+pub(crate) fn org_id(item: &Item) -> Option<i64> {
     number(item, "orgid")
 }
 

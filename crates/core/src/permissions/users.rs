@@ -1,10 +1,10 @@
 //! `users`: the calls of `users …`, and those of `test-login`, whose diagnosis of a refusal also needs `reader`.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::arns::Arns;
 use super::deployer::items;
-use super::statement::{allow, allow_all};
+use super::statement::{allow, allow_all, allow_if};
 
 pub(super) fn statements(arns: &Arns<'_>) -> Vec<Value> {
     vec![
@@ -20,6 +20,14 @@ pub(super) fn statements(arns: &Arns<'_>) -> Vec<Value> {
         allow("ReadReservations", &["dynamodb:BatchGetItem"], [arns.table()]),
         // The empty object that shows a customer's folder before the first upload: its key ends with a slash.
         allow("CreateFolders", &["s3:PutObject"], arns.upload_objects("*/")),
+        // Whether a new account's folder has files already: two keys at most, of which one may be the empty object. With
+        // more keys, or with the names of other folders, it would list every customer's files.
+        allow_if(
+            "FindFolders",
+            &["s3:ListBucket"],
+            arns.upload_buckets(),
+            json!({ "NumericLessThanEquals": { "s3:max-keys": "2" } }),
+        ),
         allow("ReadServers", &["transfer:DescribeServer", "transfer:ListHostKeys"], [arns.servers()]),
         // `users audit --logins`.
         allow("ReadLogins", &["logs:FilterLogEvents"], arns.server_logs()),

@@ -207,7 +207,12 @@ impl Lock {
                 last_seen = Some((version, Instant::now()));
             }
             if !std::mem::replace(&mut reported, true) {
-                on_wait(&format!("waiting for the lock: {}", current.holder.describe()));
+                // Without patience it only waits for the sign of life that tells a holder from a dead one.
+                let doing = match terms.patience.is_zero() {
+                    true => "finding out whether the lock is still held",
+                    false => "waiting for the lock",
+                };
+                on_wait(&format!("{doing}: {}", current.holder.describe()));
             }
             crate::wait::for_lock(Duration::from_secs(current.seconds) / RENEWALS / 4).await;
         }

@@ -5,13 +5,14 @@
 //! | 200 with a role | the role, the bucket of the home folder ([`super::admitted`]) |
 //! | 200 without, 401 in the body | the authorizer's server ID, its block list, the API's mapping |
 //! | 200 without, 403 in the body | the account: the authorizer's own code decides on it once more |
-//! | 500 | the function, its concurrency, trigger and role; the table's replica; the invocation role |
+//! | 500 | the function, its concurrency, variables, trigger and role; the table's replica; the invocation role |
 //! | 429 | the stage's throttle |
 //! | any other | the invocation role, stage and deployment of the API |
 //!
 //! Only an answer with status 200 has a body: for any other, `TestIdentityProvider` leaves `Response` empty and has its
 //! own text in `Message`. So a cause is named only where AWS's resources show it.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -325,6 +326,9 @@ async fn failure_behind_api(context: &Context<'_>, answer: &IdentityAnswer) -> R
         };
         return Ok((finding, hint));
     }
+    if let Some(finding) = changed_variables(context, &function) {
+        return Ok(finding);
+    }
     let policy = lambda.policy(&name).await?.unwrap_or_default();
     let sources = sources(&policy);
     if sources.is_empty() {
@@ -360,6 +364,29 @@ async fn failure_behind_api(context: &Context<'_>, answer: &IdentityAnswer) -> R
             environment.name
         )),
     ))
+}
+
+/// The finding if the function's variables are not those of the stack: without them it fails before it reads the table.
+fn changed_variables(context: &Context<'_>, function: &FunctionFacts) -> Option<Finding> {
+    let table = &context.environment.table.name;
+    let wrong = wrong_variables(&function.environment, table, &context.server.id);
+    let name = names::function(context.environment, context.region);
+    let finding = format!("the variables of the function {name} are not those of its stack: {}", wrong.join(", "));
+    (!wrong.is_empty()).then(|| (finding, revert_hint(context)))
+}
+
+/// What is wrong with the function's variables. Those that say where the accounts are have to have the stack's values;
+/// the others have only to be there.
+fn wrong_variables(variables: &BTreeMap<String, String>, table: &str, server: &str) -> Vec<String> {
+    let values = [("SERVER_ID", server), ("TABLE_NAME", table), ("INDEX_NAME", names::TABLE_INDEX)];
+    let values = values.map(|(name, value)| (name, Some(value)));
+    let there = ["USER_ROLE_ARN", "HOME_TYPE", "TAKES_KEYS", "USERNAMES"].map(|name| (name, None));
+    let wrong = |(name, wanted): (&str, Option<&str>)| match (variables.get(name), wanted) {
+        (None, _) => Some(format!("{name} is missing")),
+        (Some(value), Some(wanted)) if value != wanted => Some(format!("{name} is `{value}` in place of `{wanted}`")),
+        _ => None,
+    };
+    values.into_iter().chain(there).filter_map(wrong).collect()
 }
 
 /// The finding if the function's role does not allow it to query the account table.
@@ -404,6 +431,27 @@ fn sources(policy: &str) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn variables_that_are_gone_or_others_are_named() {
+        let stack = [
+            ("SERVER_ID", "s-1"),
+            ("TABLE_NAME", "dydb-99-uploads"),
+            ("INDEX_NAME", "username-index"),
+            ("USER_ROLE_ARN", "arn:aws:iam::111111111111:role/sftp-transfer"),
+            ("HOME_TYPE", "LOGICAL"),
+            ("TAKES_KEYS", "true"),
+            ("USERNAMES", "exact"),
+        ];
+        let variables: BTreeMap<String, String> =
+            stack.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let wrong = |variables: &BTreeMap<String, String>| wrong_variables(variables, "dydb-99-uploads", "s-1");
+        assert!(wrong(&variables).is_empty());
+        assert_eq!(wrong(&BTreeMap::new()).len(), stack.len());
+        let mut other = variables;
+        other.insert("TABLE_NAME".into(), "else".into());
+        assert_eq!(wrong(&other), ["TABLE_NAME is `else` in place of `dydb-99-uploads`"]);
+    }
 
     #[test]
     fn sources_of_a_trigger_are_read() {

@@ -55,7 +55,10 @@ fn recognised(sample: &[u8]) -> Result<u8, (String, String)> {
         (_, Some(separator), None) => Ok(separator),
         (_, Some(first), Some(second)) => Err((
             format!("the first line has as many {} as {}", named(first), named(second)),
-            format!("name the one between two fields: the option `separator: \"{}\"`", char::from(first)),
+            format!(
+                "name the one between two fields in a mapping file: `version: 1` and `source: {{ separator: \"{}\" }}`",
+                char::from(first)
+            ),
         )),
     }
 }

@@ -175,7 +175,7 @@ impl Csv {
             self.faults.add(tokens.line, format!("{fields}, {} expected", self.columns.len()));
             self.faults.hint(
                 "correct these lines; a value with a separator in it has to be in quotes, and the separator is set by \
-                 the option `separator`",
+                 `source: { separator: \";\" }` in the mapping file",
             );
             return None;
         }
@@ -219,8 +219,8 @@ const NO_HEADER: &str = "if the file has no header, write a mapping file with `v
                          are then named 1, 2, 3 and so on. If these are names, `source: { header: true }`";
 
 /// What to do about bytes of another encoding.
-const NOT_UTF8: &str = "name the file's encoding: the option `encoding: cp1252` for a file from Windows, or \
-                        `encoding: auto` if some values are UTF-8 and others cp1252";
+const NOT_UTF8: &str = "name the file's encoding in a mapping file: `version: 1` and `source: { encoding: cp1252 }` for a file \
+                        from Windows, or `encoding: auto` if some values are UTF-8 and others cp1252";
 
 #[async_trait]
 impl Source for Csv {

@@ -82,7 +82,7 @@ impl Counter {
 
     pub(super) fn add(&mut self, value: &Value, hasher: &RandomState) {
         match value {
-            Value::Null => self.nulls += 1,
+            Value::Null | Value::Missing(_) => self.nulls += 1,
             Value::Text(text) => self.text(text, hasher),
             Value::Texts(texts) => match &**texts {
                 [] => self.empties += 1,

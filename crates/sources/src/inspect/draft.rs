@@ -3,6 +3,7 @@
 use sftpctl_core::shown::{Text, visible};
 
 use super::column::Column;
+use super::guess;
 use crate::encoding::Encoding;
 use crate::mapping::{ATTRIBUTES, plain_name};
 use crate::options::{Dialect, Kind, Options};
@@ -20,7 +21,12 @@ pub(super) fn mapping(columns: &[(Column, Vec<(String, u64)>)], kind: Kind, opti
         text.push_str(&format!("source: {{ {} }}\n", given.join(", ")));
     }
     for attribute in ATTRIBUTES {
-        let mut candidates = columns.iter().filter(|(column, _)| column.guess == Some(attribute));
+        let mut candidates: Vec<_> = columns.iter().filter(|(column, _)| column.guess == Some(attribute)).collect();
+        if attribute == "orgid" {
+            // The number of a row, such as `id`, comes after what is named after organisations.
+            candidates.sort_by_key(|(column, _)| !guess::is_of_organisations(&column.name));
+        }
+        let mut candidates = candidates.into_iter();
         match candidates.next() {
             Some((column, few)) => {
                 text.push_str(&format!("{attribute}: {}  # {}\n", rule(attribute, column, few), described(column)));

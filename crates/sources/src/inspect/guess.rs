@@ -208,6 +208,12 @@ pub(crate) fn named(name: &str) -> Option<&'static str> {
     of(&plain_name(name)).or_else(|| words.and_then(|word| of(&word)))
 }
 
+/// Whether a name speaks of organisations or customers, and not of any number, such as `id`.
+pub(super) fn is_of_organisations(name: &str) -> bool {
+    let words = name.split(['_', '-', ' ', '.']).map(plain_name);
+    words.chain([plain_name(name)]).any(|word| ["org", "cust", "kunde"].iter().any(|start| word.starts_with(start)))
+}
+
 /// Whether a column has the system's numbers of Unix users, which mean nothing to their organisations.
 pub(super) fn is_system_number(name: &str, kind: Kind) -> bool {
     matches!(kind, Kind::Shadow | Kind::Proftpd) && ["uid", "gid", "last_changed"].contains(&name)
@@ -273,6 +279,16 @@ mod tests {
             assert_eq!(attribute(name, &content, false, is_unique), expected, "{name} {values:?}");
         }
         assert_eq!(attribute("login", &content(&[]), true, true), Some("password"));
+    }
+
+    #[test]
+    fn a_name_that_speaks_of_organisations_is_told_from_a_number() {
+        for name in ["org", "OrgID", "organisation_id", "parent-org", "customer_id", "Kunden-Nr", "cust_no"] {
+            assert!(is_of_organisations(name), "{name}");
+        }
+        for name in ["id", "row_id", "nr", "number", "userid"] {
+            assert!(!is_of_organisations(name), "{name}");
+        }
     }
 
     #[test]

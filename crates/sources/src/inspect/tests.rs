@@ -174,3 +174,14 @@ async fn numbers_of_unix_users_are_no_organisation_ids() {
     let csv = look(Kind::Csv).await;
     assert!(csv.mapping.contains("orgid: uid"), "{}", csv.mapping);
 }
+
+/// The number of the row comes first, and is not the organisation's.
+#[test]
+fn a_column_named_after_organisations_is_preferred_to_the_number_of_a_row() {
+    let mut text = "id,login,org\n".to_owned();
+    (1..50).for_each(|number| text.push_str(&format!("{number},user{number},{}\n", 20_000 + number)));
+    let inspection = inspected(&text, &Options::default());
+    let mapping = loaded(&inspection).mapping;
+    assert_eq!(mapping.org_id.unwrap().column.as_deref(), Some("org"), "{}", inspection.mapping);
+    assert!(inspection.mapping.contains("#orgid: id  # or this: "), "{}", inspection.mapping);
+}

@@ -95,8 +95,8 @@ impl Json {
             }
         }
         if objects.is_empty() {
-            let hint = "name a file with an array of objects, or an object in each line; for an array inside an object, the \
-                        option `pointer: /users`";
+            let hint = "name a file with an array of objects, or an object in each line; for an array inside an object, \
+                        `source: { pointer: /users }` in a mapping file";
             return Err(refused(&json.name, "there are no objects in it", hint));
         }
         if json.is_done {
@@ -122,8 +122,9 @@ impl Json {
         let mut seen = BTreeSet::new();
         let is_repeated = self.columns.iter().filter_map(last).any(|name| !seen.insert(name));
         if !self.is_array && objects == 1 && is_repeated && options.mapped.is_empty() {
-            let hint = "name a file with an array of objects, or an object in each line; for an array inside an object, the \
-                        option `pointer: /users`; `jq '[to_entries[] | .value + {username: .key}]'` makes an array";
+            let hint = "name a file with an array of objects, or an object in each line; for an array inside an object, \
+                        `source: { pointer: /users }` in a mapping file; `jq '[to_entries[] | .value + {username: .key}]'` makes an \
+                        array";
             return refuse("it is one object of objects, whose keys may be the names of accounts", hint);
         }
         if !header::are_names(&self.columns, &[&*options.mapped, &*options.columns].concat()) {
@@ -220,7 +221,7 @@ impl Json {
                     if ATTRIBUTES.contains(&&*plain_name(&name)) {
                         let name = header::shown(&name);
                         self.faults.add(object.line, format!("the first {BATCH} records have no field `{name}`"));
-                        self.faults.hint("name such fields beforehand: the option `columns: [FIELD]`");
+                        self.faults.hint("name such fields in a mapping file: `source: { columns: [FIELD] }`");
                     }
                     if self.late.len() < MAX_LATE {
                         self.late.insert(name);

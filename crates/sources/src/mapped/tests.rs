@@ -98,3 +98,65 @@ fn a_refused_value_has_no_remark_as_well() {
     assert!(rows[0].refusal.is_some() && rows[0].remarks.is_empty(), "{rows:?}");
     assert!(rows[1].refusal.is_none() && rows[1].remarks.len() == 1, "{rows:?}");
 }
+
+#[test]
+fn a_prefix_is_put_before_a_value() {
+    let text = "orgid;username;password\n1;jan;5EBE2294ECD0E0F08EAB7690D2A6EE69\n2;acme;\n";
+    let prefix = Some("{MD5}".to_owned());
+    let mapping = Mapping {
+        org_id: Some(Rule::column("orgid")),
+        username: Some(Rule::column("username")),
+        password: Some(Rule { prefix, ..Rule::column("password") }),
+        ..Mapping::default()
+    };
+    let (rows, _) = rows(text, &mapping);
+    assert_eq!(rows[0].password, Password::Hash("{MD5}5EBE2294ECD0E0F08EAB7690D2A6EE69".to_owned()));
+    assert_eq!(rows[1].password, Password::None, "nothing is put before no value");
+}
+
+/// A source that has no organisation ID for its records, and says why.
+struct WithoutId(Vec<Record>, [String; 3]);
+
+#[async_trait]
+impl Source for WithoutId {
+    fn columns(&self) -> &[String] {
+        &self.1[..2]
+    }
+
+    fn unread(&self) -> &[String] {
+        &self.1[2..]
+    }
+
+    fn default_mapping(&self) -> Option<Mapping> {
+        None
+    }
+
+    async fn next(&mut self) -> Result<Vec<Record>, RowsError> {
+        Ok(std::mem::take(&mut self.0))
+    }
+}
+
+#[test]
+fn a_missing_value_is_a_fault_and_no_value() {
+    let record = Record {
+        values: vec![Value::Missing("the home has no number".to_owned()), Value::Text("jan".to_owned())],
+        ..Record::default()
+    };
+    let columns = ["id", "login", "color"].map(str::to_owned);
+    let with = |org_id: Rule| {
+        let mapping = Mapping { org_id: Some(org_id), username: Some(Rule::column("login")), ..Mapping::default() };
+        let source = WithoutId(vec![record.clone()], columns.clone());
+        let mut mapped = Mapped::new(Box::new(source), &mapping).unwrap_or_else(|error| panic!("{error}"));
+        let next = mapped.next();
+        let rows = tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(next).unwrap();
+        (rows[0].clone(), mapped.remarks())
+    };
+    let (row, _) = with(Rule { pattern: Some("^([0-9]+)$".to_owned()), ..Rule::column("id") });
+    let refusal = row.refusal.unwrap();
+    assert_eq!((&*refusal.column, &*refusal.value, &*refusal.why), ("id", "", "the home has no number"));
+    assert_eq!(row.org_id, None);
+    let (row, remarks) = with(Rule { default: Some("7".to_owned()), ..Rule::default() });
+    assert_eq!((row.org_id.as_deref(), row.refusal), (Some("7"), None), "the column is not needed");
+    // Also columns that a source does not read are listed.
+    assert_eq!(remarks, ["these columns are not imported: id, color"]);
+}

@@ -25,6 +25,7 @@ const WORDS: Words = Words {
 /// A mapping file that was read.
 #[derive(Clone, Debug)]
 pub struct MappingFile {
+    /// Without a rule if the file has only the source's options.
     pub mapping: Mapping,
     pub options: Options,
     text: String,
@@ -91,6 +92,11 @@ pub fn load(text: &str, path: &str, kind: Kind) -> Result<MappingFile, Faults> {
 }
 
 impl MappingFile {
+    /// The rules; none if the file has only the source's options, whose columns are then taken by their names.
+    pub fn rules(&self) -> Option<&Mapping> {
+        (self.mapping.rules().next().is_some()).then_some(&self.mapping)
+    }
+
     /// Compares the columns that the rules name with those of the source.
     ///
     /// # Errors
@@ -242,12 +248,13 @@ fn rule(checker: &mut Checker<'_>, attribute: &'static str, setting: &Spanned<Se
                 Some("remove one of them; `default` is the value where the column has none".to_owned());
         }
         (None, Some(_)) => {
-            let of_columns = [&raw.pattern, &raw.split, &raw.default];
+            let of_columns = [&raw.pattern, &raw.prefix, &raw.split, &raw.default];
             let places = of_columns.into_iter().flatten().map(place).chain(raw.values.iter().map(place));
             if let Some(first) = places.min() {
-                let value = raw.pattern.as_ref().or(raw.split.as_ref()).or(raw.default.as_ref());
-                let message = "a value that is the same for every account has no pattern, values, split or default";
-                match value.filter(|value| place(value) == first) {
+                let mut texts = of_columns.into_iter().flatten();
+                let message =
+                    "a value that is the same for every account has no pattern, values, prefix, split or default";
+                match texts.find(|value| place(*value) == first) {
                     Some(value) => checker.fault(value, message),
                     None => checker.fault(setting, message),
                 }
@@ -282,6 +289,7 @@ fn rule(checker: &mut Checker<'_>, attribute: &'static str, setting: &Spanned<Se
         column: text(&raw.column),
         pattern: text(&raw.pattern),
         values: values.map(|(from, to)| (from.clone(), to.value.clone())).collect(),
+        prefix: text(&raw.prefix),
         split: text(&raw.split),
         default: text(&raw.value).or(text(&raw.default)),
     };

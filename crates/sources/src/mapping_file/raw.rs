@@ -171,6 +171,9 @@ pub(super) struct Rule {
     /// What the column's values mean: `"1": active`. Accounts with others are refused.
     #[schemars(with = "Option<BTreeMap<String, String>>")]
     pub(super) values: Option<Spanned<BTreeMap<String, Spanned<String>>>>,
+    /// The text that is put before the value of the column: `"{MD5}"` before bare digests.
+    #[schemars(with = "Option<String>")]
+    pub(super) prefix: Option<Spanned<String>>,
     /// `allowed`, `keys` and `regions`: the text between two values.
     #[schemars(with = "Option<String>")]
     pub(super) split: Option<Spanned<String>>,

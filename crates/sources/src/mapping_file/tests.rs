@@ -93,7 +93,13 @@ fn every_fault_is_in_its_place() {
         ("version: 1\norgid: { pattern: 'x' }", 2, 8, "`orgid` has neither a column nor a value", "orgid: COLUMN"),
         ("version: 1\norgid: { column: a, value: b }", 2, 21, "both a column and a value", "remove one"),
         ("version: 1\norgid: { column: a, pattern: '(' }", 2, 30, "not a regular expression", "single quotes"),
-        ("version: 1\norgid: { value: a, pattern: 'x' }", 2, 29, "no pattern, values, split or default", "remove"),
+        (
+            "version: 1\norgid: { value: a, pattern: 'x' }",
+            2,
+            29,
+            "no pattern, values, prefix, split or default",
+            "remove",
+        ),
         (
             "version: 1\nhome: { column: a, split: ',' }",
             2,
@@ -237,4 +243,14 @@ fn secrets_in_a_mapping_are_not_shown() {
     assert!(faults.contains("password: pw_hash") && faults.contains("no column `pw_hash`"), "{faults}");
     let unknown = self::shown("version: 1\nusernam: login\n");
     assert!(unknown.contains("usernam: *****"), "{unknown}");
+}
+
+#[test]
+fn a_file_with_options_alone_has_no_rules() {
+    let file = load("version: 1\nsource: { separator: \";\" }\n", "m.yaml", Kind::Csv).unwrap();
+    assert!(file.rules().is_none() && file.options.separator == Some(b';'));
+    let file = load("version: 1\npassword: { column: pw, prefix: \"{MD5}\" }\n", "m.yaml", Kind::Csv).unwrap();
+    assert_eq!(file.rules().unwrap().password.as_ref().unwrap().prefix.as_deref(), Some("{MD5}"));
+    let found = faults("version: 1\ncluster: { value: 99-0, prefix: x }\n", Kind::Csv);
+    assert!(found[0].message.contains("has no pattern, values, prefix, split or default"), "{found:?}");
 }

@@ -165,11 +165,11 @@ async fn connect(
             builder = builder.ip_or_hostname(name).tcp_port(*port).ssl_opts(protection(options)?);
             match options.tls {
                 Tls::Off if !target.place.is_local() => remarks.push(format!(
-                    "the connection to {place} is not encrypted (`tls: off`): whoever is on the way reads the hashes, \
+                    "the connection to {place} is not encrypted (--tls off): whoever is on the way reads the hashes, \
                      unless it is a tunnel"
                 )),
                 Tls::AcceptAny => remarks.push(format!(
-                    "the certificate of the server at {place} was not verified (`tls: accept-any`): whoever is on the way \
+                    "the certificate of the server at {place} was not verified (--tls accept-any): whoever is on the way \
                      can read the hashes and change the rows"
                 )),
                 _ => {}

@@ -22,6 +22,8 @@ const WITH_SNAPSHOTS: [&str; 3] = ["InnoDB", "ROCKSDB", "TokuDB"];
 /// What is read, in SQL.
 pub(super) struct Described {
     pub(super) columns: Vec<Column>,
+    /// The columns of a table that the mapping does not name, and that are not read.
+    pub(super) unread: Vec<String>,
     pub(super) key: Option<Key>,
     /// What is selected, without the key.
     pub(super) list: String,
@@ -129,10 +131,11 @@ pub(super) async fn describe(connection: &mut Connection, options: &Options) -> 
     let secret = column_of(mapping.as_ref().and_then(|mapping| mapping.password.as_ref()));
     let username = column_of(mapping.as_ref().and_then(|mapping| mapping.username.as_ref()));
     let is_table = matches!(origin, Origin::Table(_));
-    let (mut columns, mut list) = (Vec::new(), Vec::new());
+    let (mut columns, mut unread, mut list) = (Vec::new(), Vec::new(), Vec::new());
     for column in &declared {
         let is_wanted = wanted.contains(&column.name);
         if is_table && options.mapping.is_some() && !is_wanted {
+            unread.push(column.name.clone());
             continue;
         }
         let (collation, charset) = collations.get(&column.collation).cloned().unwrap_or_default();
@@ -175,7 +178,7 @@ pub(super) async fn describe(connection: &mut Connection, options: &Options) -> 
             format!("SELECT {list} FROM {from}{condition}")
         }
     };
-    Ok(Described { columns, key, list, from, filter, whole, remarks })
+    Ok(Described { columns, unread, key, list, from, filter, whole, remarks })
 }
 
 /// The columns that a mapping names.

@@ -14,7 +14,7 @@ pub(super) fn failed(message: impl Into<String>, hint: impl Into<String>) -> Row
     RowsError { message: message.into(), hint: Some(hint.into()), is_usage: false }
 }
 
-const TUNNEL: &str = "over a Unix socket, or through an SSH tunnel (ssh -L 3307:127.0.0.1:3306 HOST) with `tls: off`";
+const TUNNEL: &str = "over a Unix socket, or through an SSH tunnel (ssh -L 3307:127.0.0.1:3306 HOST) with --tls off";
 
 /// The error of the TLS library, wherever the client's error has it.
 fn tls_error(error: &Error) -> Option<&Rustls> {
@@ -188,7 +188,7 @@ pub(super) fn server(error: &ServerError, doing: &str) -> RowsError {
             "the account's authentication plugin is too old: create one for the import with \
                         mysql_native_password, caching_sha2_password or ed25519"
         }
-        1290 | 3159 => "the server wants TLS for this account: do not set `tls: off`",
+        1290 | 3159 => "the server wants TLS for this account: leave --tls off out",
         1412 => "the table was altered while it was read: rerun when the change is done",
         1820 | 1862 => "the account's password has expired: set a new one",
         3118 | 4151 => "the account is locked: ALTER USER … ACCOUNT UNLOCK",

@@ -33,6 +33,7 @@ use crate::source::{Record, Source};
 /// The rows of a database.
 pub struct Mysql {
     columns: Vec<String>,
+    unread: Vec<String>,
     reader: Reader,
     remarks: Vec<String>,
 }
@@ -74,8 +75,9 @@ impl Mysql {
         let mut remarks = std::mem::take(&mut connection.remarks);
         remarks.append(&mut described.remarks);
         let columns = described.columns.iter().map(|column| column.name.clone()).collect();
+        let unread = std::mem::take(&mut described.unread);
         let reader = Reader::begin(connection, described, options.page_size).await?;
-        Ok(Self { columns, reader, remarks })
+        Ok(Self { columns, unread, reader, remarks })
     }
 }
 
@@ -83,6 +85,10 @@ impl Mysql {
 impl Source for Mysql {
     fn columns(&self) -> &[String] {
         &self.columns
+    }
+
+    fn unread(&self) -> &[String] {
+        &self.unread
     }
 
     fn default_mapping(&self) -> Option<Mapping> {

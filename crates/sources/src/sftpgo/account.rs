@@ -57,7 +57,7 @@ impl Findings<'_> {
             return self.lost(column, kind, value, &format!("{why}; dropped, as asked for"));
         }
         self.count(kind);
-        self.refuse(column, value, why);
+        self.refuse(column, value, &format!("{why}; --drop-restrictions imports the user without it"));
     }
 
     fn refuse(&mut self, column: &str, value: &str, why: &str) {
@@ -114,7 +114,7 @@ pub(crate) fn record(
             value(Some(user.description)),
             value(Some(user.additional_info)),
             value(login),
-            Value::Text(org_id(&home, &user.username)),
+            org_id(&home, &user.username),
         ],
     }
 }

@@ -25,7 +25,7 @@ fn read(source: &mut SftpGo) -> Vec<Record> {
 fn column(record: &Record, name: &str) -> String {
     match &record.values[COLUMNS.iter().position(|column| *column == name).unwrap()] {
         Value::Null => String::new(),
-        Value::Text(text) => text.clone(),
+        Value::Text(text) | Value::Missing(text) => text.clone(),
         Value::Texts(texts) => texts.join(" "),
     }
 }

@@ -122,7 +122,7 @@ impl Account<'_> {
                 Value::Texts(keys.into_iter().map(|key| key.text).collect()),
                 Value::Texts(allowed.into_iter().collect()),
                 value(changed),
-                Value::Text(org_id(&home, &entry.name)),
+                org_id(&home, &entry.name),
             ],
         }
     }
@@ -308,7 +308,7 @@ mod tests {
     fn text(record: &Record, column: &str) -> String {
         match of(record, column) {
             Value::Null => String::new(),
-            Value::Text(text) => text.clone(),
+            Value::Text(text) | Value::Missing(text) => text.clone(),
             Value::Texts(texts) => texts.join(" "),
         }
     }
@@ -404,7 +404,8 @@ mod tests {
             (text(&record, "home").as_str(), text(&record, "orgid").as_str()),
             (
                 "/sftp/jan",
-                "none: the home /sftp/jan does not end in a number, and the user name jan does not contain just one"
+                "the source has no organisation ID: the home /sftp/jan does not end in a number, and the user name jan \
+                 does not contain just one; map another column to `orgid`, or rename them in a copy"
             )
         );
         assert_eq!(record.remarks.len(), 2);

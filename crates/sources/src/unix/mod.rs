@@ -362,8 +362,8 @@ impl Source for Unix {
         }
         if staff.count > 0 {
             remarks.push(format!(
-                "left out as staff, since sshd_config limits others to SFTP or to a folder: {} ({}). The option \
-                 `everyone` includes them",
+                "left out as staff, since sshd_config limits others to SFTP or to a folder: {} ({}). --everyone \
+                 includes them",
                 staff.count,
                 staff.shown()
             ));

@@ -198,7 +198,7 @@ pub(crate) async fn all(source: &mut Mysql) -> Result<Vec<Record>, RowsError> {
 pub(crate) fn short(value: &Value) -> String {
     match value {
         Value::Null => "NULL".to_owned(),
-        Value::Text(text) => text.clone(),
+        Value::Text(text) | Value::Missing(text) => text.clone(),
         Value::Texts(texts) => texts.join(","),
     }
 }

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use sftpctl_accounts::import::row::RowsError;
+use sftpctl_accounts::import::row::{Rows as _, RowsError};
+use sftpctl_sources::mapped::Mapped;
+use sftpctl_sources::mapping::{Mapping, Rule};
 use sftpctl_sources::mysql::{Mysql, Options};
 use sftpctl_sources::source::Source as _;
 
@@ -62,6 +64,20 @@ async fn integers_and_binary_keys_are_paged() {
     let mut source = connect("key_binary", &Options { page_size: 7, ..table("t") }).await;
     let page = source.next().await.unwrap();
     assert_eq!((page.len(), page[6].place.as_str()), (7, "id = 0x001e"));
+}
+
+/// What the mapping does not name may be secret: it is not read, and listed all the same.
+#[tokio::test]
+async fn columns_of_a_table_that_are_not_read_are_listed() {
+    let columns =
+        "CREATE TABLE t (nr INT PRIMARY KEY, login VARCHAR(64), pin VARCHAR(64)); INSERT INTO t VALUES (1, 'jan', '1')";
+    server().database("unread", columns);
+    let rule = |name: &str| Some(Rule::column(name));
+    let mapping = Mapping { org_id: rule("nr"), username: rule("login"), ..Mapping::default() };
+    let source = connect("unread", &Options { mapping: Some(mapping.clone()), ..table("t") }).await;
+    assert_eq!((source.columns(), source.unread()), (&["nr", "login"].map(str::to_owned)[..], &["pin".to_owned()][..]));
+    let mapped = Mapped::new(Box::new(source), &mapping).unwrap_or_else(|error| panic!("{error}"));
+    assert!(mapped.remarks().contains(&"these columns are not imported: pin".to_owned()), "{:?}", mapped.remarks());
 }
 
 /// Its key is not unique, or NULL: rows would be lost between pages, and the count shows it.

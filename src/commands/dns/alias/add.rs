@@ -2,6 +2,7 @@
 
 use super::session::Session;
 use super::work::{WorkArgs, carry_out, end};
+use crate::commands::args::Yes;
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::report::Printer;
@@ -24,10 +25,14 @@ pub(super) struct Args {
     /// The aliases' TTL [default: `dns.ttl` of the environment file]
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(i64).range(1..=604_800))]
     ttl: Option<i64>,
+    // Nothing is asked; taken as by `remove` and `move`, so that scripts can pass it to all three.
+    #[command(flatten)]
+    yes: Yes,
 }
 
 /// Creates what is missing.
 pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> {
+    let Yes { yes: _ } = args.yes;
     let session = Session::connect(&args.work.state, printer).await?;
     let host = session.host(args.region.as_deref())?;
     let names = args.work.names.some(&session.pattern, &session.own_names())?;

@@ -22,6 +22,7 @@ use sftpctl_accounts::Accounts;
 use sftpctl_accounts::import::check::Rules;
 use sftpctl_accounts::import::digest::DigestKey;
 use sftpctl_accounts::import::estimate::WRITE_UNITS_PER_SECOND;
+use sftpctl_accounts::import::left_files;
 use sftpctl_accounts::import::pre_warm::{self, Ended};
 use sftpctl_accounts::import::review::{self, Counts, Options, Review, ReviewError};
 use sftpctl_accounts::import::write::{self, Choices, Written};
@@ -43,7 +44,8 @@ pub(in crate::commands::users) struct CommonArgs {
     /// The cluster of rows that name none
     #[arg(long, value_name = "CLUSTER")]
     cluster: Option<String>,
-    /// Write every rejected row with its reason to this file: .csv, .json or .html
+    /// Write every rejected row with its reason, and every account that is changed or deleted, to this file: .csv, .json or
+    /// .html
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
     /// Rejected rows that do not prevent the others from being written
@@ -219,6 +221,9 @@ fn is_same_file(one: &Path, other: &Path) -> bool {
 }
 
 fn unwritable(path: &Path, error: &std::io::Error) -> CliError {
+    // The error of a temporary file has a path of its own, which nobody has named.
+    let error = error.to_string();
+    let error = error.split(" at path \"").next().unwrap_or_default();
     CliError::new(Exit::Failed, format!("cannot write {}: {error}", path.display()))
 }
 
@@ -255,7 +260,8 @@ impl Run<'_> {
         shown.finish();
         let mut review = review?;
         if let (Some(path), Some(form)) = (&self.args.report, self.form) {
-            report_file::write(path, form, &mut review).map_err(|error| unwritable(path, &error))?;
+            let deletes = self.manner.deletions.is_some();
+            report_file::write(path, form, &mut review, deletes).map_err(|error| unwritable(path, &error))?;
         }
         let all = self.args.report.as_ref().map(|path| format!("{} has them all", path.display()));
         self.printer.text(|| outcomes(&review, all.as_deref().unwrap_or("--report FILE has them all")));
@@ -297,7 +303,8 @@ impl Run<'_> {
         let result = result?;
         let missed = result.overtaken + result.failed + result.unchecked;
         if let (Some(path), Some(form), true) = (&self.args.report, self.form, missed > 0) {
-            report_file::write(path, form, &mut review).map_err(|error| unwritable(path, &error))?;
+            let deletes = self.manner.deletions.is_some();
+            report_file::write(path, form, &mut review, deletes).map_err(|error| unwritable(path, &error))?;
         }
         self.show(&review, pre_warm, Some(&result));
         Ok(exit(&result))
@@ -322,9 +329,16 @@ impl Run<'_> {
         let deletes = self.manner.deletions.is_some();
         let source = self.args.source.name(mapping);
         let former_source = self.args.source.former_name(mapping);
-        let options = Options { rules, key, overwrite: self.args.overwrite, source, former_source, deletes, has_table };
+        let sync = format!("{} --apply --delete", self.args.source.command("sync", &self.environment.name));
+        let overwrite = self.args.overwrite;
+        let options = Options { rules, key, overwrite, source, former_source, deletes, sync, has_table };
         let reviewed = review::review(rows.as_mut(), &self.accounts(), &options, shown).await;
-        reviewed.map_err(|error| unreviewed(error, &self.environment.name))
+        let mut review = reviewed.map_err(|error| unreviewed(error, &self.environment.name))?;
+        if has_table {
+            let noted = left_files::note(&mut review, self.aws, self.environment).await;
+            noted.map_err(|error| unreviewed(error.into(), &self.environment.name))?;
+        }
+        Ok(review)
     }
 
     fn accounts(&self) -> Accounts {
@@ -529,6 +543,15 @@ mod tests {
         assert_eq!(exit(&Written { new: 2, ..Written::default() }), Exit::Ok);
         assert_eq!(exit(&Written { new: 2, unchecked: 1, ..Written::default() }), Exit::Partly);
         assert_eq!(exit(&Written { failed: 1, ..Written::default() }), Exit::Failed);
+    }
+
+    #[test]
+    fn an_unwritable_report_is_named_without_a_temporary_file() {
+        let path = Path::new("/nonexistent/x.csv");
+        let message = unwritable(path, &report_file::begin(path).unwrap_err()).message;
+        assert_eq!(message, "cannot write /nonexistent/x.csv: No such file or directory (os error 2)");
+        let plain = unwritable(path, &std::io::Error::other("full")).message;
+        assert_eq!(plain, "cannot write /nonexistent/x.csv: full");
     }
 
     #[test]

@@ -198,8 +198,8 @@ impl SourceArgs {
     /// Shows what the columns hold on stderr, and writes a first mapping file to stdout.
     pub(super) async fn inspect(&self, secrets: Secrets<'_>, printer: Printer) -> Result<Exit, CliError> {
         let file = self.mapping_file(printer)?;
-        let (options, mapping) = file.map(|file| (file.options, file.mapping)).unzip();
-        let options = Options { inspects: true, ..options.unwrap_or_default() };
+        let mapping = file.as_ref().and_then(|file| file.rules().cloned());
+        let options = Options { inspects: true, ..file.map(|file| file.options).unwrap_or_default() };
         let mut source = self.source(&options, mapping, secrets).await?;
         let found = inspect(source.as_mut(), INSPECTED, self.from.kind, &options).await.map_err(unreadable)?;
         printer.note(|| columns(&found));
@@ -215,29 +215,43 @@ impl SourceArgs {
         printer: Printer,
     ) -> Result<Box<dyn Rows>, CliError> {
         let options = file.map(|file| file.options.clone()).unwrap_or_default();
-        let mapping = file.map(|file| file.mapping.clone());
+        let mapping = file.and_then(|file| file.rules().cloned());
         let source = self.source(&options, mapping, secrets).await?;
-        let mapping = match file {
+        let mapping = match file.filter(|file| file.rules().is_some()) {
             Some(file) => {
                 let checked = file.check_columns(source.columns());
                 checked.map_err(|faults| CliError::from_faults(&faults, printer.has_color()))?;
                 file.mapping.clone()
             }
-            None => source.default_mapping().ok_or_else(|| self.unmapped(source.columns(), environment))?,
+            None => {
+                let mapping = source.default_mapping();
+                let mapping = mapping.ok_or_else(|| self.unmapped(source.columns(), environment))?;
+                let double_encoded = file.map(|file| file.mapping.double_encoded).unwrap_or_default();
+                Mapping { double_encoded, ..mapping }
+            }
         };
         Ok(Box::new(Ahead::of(Box::new(Mapped::new(source, &mapping).map_err(unreadable)?))))
     }
 
-    fn unmapped(&self, columns: &[String], environment: &str) -> CliError {
-        let mut command = vec!["sftpctl users import --env".to_owned(), shell_word(environment), "--from".to_owned()];
-        command.push(shell_word(&format!("{}:{}", self.from.kind.as_str(), self.from.place)));
+    /// A command with this source, which can be copied.
+    pub(super) fn command(&self, command: &str, environment: &str) -> String {
+        let mut words = vec![format!("sftpctl users {command} --env"), shell_word(environment), "--from".to_owned()];
+        words.push(shell_word(&format!("{}:{}", self.from.kind.as_str(), self.from.place)));
         for (name, _, value) in self.reading.given() {
-            command.push(name.to_owned());
-            command.extend(value.map(|value| shell_word(&value)));
+            words.push(name.to_owned());
+            words.extend(value.map(|value| shell_word(&value)));
         }
+        let mapping = self.reading.mapping.as_ref().map(|path| path.display().to_string());
+        for (name, value) in [("--mapping", mapping.as_ref()), ("--source-name", self.source_name.as_ref())] {
+            words.extend(value.into_iter().flat_map(|value| [name.to_owned(), shell_word(value)]));
+        }
+        words.join(" ")
+    }
+
+    fn unmapped(&self, columns: &[String], environment: &str) -> CliError {
         let message = "the source's columns are not named after the attributes of an account";
         let mut error = CliError::new(Exit::Usage, message)
-            .hint(format!("write a mapping file: {} --inspect > mapping.yaml", command.join(" ")));
+            .hint(format!("write a mapping file: {} --inspect > mapping.yaml", self.command("import", environment)));
         error.causes = vec![format!("its columns are {}", columns.join(", "))];
         error
     }

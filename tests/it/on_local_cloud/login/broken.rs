@@ -86,6 +86,14 @@ fn every_broken_link_is_diagnosed_and_repaired() {
             repair: Repair::Hand(&[&["break", "query-again"]]),
         },
         Link {
+            breaks: &|_| drop(door(&["break", "variables"])),
+            refuse: &[WEST],
+            status: 500,
+            finding: "the variables of the function lambda-99-upload-us-west-2 are not those of its stack: SERVER_ID is \
+                      missing",
+            repair: Repair::Hand(&[&["break", "variables-again"]]),
+        },
+        Link {
             breaks: &|_| drop(door(&["break", "role-name"])),
             refuse: &[WEST],
             status: 200,

@@ -78,7 +78,8 @@ fn a_departed_customers_name_passes_on_in_the_same_sync() {
         .row(1003, &name(1001), password)
         .save(&site, "b.csv");
     let kept = site.ends_with(3, &sync(&["--apply"]));
-    assert!(kept.contains("sync --apply --delete` deletes it first"), "{kept}");
+    assert!(kept.contains("`sftpctl users sync --env 99 --from csv:b.csv --source-name 'old server'"), "{kept}");
+    assert!(kept.contains(" --apply --delete` deletes it first"), "{kept}");
     // What it would do is shown without --apply, too, with the limit of deletions.
     let preview = site.ends_with(4, &sync(&["--delete", "--max-delete", "1"]));
     for words in ["1  new", "1  changed in the source", "nothing was written; --apply deletes 1 account"] {
