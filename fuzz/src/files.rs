@@ -40,7 +40,7 @@ pub fn plan(data: &[u8]) {
     let text = serde_json::to_vec(&plan).unwrap_or_default();
     assert_eq!(serde_json::from_slice::<Plan>(&text).ok().as_ref(), Some(&plan));
     for width in [1, 80, usize::MAX] {
-        plan_view::render(&plan, width);
+        plan_view::render(&plan, &plan.steps, width);
     }
 }
 
