@@ -49,6 +49,7 @@ const SINGLE: &[&str] = &[
     "cloudformation:createaction",
     "cloudformation:rolearn",
     "cloudformation:templateurl",
+    "cloudwatch:namespace",
     "dynamodb:enclosingoperation",
     "dynamodb:returnconsumedcapacity",
     "dynamodb:returnvalues",

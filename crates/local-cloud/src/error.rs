@@ -231,7 +231,7 @@ mod tests {
             let error = untrusted(why);
             assert_eq!(error.to_string(), format!(r"/tmp/a b; reboot\u{{a}}error: x is not trusted: {why}"));
             let hint = error.hint().unwrap();
-            assert!(hint.ends_with(&format!(r"{command} '/tmp/a b; reboot\u{{a}}error: x'")), "{hint}");
+            assert!(hint.ends_with(&format!(r"{command} $'/tmp/a b; reboot\nerror: x'")), "{hint}");
         }
         let plain = LocalError::Untrusted { dir: "/tmp/a".into(), why: String::new() };
         assert!(plain.hint().unwrap().ends_with("rm -r /tmp/a"));

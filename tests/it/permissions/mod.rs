@@ -193,8 +193,19 @@ fn every_call_is_allowed_without_wildcard_actions() {
     let actions: BTreeSet<&str> = calls.iter().map(|call| action(call)).collect();
     let bounded = allowed_with(MORE);
     let policies = policies(MORE);
-    let others =
-        ["users", "aliases", "history", "restore", "agent", "mount", "homes", "table-import", "pre-warm", "logs"];
+    let others = [
+        "users",
+        "aliases",
+        "history",
+        "restore",
+        "agent",
+        "mount",
+        "homes",
+        "table-import",
+        "pre-warm",
+        "logs",
+        "canary",
+    ];
     let others: BTreeSet<&str> = others
         .iter()
         .flat_map(|name| statements(&policies[*name]))

@@ -109,8 +109,9 @@ fn faults(reference: &mut Reference, statement: &Value) -> Vec<String> {
             // that GET reads them.
             let of_second = action == "apigateway:GET" && resource.ends_with("::/apis");
             let of_type = of_second || types.iter().any(|kind| fits(resource, kind));
-            // Of datasets are only the metrics of OpenTelemetry; the classic ones, which it also reads, have no resource.
-            let has_none = types.is_empty() || action == "cloudwatch:GetMetricData";
+            // Of datasets are only the metrics of OpenTelemetry; the classic ones have no resource.
+            let has_none =
+                types.is_empty() || ["cloudwatch:GetMetricData", "cloudwatch:PutMetricData"].contains(&action);
             if has_none { *resource == "*" } else { *resource != "*" && of_type }
         };
         let matching: Vec<&str> = resources.iter().copied().filter(right).collect();

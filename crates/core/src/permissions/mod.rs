@@ -2,7 +2,8 @@
 //!
 //! Each is filled in with the environment's account, names and hosted zone, and narrowed by the prefixes that its names
 //! share. An environment of any size so fits into IAM's 6,144 characters for a managed policy (IAM user guide, "IAM and
-//! AWS STS quotas"), and a region or cluster that is added needs no new policy. Resource types and condition keys are
+//! AWS STS quotas"), and a region or cluster that is added needs no new policy. Only with every setting at once, and names as
+//! long as they may be, is the reader's longer, which a warning says. Resource types and condition keys are
 //! those of AWS's Service Authorization Reference; a test compares them.
 
 mod addresses;
@@ -36,6 +37,8 @@ use arns::Arns;
 
 /// Characters of a managed policy, without white space.
 pub const CHARACTERS: usize = 6_144;
+/// Characters of all inline policies of a role, without white space.
+pub const INLINE_CHARACTERS: usize = 10_240;
 
 /// For whom a policy is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -252,6 +255,13 @@ pub fn warnings(policy: Policy, site: Site<'_>) -> Vec<String> {
         ));
     }
     let document = document(policy, site).unwrap_or_default().to_string();
+    if document.len() > CHARACTERS {
+        let size = document.len();
+        warnings.push(format!(
+            "this policy has {size} characters, and IAM allows {CHARACTERS} for a managed policy: attach it to the role as an \
+             inline policy (`aws iam put-role-policy`), which may have {INLINE_CHARACTERS}"
+        ));
+    }
     for (pattern, what) in Arns(environment).wide_patterns() {
         if document.contains(&pattern) {
             warnings.push(format!(

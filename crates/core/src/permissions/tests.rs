@@ -68,6 +68,15 @@ fn every_policy_fits_into_a_managed_policy() {
         for environment in [environment(more), large(more), in_vpcs(environment(more)), in_vpcs(large(more))] {
             for (name, document) in every_document(&environment) {
                 let size = document.to_string().len();
+                let has_everything = environment.waf.is_some() && !environment.s3_files.is_empty();
+                if name == "reader" && has_everything && size > CHARACTERS {
+                    assert!(size < 7_000, "{size}");
+                    let site =
+                        Site { environment: &environment, zone_id: None, state: environment.state.place.as_ref() };
+                    let told = warnings(Policy::Reader, site);
+                    assert!(told.iter().any(|warning| warning.contains("put-role-policy")), "{told:?}");
+                    continue;
+                }
                 assert!(size < CHARACTERS, "{name} of {} has {size} characters", environment.name);
             }
         }

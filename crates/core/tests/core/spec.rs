@@ -74,7 +74,7 @@ fn shipped_environments_are_valid() {
 #[case::unknown_key("clusters:", "clustres:", "unknown setting `clustres`", "did you mean `clusters`?")]
 #[case::missing_key("version: 1\n", "", "the setting `version` is missing", "")]
 #[case::duplicate_key("version: 1\n", "version: 1\nversion: 1\n", "duplicate", "")]
-#[case::wrong_type("{ server: true }", "{ server: perhaps }", "bool", "")]
+#[case::wrong_type("{ server: true }", "{ server: perhaps }", "expected `true`, `false`", "")]
 #[case::bad_region(
     "  us-west-2: { server",
     "  us-wets-2: { server",
@@ -335,7 +335,7 @@ fn places_of_secrets_are_shown() {
     let of = |keys: &str| format!("{MINIMAL}\nserver: {{ host_keys: [{keys}] }}\nhomes: {{ from: \"ssh://old\" }}\n");
     let shown = |keys: &str| spec::load(&of(keys), "x.yaml").unwrap_err().render(false);
     let said = shown("\"secretsmanager:ssh\", \"wrong:ssh\"");
-    assert!(said.contains("[\"secretsmanager:ssh\", \"wrong:ssh\"]") && said.contains("`ssh://old`"), "{said}");
+    assert!(said.contains("[\"secretsmanager:ssh\",") && said.contains("`ssh://old`"), "{said}");
     // As a name of a value, it hides it; and so do forms.
     let said = shown("{ secretsmanager: hunter2 }");
     assert!(!said.contains("hunter2"), "{said}");

@@ -376,11 +376,11 @@ fn changed_variables(context: &Context<'_>, function: &FunctionFacts) -> Option<
 }
 
 /// What is wrong with the function's variables. Those that say where the accounts are have to have the stack's values;
-/// the others have only to be there.
+/// the others that it needs have only to be there.
 fn wrong_variables(variables: &BTreeMap<String, String>, table: &str, server: &str) -> Vec<String> {
     let values = [("SERVER_ID", server), ("TABLE_NAME", table), ("INDEX_NAME", names::TABLE_INDEX)];
     let values = values.map(|(name, value)| (name, Some(value)));
-    let there = ["USER_ROLE_ARN", "HOME_TYPE", "TAKES_KEYS", "USERNAMES"].map(|name| (name, None));
+    let there = ["USER_ROLE_ARN", "HOME_TYPE", "TAKES_KEYS"].map(|name| (name, None));
     let wrong = |(name, wanted): (&str, Option<&str>)| match (variables.get(name), wanted) {
         (None, _) => Some(format!("{name} is missing")),
         (Some(value), Some(wanted)) if value != wanted => Some(format!("{name} is `{value}` in place of `{wanted}`")),
@@ -441,7 +441,6 @@ mod tests {
             ("USER_ROLE_ARN", "arn:aws:iam::111111111111:role/sftp-transfer"),
             ("HOME_TYPE", "LOGICAL"),
             ("TAKES_KEYS", "true"),
-            ("USERNAMES", "exact"),
         ];
         let variables: BTreeMap<String, String> =
             stack.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();

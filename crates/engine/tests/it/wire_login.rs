@@ -62,7 +62,8 @@ async fn deployed() -> Stub {
         "Tags": [{ "Key": "sftpctl:environment", "Value": "99" }],
     }});
     let variables = json!({ "SERVER_ID": SERVER, "BLOCK_LIST": "root,admin", "INDEX_NAME": "username-index",
-        "TAKES_KEYS": "false" });
+        "TAKES_KEYS": "false", "TABLE_NAME": "dydb-99-uploads", "HOME_TYPE": "PATH", "USERNAMES": "exact",
+        "USER_ROLE_ARN": "arn:aws:iam::111111111111:role/sftp-transfer" });
     let function = json!({ "Configuration": {
         "FunctionArn": "f", "Role": "arn:aws:iam::111111111111:role/execution", "Environment": { "Variables": variables },
     }});
