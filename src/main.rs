@@ -52,9 +52,12 @@ fn without_secrets() -> FilterFn {
 
 fn log_to_stderr(cli: &Cli) {
     let level = match cli.verbose {
-        // The SDK reports every provider of credentials that fails, in a form for programmers; the error is shown anyway.
-        0 => "warn,aws_config=error",
-        1 => "warn,sftpctl=info,sftpctl_engine=info,sftpctl_aws=info,sftpctl_accounts=info,sftpctl_files=info",
+        // The SDK reports every provider of credentials that fails, and connections that it will not use again, in a form for
+        // programmers; the error of the call is shown anyway.
+        0 => "warn,aws_config=error,aws_smithy_runtime=off",
+        1 => {
+            "warn,aws_smithy_runtime=off,sftpctl=info,sftpctl_engine=info,sftpctl_aws=info,sftpctl_accounts=info,sftpctl_files=info"
+        }
         _ => "info,sftpctl=debug,sftpctl_engine=debug,sftpctl_aws=debug,sftpctl_accounts=debug,sftpctl_files=debug",
     };
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| level.into());

@@ -12,6 +12,7 @@
 * Large templates are read at the addresses that AWS has for them.
 * A multipart upload may have a checksum of the whole object, which MiniStack takes for one of its parts' checksums.
 * A stack's table has the expiry of its items that the template says.
+* Writes by PartiQL reach a table's replicas and its stream, as every other write.
 * Stacks may have file systems of Amazon S3 Files (`s3_files.py`).
 * Dashboards belong to no region, have tags, and are checked (`dashboards.py`).
 * Stacks may have web ACLs of AWS WAF, which are checked; the front evaluates them (`waf.py`).
@@ -377,6 +378,32 @@ def with_expiry(provisioners, dynamodb):
         update(physical, before, properties, *more, **named), properties, before)
 
 
+def with_replicated_statements(dynamodb):
+    """Writes by PartiQL reach the other replicas and the stream, which MiniStack leaves out."""
+
+    def place(table, parsed):
+        item = parsed.get("item") or {attribute: value for attribute, op, value in parsed.get("conditions") or [] if op == "="}
+        item = item["M"] if set(item) == {"M"} else item
+        key = [dynamodb._extract_key_val(item.get(name)) if name else "__no_sort__" for name in (table["pk_name"], table["sk_name"])]
+        return table["items"].get(key[0], {}).get(key[1])
+
+    def replicated(write):
+        def written(table, parsed, *more):
+            before = place(table, parsed)
+            answer = write(table, parsed, *more)
+            after = place(table, parsed)
+            # A write replaces the item, also by an equal one.
+            if after is not before:
+                event = "REMOVE" if after is None else "INSERT" if before is None else "MODIFY"
+                dynamodb._emit_stream_event(table["TableName"], event, before, after)
+            return answer
+
+        return written
+
+    for name in ("_partiql_insert", "_partiql_update", "_partiql_delete"):
+        setattr(dynamodb, name, replicated(getattr(dynamodb, name)))
+
+
 if __name__ == "__main__":
     # A MiniStack other than the pinned one must not start with functions that are allowed everything.
     assert callable(lambda_runtime.execution_credentials)
@@ -405,6 +432,7 @@ if __name__ == "__main__":
     with_encoded_versions(s3)
     with_template_addresses(helpers, s3)
     with_expiry(provisioners, dynamodb)
+    with_replicated_statements(dynamodb)
     FileSystems(s3files, s3, iam, eventbridge).register(provisioners, drift)
     Dashboards(cloudwatch, responses)
     WebAcls(waf, apigateway_v1, responses).register(provisioners, drift)
