@@ -57,7 +57,7 @@ pub fn render(report: &StatusReport, width: usize) -> Text {
         text.line(format!("Last run: {} {}", run.command, describe(run, report.age_seconds)));
     }
     if let (Some(end), Some(seconds)) = (&report.expires, report.expires_in_seconds) {
-        text.line(expiry(end, seconds));
+        text.line(expiry(&report.environment, end, seconds));
     }
     text.line("");
     text.extend(summary::regions(&report.regions, width));
@@ -92,9 +92,12 @@ fn orphan_lines(orphans: &Orphans, environment: &str) -> Vec<String> {
 }
 
 /// The end of the environment's life, which is `seconds` from now.
-fn expiry(end: &str, seconds: i64) -> String {
+fn expiry(environment: &str, end: &str, seconds: i64) -> String {
     match seconds {
-        ..=0 => format!("Expired: {end}, {} ago; `teardown --expired` deletes it", span(seconds.unsigned_abs())),
+        ..=0 => format!(
+            "Expired: {end}, {} ago; `sftpctl teardown --env {environment} --expired` deletes it",
+            span(seconds.unsigned_abs())
+        ),
         _ => format!("Expires: {end}, in {}; a deploy renews it", span(seconds.unsigned_abs())),
     }
 }
@@ -135,8 +138,8 @@ mod tests {
 
     #[test]
     fn the_end_of_a_life_is_before_or_after_now() {
-        assert_eq!(expiry("T", 7_300), "Expires: T, in 2 h; a deploy renews it");
-        assert_eq!(expiry("T", -7_300), "Expired: T, 2 h ago; `teardown --expired` deletes it");
+        assert_eq!(expiry("9", "T", 7_300), "Expires: T, in 2 h; a deploy renews it");
+        assert_eq!(expiry("9", "T", -7_300), "Expired: T, 2 h ago; `sftpctl teardown --env 9 --expired` deletes it");
     }
 
     #[test]

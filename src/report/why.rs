@@ -81,9 +81,14 @@ pub fn standing(failure: Option<&Failure>, last_run: Option<&LastRun>) -> Standi
         (_, Some(run)) if run.outcome == "running" => Standing::Unfinished,
         (None, _) => Standing::None,
         // Times of one form are in the order of their text.
-        (Some(failure), Some(run)) if run.outcome == "done" && run.started >= failure.run.started => Standing::Resolved,
+        (Some(failure), Some(run)) if is_resolved(failure, run) => Standing::Resolved,
         (Some(_), _) => Standing::Unresolved,
     }
+}
+
+/// Whether a later run of the same command ended without a failure. A teardown of orphans gets over no deployment's failure.
+fn is_resolved(failure: &Failure, run: &LastRun) -> bool {
+    run.outcome == "done" && run.command == failure.run.command && run.started >= failure.run.started
 }
 
 /// The report as text, in lines of at most `width` characters. `now` is in seconds since 1970.
@@ -115,12 +120,9 @@ fn unfinished(text: &mut Text, report: &WhyReport, run: &LastRun, now: i64) {
     text.line("");
     match &report.lock_held_by {
         Some(holder) => text.line(format!("{} is unfinished: the lock is held ({holder})", described(run, now))),
-        None => text.line(format!(
-            "{} was killed: run `sftpctl {} --env {}` to resume",
-            described(run, now),
-            run.command,
-            report.environment
-        )),
+        None => {
+            text.line(format!("{} was killed: {}", described(run, now), resumption(&run.command, &report.environment)))
+        }
     }
     for one in &report.journal_failures {
         text.line(format!("  {} failed {}: {}", one.step, one.at, one.error));
@@ -147,10 +149,22 @@ fn failed(text: &mut Text, report: &WhyReport, failure: &Failure, now: i64) {
     match (report.standing, &report.last_run) {
         (Standing::Resolved, Some(last)) => {
             text.line(format!("Since then: {} ended without a failure.", described(last, now)));
+            text.line(format!(
+                "If that run was limited by --region, `sftpctl drift --env {}` shows what is left.",
+                report.environment
+            ));
         }
         (Standing::Unfinished, _) => {}
-        _ => text
-            .line(format!("It is not resolved: run `sftpctl {} --env {}` to resume", run.command, report.environment)),
+        _ => text.line(format!("It is not resolved: {}", resumption(&run.command, &report.environment))),
+    }
+}
+
+/// How to resume. A teardown may have been one of orphans only: its command is not given, since without its options it would
+/// delete everything.
+fn resumption(command: &str, environment: &str) -> String {
+    match command {
+        "teardown" => "rerun the same teardown, with the options that it had, to resume".to_owned(),
+        _ => format!("run `sftpctl {command} --env {environment}` to resume, with the options that it had"),
     }
 }
 
@@ -239,6 +253,7 @@ mod tests {
             (Some(failure()), Some(run(late, "stopped")), Standing::Unresolved),
             (Some(failure()), Some(run(late, "running")), Standing::Unfinished),
             (Some(failure()), Some(run(late, "done")), Standing::Resolved),
+            (Some(failure()), Some(LastRun { command: "teardown".into(), ..run(late, "done") }), Standing::Unresolved),
         ] {
             assert_eq!(standing(failure.as_ref(), last.as_ref()), expected, "{last:?}");
         }
@@ -255,10 +270,19 @@ mod tests {
              left in AWS: s (ROLLBACK_COMPLETE)\n    \
              hint: fix the first cause\n\n\
              Not begun after that: us-west-2/server\n\n\
-             It is not resolved: run `sftpctl deploy --env 99` to resume";
+             It is not resolved: run `sftpctl deploy --env 99` to resume, with the options that it had";
         assert_eq!(shown(&report(Some(failure()), Some(failure().run))), expected);
         let resolved = shown(&report(Some(failure()), Some(run("2026-11-24T09:04:00Z", "done"))));
         assert!(resolved.contains("Since then: deploy, begun 2026-11-24T09:04:00Z") && !resolved.contains("to resume"));
+    }
+
+    /// It may have been one of orphans only, and its bare command would delete everything.
+    #[test]
+    fn no_command_is_given_to_resume_a_teardown() {
+        let of_teardown = LastRun { command: "teardown".into(), ..failure().run };
+        let failed = Failure { run: of_teardown.clone(), ..failure() };
+        let text = shown(&report(Some(failed), Some(of_teardown)));
+        assert!(text.contains("rerun the same teardown") && !text.contains("sftpctl teardown"), "{text}");
     }
 
     #[test]

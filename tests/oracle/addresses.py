@@ -122,9 +122,17 @@ def rules():
     refused("the sixth", "AddressLimitExceeded", "maximum number of addresses", EC2.allocate_address, Domain="vpc")
 
 
+def admit(id=None):
+    """Admits everybody to port 22."""
+    EC2.authorize_security_group_ingress(GroupId=id or GROUP, IpPermissions=[
+        {"IpProtocol": "tcp", "FromPort": 22, "ToPort": 22, "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}])
+
+
 def group():
-    """Creates a security group and prints its ID."""
-    print(EC2.create_security_group(GroupName="customers", Description="port 22", VpcId=VPC)["GroupId"])
+    """Creates a security group that admits everybody, and prints its ID."""
+    id = EC2.create_security_group(GroupName="customers", Description="port 22", VpcId=VPC)["GroupId"]
+    admit(id)
+    print(id)
 
 
 def show():
@@ -175,4 +183,4 @@ def bare():
     TRANSFER.update_server(**update(id, AddressAllocationIds=[]))
 
 
-{"rules": rules, "group": group, "show": show, "open": open_all, "disown": disown, "own": own, "bare": bare}[COMMAND](*MORE)
+{"rules": rules, "group": group, "admit": admit, "show": show, "open": open_all, "disown": disown, "own": own, "bare": bare}[COMMAND](*MORE)

@@ -112,7 +112,9 @@ impl AwsError {
     pub fn is_credentials(&self) -> bool {
         const OVER: [&str; 5] =
             ["ExpiredToken", "InvalidClientTokenId", "UnrecognizedClient", "InvalidAccessKeyId", NO_CREDENTIALS];
-        OVER.iter().any(|code| self.is(code))
+        // EC2's words for the first two.
+        let is_of_ec2 = self.operation.starts_with("ec2:") && (self.is("RequestExpired") || self.is("AuthFailure"));
+        is_of_ec2 || OVER.iter().any(|code| self.is(code))
     }
 
     /// Whether AWS rejects the time of the signature. Most services report it as a signature that does not match (IAM
@@ -120,7 +122,7 @@ impl AwsError {
     pub fn is_clock(&self) -> bool {
         let late = ["Signature expired", "Signature not yet current"];
         self.is("RequestTimeTooSkewed")
-            || self.is("RequestExpired")
+            || (self.is("RequestExpired") && !self.operation.starts_with("ec2:"))
             || (["SignatureDoesNotMatch", "InvalidSignature"].iter().any(|code| self.is(code))
                 && late.iter().any(|words| self.message.contains(words)))
     }
@@ -190,15 +192,18 @@ impl AwsError {
                     (`timedatectl set-ntp true`), then rerun the command"
                     .to_owned()
             }
-            "ExpiredToken" | "ExpiredTokenException" => "the credentials have expired: sign in again (for SSO: \
+            "ExpiredToken" | "ExpiredTokenException" | "RequestExpired" => {
+                "the credentials have expired: sign in again (for SSO: \
                 `aws sso login`), then rerun the same command to resume"
-                .to_owned(),
+                    .to_owned()
+            }
             NO_CREDENTIALS => no_credentials_hint(|name| std::env::var(name).ok()),
             "InvalidClientTokenId"
             | "UnrecognizedClientException"
             | "SignatureDoesNotMatch"
             | "InvalidSignatureException"
-            | "InvalidAccessKeyId" => {
+            | "InvalidAccessKeyId"
+            | "AuthFailure" => {
                 "AWS does not accept these credentials; check which ones are in use with `aws sts get-caller-identity`"
                     .to_owned()
             }

@@ -37,6 +37,10 @@ impl Who {
         let kept = now_ms - i64::from(environment.logs.retention_days) * 86_400_000;
         let since = since.map_or(kept, |since| since.saturating_mul(1_000).max(kept));
         let until = until.map_or(now_ms, |until| until.saturating_mul(1_000).min(now_ms));
+        if until < since {
+            // Older than the logs.
+            return Some(Found { bucket: selection.bucket.clone(), authors: Authors::default() });
+        }
         let path = format!("/{}/{}", selection.bucket, selection.prefix());
         Some(Found {
             bucket: selection.bucket.clone(),

@@ -7,13 +7,15 @@ use crate::error::CliError;
 use crate::exit::Exit;
 use crate::report::why::{Begun, Failed, WhyReport, render, standing};
 use crate::report::{Printer, hints, streams};
+use sftpctl_engine::state::lease::Lease;
 
 /// Shows the last failure.
 pub(super) async fn run(args: &EnvArgs, printer: Printer) -> Result<Exit, CliError> {
     let (environment, store) = args.open_records(Permissions::Reads, printer).await?;
     let state = store.load().await?.state;
     let (failure, journaled) = (store.failure().await?, store.journaled().await?);
-    let lease = store.lock().read().await?.map(|(lease, _)| lease).filter(|lease| !lease.released);
+    let now = jiff::Timestamp::now().as_second();
+    let lease = store.lock().read().await?.map(|(lease, _)| lease).filter(|lease| is_held(lease, now));
     let report = WhyReport {
         environment: environment.name,
         account: environment.account,
@@ -25,7 +27,13 @@ pub(super) async fn run(args: &EnvArgs, printer: Printer) -> Result<Exit, CliErr
         without_outcome: journaled.open.into_iter().map(Begun::from).collect(),
         unverified: state.unverified.into_iter().collect(),
     };
-    let now = jiff::Timestamp::now().as_second();
     printer.emit("status-why/1", &report, || hints::completed_lines(&render(&report, now, streams::width())));
     Ok(Exit::Ok)
+}
+
+/// Whether a run seems to have the lock. A killed one cannot release it, but no longer renews it. By two machines' clocks, which
+/// is enough to tell a person.
+fn is_held(lease: &Lease, now: i64) -> bool {
+    let age = lease.renewed.parse::<jiff::Timestamp>().map(|renewed| now.saturating_sub(renewed.as_second()));
+    !lease.released && age.is_ok_and(|age| age.unsigned_abs() <= lease.seconds.saturating_mul(2) || age < 0)
 }

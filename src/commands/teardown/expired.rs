@@ -1,5 +1,6 @@
 //! `sftpctl teardown --expired`: deletes the environments whose time is over, for a job that runs by the clock.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde::Serialize;
@@ -14,6 +15,7 @@ use crate::report::{Printer, hints};
 use sftpctl_core::model::RemovalOptions;
 use sftpctl_core::shown::Text;
 use sftpctl_engine::clock;
+use sftpctl_engine::execute::stop::Stop;
 use sftpctl_engine::run::Run;
 use sftpctl_engine::state::expiry::Expiry;
 
@@ -39,21 +41,29 @@ struct EnvironmentView {
 #[derive(Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 enum Outcome {
-    /// The teardown ended, with its exit code.
     TornDown,
     Kept,
-    /// It could not be decided, or the teardown could not begin.
+    /// It could not be decided, or the teardown did not begin or not end.
     Failed,
 }
 
 /// Deletes the environment, or those of a folder, if their time is over. Ends with the highest exit code of all.
 pub(super) async fn run(args: &Args, printer: Printer) -> Result<Exit, CliError> {
-    let each = match &args.folder {
-        Some(folder) => files(folder)?.iter().map(|path| args.env.of_file(path)).collect(),
-        None => vec![args.env.clone()],
+    let each: Vec<(String, EnvArgs)> = match &args.folder {
+        Some(folder) => {
+            files(folder)?.iter().map(|path| (path.display().to_string(), args.env.of_file(path))).collect()
+        }
+        None => vec![(args.env.aws.words(), args.env.clone())],
     };
+    let names = names(&each, printer)?;
+    // Also between two environments, where no run listens.
+    let stop = Stop::on_signals(|| {}, || {});
     let (mut environments, mut worst) = (Vec::new(), Exit::Ok);
-    for env in each {
+    for (shown, env) in each {
+        if stop.requested() {
+            worst = worst.max(Exit::Interrupted);
+            break;
+        }
         hints::forget();
         let (view, exit) = match one(args, &env, printer).await {
             Ok(done) => done,
@@ -61,7 +71,7 @@ pub(super) async fn run(args: &Args, printer: Printer) -> Result<Exit, CliError>
                 printer.error(&error);
                 // Faults of a file have lines with its source.
                 let why = error.message.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned();
-                (EnvironmentView::new(&env.aws.words(), Outcome::Failed, why, None), error.exit)
+                (EnvironmentView::new(names.get(&shown).unwrap_or(&shown), Outcome::Failed, why, None), error.exit)
             }
         };
         environments.push(view);
@@ -73,6 +83,22 @@ pub(super) async fn run(args: &Args, printer: Printer) -> Result<Exit, CliError>
     let view = ExpiredView { environments };
     printer.emit("expired/1", &view, || view.environments.iter().map(EnvironmentView::text).collect::<Text>());
     Ok(worst)
+}
+
+/// The names of the environments whose files can be read, by how each is shown. Two files of one environment are refused: the
+/// state is kept by its name, so one with a `ttl` would delete what the other one keeps.
+fn names(each: &[(String, EnvArgs)], printer: Printer) -> Result<BTreeMap<String, String>, CliError> {
+    let (mut names, mut files) = (BTreeMap::new(), BTreeMap::new());
+    for (shown, env) in each {
+        // What cannot be read is reported in its turn.
+        let Ok(environment) = env.load(printer) else { continue };
+        if let Some(first) = files.insert((environment.account, environment.name.clone()), shown) {
+            let message = format!("{first} and {shown} are both environment {}", environment.name);
+            return Err(CliError::new(Exit::Usage, message).hint("nothing was deleted; give one of them another name"));
+        }
+        names.insert(shown.clone(), environment.name);
+    }
+    Ok(names)
 }
 
 /// The environment files of a folder, in the order of their names.
@@ -118,11 +144,14 @@ async fn one(args: &Args, env: &EnvArgs, printer: Printer) -> Result<(Environmen
             return Ok((EnvironmentView::new(&name, Outcome::Kept, why, expiry.end()), Exit::Ok));
         }
         let exit = teardown(args, Scope::Everything, options, run, printer).await?;
-        let why = match exit {
-            Exit::Ok => "its time was over".to_owned(),
-            unfinished => format!("its time was over, and something is left (exit code {})", unfinished.code()),
+        let (outcome, why) = match exit {
+            Exit::Ok => (Outcome::TornDown, "its time was over".to_owned()),
+            unfinished => {
+                let why = format!("its time was over, and something is left (exit code {})", unfinished.code());
+                (Outcome::Failed, why)
+            }
         };
-        Ok::<_, CliError>((EnvironmentView::new(&name, Outcome::TornDown, why, expiry.end()), exit))
+        Ok::<_, CliError>((EnvironmentView::new(&name, outcome, why, expiry.end()), exit))
     };
     run.locked("teardown", args.lock_timeout.seconds, work).await
 }

@@ -31,6 +31,11 @@ fn set(site: &Site, server: &str) {
     });
 }
 
+/// Lets everybody reach port 22 in the VPC's own security group, which otherwise admits only its members.
+fn admit(site: &Site) {
+    site.oracle("addresses.py", &["admit"]);
+}
+
 /// The server of us-west-2 and the addresses there, as botocore sees them.
 fn show(site: &Site) -> Value {
     serde_json::from_str(&site.oracle("addresses.py", &["show"])).unwrap()
@@ -58,6 +63,7 @@ fn the_front_enforces_the_order_of_aws() {
 #[test]
 fn addresses_outlive_the_environment() {
     let site = Site::new();
+    admit(&site);
     set(&site, &two());
     site.deploy();
     assert_eq!(site.planned(), Vec::<String>::new(), "a second deployment has nothing to do");
@@ -94,6 +100,7 @@ fn addresses_outlive_the_environment() {
 #[test]
 fn a_server_moves_into_a_vpc_and_back() {
     let site = Site::deployed("");
+    admit(&site);
     let login = site.add(17578, "jan@x.com", "a password of some length");
     let before = connect_info(&site);
     assert_eq!(before["addresses"], Value::Array(Vec::new()));
@@ -150,6 +157,7 @@ fn a_server_moves_into_a_vpc_and_back() {
 #[test]
 fn what_somebody_changed_by_hand_is_found_and_repaired() {
     let site = Site::new();
+    admit(&site);
     set(&site, &two());
     site.deploy();
     let first = show(&site);
@@ -171,6 +179,12 @@ fn what_somebody_changed_by_hand_is_found_and_repaired() {
 fn nobody_is_cut_off_for_a_mistake() {
     let site = Site::deployed("");
     let before = show(&site);
+    // The VPC's own security group, as AWS makes it.
+    set(&site, &two());
+    let closed = "sg-00000001 admits nobody to port 22";
+    let doctor = site.ends_with(1, &["doctor", "--env", "99", "--local"]);
+    assert!(doctor.contains("D024-network") && doctor.contains(closed), "{doctor}");
+    admit(&site);
     set(&site, &in_vpc("subnet-00000001, subnet-0123456789abcdef0"));
     let doctor = site.ends_with(1, &["doctor", "--env", "99", "--local"]);
     assert!(doctor.contains("D024-network") && doctor.contains("subnet-0123456789abcdef0 does not exist"), "{doctor}");
@@ -200,6 +214,7 @@ fn nobody_is_cut_off_for_a_mistake() {
 #[test]
 fn customers_ranges_are_a_security_group() {
     let site = Site::new();
+    admit(&site);
     let place = "vpc: vpc-00000001, subnets: [subnet-00000001]";
     let allow = |ranges: &str| format!("{{ endpoint: vpc, {place}, allow: [{ranges}] }}");
     set(&site, &allow("203.0.113.0/24, 198.51.100.7/32"));
@@ -240,6 +255,7 @@ const DEPLOY: [&str; 6] = ["deploy", "--env", "99", "--local", "--yes", "--no-ve
 #[test]
 fn a_move_that_was_killed_is_completed_by_the_next_run() {
     let site = Site::deployed("");
+    admit(&site);
     let mut wanted = true;
     let mut known: Option<Value> = None;
     for call in [
@@ -294,6 +310,7 @@ fn a_move_that_was_killed_is_completed_by_the_next_run() {
 #[test]
 fn a_refused_move_starts_the_server_again() {
     let site = Site::deployed("");
+    admit(&site);
     set(&site, &two());
     site.ok(&[
         "local",

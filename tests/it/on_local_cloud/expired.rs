@@ -76,7 +76,7 @@ fn an_environment_is_deleted_when_its_time_is_over_and_not_before() {
     site.edit(|file| file.replace("ttl: 2h", "ttl: { after: 2h, delete_data: true }"));
     age(&site);
     let later = expired(&site, 6);
-    assert!(later[0].1 == "torn-down" && later[0].2.contains("something is left (exit code 6)"), "{later:?}");
+    assert!(later[0].1 == "failed" && later[0].2.contains("something is left (exit code 6)"), "{later:?}");
     assert_eq!(expired(&site, 0)[0].1, "torn-down");
     assert_eq!(expired(&site, 0)[0].2, "it is torn down already");
     let nothing = site.ok(&["state", "show", "--env", "99", "--local"]);
@@ -93,6 +93,11 @@ fn a_file_that_is_wrong_does_not_stop_the_others() {
     assert_eq!(outcomes, ["failed", "torn-down", "kept"], "{all:?}");
     assert!(all[0].0.contains("98.yaml"), "{all:?}");
     assert!(site.ports().is_empty());
+    // A copy, whose author forgot to change the name, would delete the original.
+    let file = |name: &str| site.dir.path().join("environments").join(name);
+    std::fs::copy(file("99.yaml"), file("copy.yaml")).unwrap();
+    let twice = site.ends_with(2, &["teardown", "--folder", "environments", "--expired", "--yes", "--local"]);
+    assert!(twice.contains("are both environment 99") && twice.contains("nothing was deleted"), "{twice}");
     for (arguments, says) in [
         (&["teardown", "--folder", "environments"][..], "--expired"),
         (&["teardown", "--expired", "--yes"], "--env"),

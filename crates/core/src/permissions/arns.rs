@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use crate::spec::endpoint::Access;
 use crate::spec::model::{Dns, Environment, Region};
 use crate::spec::names;
 
@@ -22,6 +21,11 @@ const STACK_IN_ROLE: usize = 24;
 
 /// The environment's ARNs.
 pub(super) struct Arns<'a>(pub(super) &'a Environment);
+
+/// A VPC or a subnet, which may be another account's that shares it (AWS RAM).
+fn network_part(part: &str) -> String {
+    format!("arn:aws:ec2:*:*:{part}")
+}
 
 impl Arns<'_> {
     fn in_every_region(&self, service: &str, resource: &str) -> String {
@@ -240,7 +244,7 @@ impl Arns<'_> {
         let endpoints = self.0.regions.values().filter_map(Region::vpc_endpoint);
         let vpcs: BTreeSet<_> = endpoints.map(|endpoint| format!("vpc/{}", endpoint.vpc)).collect();
         let vpcs = if vpcs.is_empty() { BTreeSet::from(["vpc/*".to_owned()]) } else { vpcs };
-        vpcs.iter().map(|vpc| self.in_every_region("ec2", vpc)).collect()
+        vpcs.iter().map(|vpc| network_part(vpc)).collect()
     }
 
     pub(super) fn network_interfaces(&self) -> String {
@@ -251,21 +255,14 @@ impl Arns<'_> {
     /// that it could name.
     pub(super) fn endpoint_parts(&self) -> Vec<String> {
         let endpoints: Vec<_> = self.0.regions.values().filter_map(Region::vpc_endpoint).collect();
-        let mut named = BTreeSet::new();
-        for endpoint in &endpoints {
-            named.insert(format!("vpc/{}", endpoint.vpc));
-            named.extend(endpoint.subnets.iter().map(|id| format!("subnet/{id}")));
-            match &endpoint.access {
-                Access::Groups(ids) => named.extend(ids.iter().map(|id| format!("security-group/{id}"))),
-                // Its ID is not known before it is created.
-                Access::Allow(_) => drop(named.insert("security-group/*".to_owned())),
-            }
-        }
+        let mut named: BTreeSet<String> = endpoints.iter().map(|endpoint| format!("vpc/{}", endpoint.vpc)).collect();
         if named.is_empty() || named.len() > NETWORK_PARTS {
-            named = ["security-group/*", "subnet/*", "vpc/*"].map(str::to_owned).into();
+            named = BTreeSet::from(["vpc/*".to_owned()]);
         }
-        named.insert("vpc-endpoint/*".to_owned());
-        named.iter().map(|part| self.in_every_region("ec2", part)).collect()
+        // Not those of the file: a change of the endpoint also names those that it had before.
+        let changing = ["security-group/*", "vpc-endpoint/*"].map(|part| self.in_every_region("ec2", part));
+        named.insert("subnet/*".to_owned());
+        named.iter().map(|part| network_part(part)).chain(changing).collect()
     }
 
     /// The event buses that services tell.

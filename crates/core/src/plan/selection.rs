@@ -64,7 +64,7 @@ impl Selection {
             }
             next += 1;
         }
-        Err(Severed { pairs })
+        Err(Severed { pairs, skip: self.skip.clone() })
     }
 }
 
@@ -73,6 +73,8 @@ impl Selection {
 pub struct Severed {
     /// A step, and one that it needs.
     pub pairs: Vec<(NodeId, NodeId)>,
+    /// What was to be skipped, which `--only` does not bring back.
+    pub skip: Vec<String>,
 }
 
 impl Severed {

@@ -120,7 +120,7 @@ const ADDRESSES: usize = 3;
 /// Security groups of a network interface (VPC user guide, "Amazon VPC quotas").
 const SECURITY_GROUPS: usize = 5;
 /// Inbound rules of a security group (VPC user guide, "Amazon VPC quotas").
-const RULES: usize = 60;
+pub const RULES: usize = 60;
 
 impl<'de> Deserialize<'de> for Setting {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

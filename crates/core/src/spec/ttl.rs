@@ -114,7 +114,7 @@ pub(super) fn check(checker: &mut Checker<'_>, setting: Option<&Spanned<Setting>
     let Some(setting) = setting else { return };
     if production {
         let message = "an environment in production does not expire".to_owned();
-        checker.fault(setting, message).hint = Some("remove `ttl`, or `production: true`".to_owned());
+        checker.fault(setting, message).hint = Some("remove `ttl`".to_owned());
     }
     let text = setting.value.span();
     let message = match seconds(text) {

@@ -2,6 +2,7 @@
 
 use super::checks::POLICIES;
 use super::model::Environment;
+use super::waf::Countries;
 use crate::spec::names;
 use crate::text::counted;
 use crate::text::nearest;
@@ -65,6 +66,14 @@ pub(super) fn all(environment: &Environment) -> Vec<String> {
         warnings.push(
             "AWS WAF refuses nobody, since `waf.mode` is `count`: read the metrics `CountedRequests` of its rules for a week, and \
              set `block` if they count no customers"
+                .into(),
+        );
+    }
+    let is_limited = environment.waf.as_ref().is_some_and(|waf| matches!(waf.countries, Some(Countries::Allow(_))));
+    if is_limited && !in_vpcs.is_empty() {
+        warnings.push(
+            "`waf.countries.allow` also refuses addresses without a country, such as those of your own network (10.0.0.0/8) \
+             that reach a server in its VPC: name them in `waf.allow`"
                 .into(),
         );
     }

@@ -11,6 +11,7 @@ use sftpctl_aws::{Admitted, Aws, AwsError, SecurityGroupFacts, Tags};
 use sftpctl_core::kind::{Kind, NodeId};
 use sftpctl_core::model::{Actual, Change, Live, Owner, Properties, RemovalOptions};
 use sftpctl_core::node::Node;
+use sftpctl_core::spec::endpoint::RULES;
 use sftpctl_core::spec::names;
 
 use super::stray::{self, Orphan, Search, Stray};
@@ -160,11 +161,12 @@ impl Resource for SecurityGroup {
         let have = facts.map(|facts| facts.admitted).unwrap_or_default();
         let wanted: Vec<Admitted> = self.allow.iter().map(|range| Admitted::sftp(range)).collect();
         let missing: Vec<Admitted> = wanted.iter().filter(|rule| !have.contains(rule)).cloned().collect();
-        // First those who are admitted: nobody is shut out by a change in between.
-        if !missing.is_empty() {
+        let all = have.len() + missing.len();
+        let superfluous: Vec<Admitted> = have.into_iter().filter(|rule| !wanted.contains(rule)).collect();
+        // First those who are admitted: nobody is shut out by a change in between. Unless AWS has no room for both.
+        if !missing.is_empty() && (all <= RULES || superfluous.is_empty()) {
             return Ok(ec2.admit(&live.identity, &missing).await?);
         }
-        let superfluous: Vec<Admitted> = have.into_iter().filter(|rule| !wanted.contains(rule)).collect();
         match superfluous.is_empty() {
             true => Ok(()),
             false => Ok(ec2.revoke(&live.identity, &superfluous).await?),

@@ -8,7 +8,7 @@
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
-use sftpctl_aws::{Aws, AwsError, ServerFacts, VpcPlace};
+use sftpctl_aws::{Admitted, Aws, AwsError, ServerFacts, VpcPlace};
 use sftpctl_core::kind::NodeId;
 use sftpctl_core::model::{Actual, Change, Live, Properties, Settled, Want, output};
 use sftpctl_core::outage::{self, ADDRESSES, ENDPOINT_TYPE, SUBNETS, VPC};
@@ -140,11 +140,21 @@ impl ServerEndpoint {
             .with(VPC, if facts.vpc.is_empty() { Value::Null } else { facts.vpc.clone().into() })
             .with(SUBNETS, sorted(&facts.subnets))
             .with(ADDRESSES, sorted(&facts.addresses));
-        if facts.vpc_endpoint.is_empty() || !matches!(self, Self::InVpc(..)) {
+        if !matches!(self, Self::InVpc(..)) {
             return Ok(live);
         }
+        // The endpoint is shown some time after the server is in its VPC. One that is stopped goes on with its move; the groups
+        // are compared once it is started.
+        let is_waited_for = server.endpoint_type == VPC_TYPE && server.state == "ONLINE";
+        let unseen = |live: Live| match live.settled {
+            Settled::Ready if is_waited_for => live.settled(Settled::Pending("waiting for its VPC endpoint".into())),
+            _ => live,
+        };
+        if facts.vpc_endpoint.is_empty() {
+            return Ok(unseen(live));
+        }
         let live = live.output(VPC_ENDPOINT, &facts.vpc_endpoint);
-        let Some(endpoint) = aws.ec2(region).vpc_endpoint(&facts.vpc_endpoint).await? else { return Ok(live) };
+        let Some(endpoint) = aws.ec2(region).vpc_endpoint(&facts.vpc_endpoint).await? else { return Ok(unseen(live)) };
         let live = live.with(GROUPS, sorted(&endpoint.security_groups));
         Ok(match live.settled {
             Settled::Ready if endpoint.state.eq_ignore_ascii_case("pending") => {
@@ -160,8 +170,9 @@ impl ServerEndpoint {
         let is_in_vpc = text(ENDPOINT_TYPE) == VPC_TYPE;
         let has_addresses = live.properties.get(ADDRESSES).is_some_and(|list| *list != json!([]));
         let elsewhere = change.touches(ENDPOINT_TYPE) || change.touches(VPC);
-        // Nobody is cut off by this one, so it comes first.
-        if is_in_vpc && !elsewhere && change.touches(GROUPS) {
+        // Nobody is cut off by this one, so it comes first; but a server that is stopped is started before it.
+        let is_seen = live.properties.contains_key(GROUPS) && text("state") != "OFFLINE";
+        if is_in_vpc && !elsewhere && is_seen && change.touches(GROUPS) {
             return Some(Move::ChangeGroups);
         }
         if !outage::stops_server(change) {
@@ -213,7 +224,15 @@ impl ServerEndpoint {
         match result {
             Err(error) if !error.is_busy() && !error.is_transient() && !error.is_fenced() => {
                 // What AWS refuses now it refuses again: better an endpoint as it is than none.
+                let has_addresses = live.properties.get(ADDRESSES).is_some_and(|list| *list != json!([]));
+                let is_bare = matches!(next, Move::SetSubnets | Move::SetAddresses) && !has_addresses;
                 let left = match transfer.start(id).await {
+                    Ok(()) if is_bare => {
+                        "the server was started again in its VPC, without public addresses: nobody can \
+                                          reach it from the internet. Correct the file, or take the change back, and \
+                                          deploy again at once"
+                            .to_owned()
+                    }
                     Ok(()) => "the server was started again as it is".to_owned(),
                     Err(start) => format!("the server is stopped, and could not be started again: {start}"),
                 };
@@ -274,6 +293,13 @@ async fn change_groups(aws: &Aws, region: &str, live: &Live, place: &VpcPlace) -
     Ok(aws.ec2(region).change_security_groups(endpoint, &add, &remove).await?)
 }
 
+/// Whether a rule admits addresses to port 22.
+fn admits_sftp(rule: &Admitted) -> bool {
+    let port = |text: &str, all: u32| text.parse().unwrap_or(all);
+    let has_port = port(&rule.ports.0, 0) <= 22 && port(&rule.ports.1, 65_535) >= 22;
+    !rule.from.starts_with("sg-") && (rule.protocol == "-1" || rule.protocol == "tcp" && has_port)
+}
+
 /// Why no endpoint can be in this place, if so.
 pub(crate) async fn fault(aws: &Aws, region: &str, place: &VpcPlace) -> Result<Option<String>, AwsError> {
     let VpcPlace { vpc, subnets, security_groups } = place;
@@ -296,8 +322,12 @@ pub(crate) async fn fault(aws: &Aws, region: &str, place: &VpcPlace) -> Result<O
         let all = security_groups.join(", ");
         return Ok(Some(format!("one of the security groups {all} does not exist in {region}")));
     };
-    let other = groups.iter().find(|group| group.vpc != *vpc);
-    Ok(other.map(|other| format!("{} is in {}, not in {vpc}", other.id, other.vpc)))
+    if let Some(other) = groups.iter().find(|group| group.vpc != *vpc) {
+        return Ok(Some(format!("{} is in {}, not in {vpc}", other.id, other.vpc)));
+    }
+    // A VPC's own group admits only its members: a server would be there, and nobody could reach it.
+    let is_open = groups.iter().flat_map(|group| &group.admitted).any(admits_sftp);
+    Ok((!is_open).then(|| format!("{} admits nobody to port 22 (TCP)", security_groups.join(", "))))
 }
 
 fn sorted(ids: &[String]) -> Value {

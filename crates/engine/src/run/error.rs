@@ -1,5 +1,7 @@
 //! Why a run could not begin or continue.
 
+use std::collections::BTreeSet;
+
 use sftpctl_aws::{AwsError, Caller, NetworkError};
 use sftpctl_core::kind::NodeId;
 use sftpctl_core::plan::graph::GraphError;
@@ -150,6 +152,11 @@ fn role_hint(caller: Option<&Caller>, error: &AwsError) -> String {
 }
 
 fn severed_hint(severed: &Severed) -> String {
+    if !severed.skip.is_empty() {
+        let steps: BTreeSet<&NodeId> = severed.pairs.iter().map(|(step, _)| step).collect();
+        let also: String = steps.into_iter().map(|step| format!(" --skip {step}")).collect();
+        return format!("nothing was changed; do not skip it, or skip what needs it, too ({})", also.trim_start());
+    }
     let add: String = severed.missing().into_iter().map(|need| format!(" --only {need}")).collect();
     format!("nothing was changed; select that, too ({}), or leave out what needs it", add.trim_start())
 }
@@ -211,5 +218,25 @@ impl RunError {
             Self::Severed(severed) => severed.pairs.iter().map(|(step, need)| format!("{step} needs {need}")).collect(),
             _ => Vec::new(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use sftpctl_core::kind::Kind;
+
+    use super::*;
+
+    #[test]
+    fn what_is_skipped_is_not_selected_again() {
+        let (stack, role) = (NodeId::new("us-west-2", Kind::Stack), NodeId::new("global", Kind::UserRole));
+        let hint = |skip: &[&str]| {
+            let skip = skip.iter().map(ToString::to_string).collect();
+            severed_hint(&Severed { pairs: vec![(stack.clone(), role.clone())], skip })
+        };
+        assert!(hint(&[]).contains("(--only global/user-role)"), "{}", hint(&[]));
+        // `--skip` goes before `--only`: with both the plan would be empty.
+        assert!(hint(&["user-role"]).contains("(--skip us-west-2/stack)"), "{}", hint(&["user-role"]));
+        assert!(!hint(&["user-role"]).contains("--only"), "{}", hint(&["user-role"]));
     }
 }

@@ -58,9 +58,22 @@ fn failed_steps(
         }),
         _ => None,
     };
+    // What can only be completed later makes a run fail, too.
+    let later = outcomes.iter().filter_map(|(id, outcome)| match outcome {
+        Outcome::Later { reason } | Outcome::Incomplete { reason } => Some(FailedStep {
+            step: id.clone(),
+            title: title(id),
+            at: clock::now(),
+            error: reason.clone(),
+            causes: Vec::new(),
+            left: "it is not complete".to_owned(),
+            hint: None,
+        }),
+        _ => None,
+    });
     let is_left = |outcome: &Outcome| matches!(outcome, Outcome::Blocked { .. } | Outcome::Stopped);
     let not_begun = outcomes.iter().filter(|(_, outcome)| is_left(outcome)).map(|(id, _)| id.clone());
-    (times.iter().filter_map(step).collect(), not_begun.collect())
+    (times.iter().filter_map(step).chain(later).collect(), not_begun.collect())
 }
 
 impl Run {

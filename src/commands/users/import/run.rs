@@ -17,7 +17,7 @@ use crate::report::import::progress::Shown;
 use crate::report::import::report_file;
 use crate::report::import::{ImportView, PreWarm, ResumedView, estimate, grouped, outcomes, pre_warming, written};
 use crate::report::report_file::Form;
-use crate::report::{Printer, streams};
+use crate::report::{Printer, hints, streams};
 use sftpctl_accounts::Accounts;
 use sftpctl_accounts::import::check::Rules;
 use sftpctl_accounts::import::digest::DigestKey;
@@ -27,6 +27,7 @@ use sftpctl_accounts::import::pre_warm::{self, Ended};
 use sftpctl_accounts::import::review::{self, Counts, Options, Review, ReviewError};
 use sftpctl_accounts::import::write::{self, Choices, Written};
 use sftpctl_aws::{Aws, AwsError};
+use sftpctl_core::shell_word::shell_word;
 use sftpctl_core::spec::model::Environment;
 use sftpctl_core::text::{counted, either};
 use sftpctl_engine::execute::stop::Stop;
@@ -329,7 +330,10 @@ impl Run<'_> {
         let deletes = self.manner.deletions.is_some();
         let source = self.args.source.name(mapping);
         let former_source = self.args.source.former_name(mapping);
-        let sync = format!("{} --apply --delete", self.args.source.command("sync", &self.environment.name));
+        let cluster =
+            self.args.cluster.as_ref().map(|name| format!(" --cluster {}", shell_word(name))).unwrap_or_default();
+        let sync = format!("{}{cluster} --apply --delete", self.args.source.command("sync", &self.environment.name));
+        let sync = hints::complete(&sync);
         let overwrite = self.args.overwrite;
         let options = Options { rules, key, overwrite, source, former_source, deletes, sync, has_table };
         let reviewed = review::review(rows.as_mut(), &self.accounts(), &options, shown).await;

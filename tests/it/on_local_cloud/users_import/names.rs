@@ -78,7 +78,10 @@ fn a_departed_customers_name_passes_on_in_the_same_sync() {
         .row(1003, &name(1001), password)
         .save(&site, "b.csv");
     let kept = site.ends_with(3, &sync(&["--apply"]));
-    assert!(kept.contains("`sftpctl users sync --env 99 --from csv:b.csv --source-name 'old server'"), "{kept}");
+    assert!(
+        kept.contains("`sftpctl users sync --env 99 --local --from csv:b.csv --source-name 'old server'"),
+        "{kept}"
+    );
     assert!(kept.contains(" --apply --delete` deletes it first"), "{kept}");
     // What it would do is shown without --apply, too, with the limit of deletions.
     let preview = site.ends_with(4, &sync(&["--delete", "--max-delete", "1"]));
@@ -144,7 +147,7 @@ fn a_name_that_a_killed_sync_left_reserved_is_freed_by_the_next() {
     assert!(is_reserved("customer1002") && !table(&site).0.contains_key("1002"));
     let found = site.ends_with(4, &["users", "audit", "--env", "99", "--local"]);
     assert!(found.contains("stale-reservation: customer1002 (organisation 1002)"), "{found}");
-    assert!(found.contains("`sftpctl users sync --apply --delete` frees it"), "{found}");
+    assert!(found.contains("`sftpctl users sync --env 99 --from SOURCE --apply --delete` frees it"), "{found}");
     // One that deletes nothing leaves it.
     site.ok(&sync(&["--apply"]));
     let preview = site.ok(&sync(&["--delete"]));

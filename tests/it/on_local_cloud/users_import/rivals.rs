@@ -120,7 +120,7 @@ fn a_name_that_is_taken_over_during_an_import_has_one_account() {
         assert_eq!((&written["new"], &written["overtaken"], &written["failed"]), (&2.into(), &1.into(), &0.into()));
         assert_whole(&site, (1001..1003).chain([5000]));
         let report = std::fs::read_to_string(site.dir.path().join("report.csv")).unwrap();
-        let row = "1,line 2,overtaken,username,customer1000,,another writer has taken the user name";
+        let row = "1,line 2,overtaken,username,customer1000,,another writer has taken the user name,1000,customer1000";
         assert!(report.lines().any(|line| line == row), "{report}");
         assert!(site.admits(site.port("us-west-2"), &Login::new("customer1000", "Own-Password-1")));
         assert!(site.admits(site.port("us-west-2"), &Login::new("customer1001", "Fake-Password-1")));
@@ -141,7 +141,7 @@ fn accounts_whose_names_cannot_be_read_again_are_added_and_reported_apart() {
     let why = "whether another writer has taken the user name is not known: dynamodb:BatchGetItem dydb-99-uploads: no \
                (AccessDeniedException)";
     let file = || std::fs::read_to_string(site.dir.path().join("report.csv")).unwrap();
-    let row = format!("1,line 2,unchecked,username,customer1000,,{why}");
+    let row = format!("1,line 2,unchecked,username,customer1000,,{why},1000,customer1000");
     assert!(file().lines().any(|line| line == row), "{}", file());
     assert_whole(&site, 1000..1002);
     assert!(site.admits(site.port("us-west-2"), &Login::new("customer1000", "Fake-Password-1")));

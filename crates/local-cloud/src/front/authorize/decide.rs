@@ -29,6 +29,7 @@ const GIVEN: [&str; 49] = [
     "cloudformation:changesetname",
     "cloudformation:rolearn",
     "cloudformation:templateurl",
+    "cloudwatch:namespace",
     "ec2:createaction",
     "iam:awsservicename",
     "iam:passedtoservice",
