@@ -12,7 +12,7 @@ use crate::roles::RolePolicies;
 
 /// Condition keys, in lower case, that a request here has whenever it has them on AWS; families end in a slash. A policy
 /// that asks for another one cannot be decided, because a missing value can make a condition hold.
-const GIVEN: [&str; 49] = [
+const GIVEN: [&str; 50] = [
     "aws:currenttime",
     "aws:epochtime",
     "aws:principalaccount",
