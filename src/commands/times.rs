@@ -1,9 +1,8 @@
 //! Times of the command line that may also be spans before now: `1h`, `2026-11-30`. Pure.
 
-use super::history::values;
+use sftpctl_core::span;
 
-/// Seconds in a unit.
-const UNITS: [(char, i64); 4] = [('s', 1), ('m', 60), ('h', 3_600), ('d', 86_400)];
+use super::history::values;
 
 /// A time on the command line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,9 +44,7 @@ fn time(text: &str, instant: impl Fn(&str) -> Result<i64, String>) -> Result<Tim
 
 /// The seconds of a span.
 pub(crate) fn span(text: &str) -> Option<i64> {
-    let (unit, seconds) = UNITS.into_iter().find(|(unit, _)| text.ends_with(*unit))?;
-    let number: i64 = text.strip_suffix(unit)?.parse().ok().filter(|number| (0..=1_000_000).contains(number))?;
-    number.checked_mul(seconds)
+    span::seconds(text).and_then(|seconds| i64::try_from(seconds).ok())
 }
 
 #[cfg(test)]

@@ -24,6 +24,7 @@ pub mod search_path;
 pub mod secret;
 pub mod shell_word;
 pub mod shown;
+pub mod span;
 pub mod spec;
 pub mod template;
 pub mod text;

@@ -93,6 +93,32 @@ pub fn counted(number: u64, one: &str) -> String {
     format!("{} {word}", grouped(number))
 }
 
+/// Whether a text fits a pattern, in which `*` stands for any characters and `?` for one.
+pub fn fits(text: &str, pattern: &str) -> bool {
+    let (text, pattern) = (text.as_bytes(), pattern.as_bytes());
+    let (mut at, mut of) = (0, 0);
+    // The last `*`, and how much of the text it has taken.
+    let mut star: Option<(usize, usize)> = None;
+    while at < text.len() {
+        match pattern.get(of) {
+            Some(b'*') => {
+                star = Some((of, at));
+                of += 1;
+            }
+            Some(c) if *c == b'?' || text.get(at) == Some(c) => {
+                at += 1;
+                of += 1;
+            }
+            _ => {
+                let Some((star_at, taken)) = star else { return false };
+                star = Some((star_at, taken + 1));
+                (of, at) = (star_at + 1, taken + 1);
+            }
+        }
+    }
+    pattern.iter().skip(of).all(|c| *c == b'*')
+}
+
 /// The word that goes with a number: `is` or `are`.
 pub fn either<'a>(number: u64, one: &'a str, many: &'a str) -> &'a str {
     if number == 1 { one } else { many }

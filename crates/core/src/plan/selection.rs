@@ -8,9 +8,10 @@ use std::fmt;
 
 use super::model::{Plan, Step};
 use crate::kind::NodeId;
+use crate::text::fits;
 
 /// What a run is limited to. Each pattern is a region (or `global`), a kind, a name of a resource in its long form or
-/// its short one, or the words by which the plan shows it; `*` stands for any characters.
+/// its short one, or the words by which the plan shows it; `*` stands for any characters, and `?` for one.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Selection {
     /// Only what one of these matches; empty for everything.
@@ -96,28 +97,7 @@ fn is_named(pattern: &str, id: &NodeId, title: &str) -> bool {
     let kind = id.kind().map(|kind| kind.word());
     let of_place = kind.map(|kind| format!("{}/{kind}", id.place()));
     let names = [Some(id.place()), kind, of_place.as_deref(), Some(id.as_str()), id.name(), Some(title)];
-    names.into_iter().flatten().any(|name| matches(pattern.as_bytes(), name.as_bytes()))
-}
-
-/// Whether a text matches a pattern with `*`.
-fn matches(pattern: &[u8], text: &[u8]) -> bool {
-    let (mut at, mut of) = (0, 0);
-    // The last `*`, and how much of the text it has taken.
-    let mut star: Option<(usize, usize)> = None;
-    while at < text.len() {
-        if pattern.get(of) == Some(&b'*') {
-            star = Some((of, at));
-            of += 1;
-        } else if pattern.get(of) == text.get(at) {
-            at += 1;
-            of += 1;
-        } else {
-            let Some((star_at, taken)) = star else { return false };
-            star = Some((star_at, taken + 1));
-            (of, at) = (star_at + 1, taken + 1);
-        }
-    }
-    pattern.iter().skip(of).all(|byte| *byte == b'*')
+    names.into_iter().flatten().any(|name| fits(name, pattern))
 }
 
 #[cfg(test)]
@@ -150,6 +130,7 @@ mod tests {
             ("*/bucket", true),
             ("pl-pt99-*", true),
             ("*", true),
+            ("us-west-?", true),
             ("us-west", false),
             ("us-east-2", false),
             ("us-east-2/*", false),

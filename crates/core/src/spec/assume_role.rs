@@ -1,14 +1,11 @@
 //! `assume_role`: the role that sftpctl assumes before it calls AWS. Pure.
 
-use std::borrow::Cow;
-
-use schemars::{JsonSchema, Schema, SchemaGenerator};
-use serde::de::value::MapAccessDeserializer;
-use serde::de::{MapAccess, Visitor};
-use serde::{Deserialize, Deserializer};
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::{Value, json};
 use serde_saphyr::Spanned;
 
-use crate::yaml::Checker;
+use crate::yaml::{Checker, Long, OneOr};
 
 /// The session's name where the file has none.
 const SESSION_NAME: &str = "sftpctl";
@@ -25,11 +22,7 @@ pub struct AssumeRole {
 }
 
 /// The setting as it is written: a role's ARN, or a mapping.
-#[derive(Debug)]
-pub(super) enum Setting {
-    Arn(String),
-    Mapping(Box<Mapping>),
-}
+pub(super) type Setting = OneOr<String, Mapping>;
 
 /// A role, and how it is assumed.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -50,39 +43,12 @@ pub(super) struct Mapping {
     duration: Option<Spanned<u32>>,
 }
 
-impl<'de> Deserialize<'de> for Setting {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Either;
+impl Long for Mapping {
+    const NAME: &'static str = "AssumeRole";
+    const EXPECTED: &'static str = "a role's ARN, or a mapping with `arn`";
 
-        impl<'de> Visitor<'de> for Either {
-            type Value = Setting;
-
-            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("a role's ARN, or a mapping with `arn`")
-            }
-
-            fn visit_str<E>(self, text: &str) -> Result<Setting, E> {
-                Ok(Setting::Arn(text.to_owned()))
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Setting, A::Error> {
-                // Not an untagged enum: it would lose the positions of the values.
-                Mapping::deserialize(MapAccessDeserializer::new(map)).map(|mapping| Setting::Mapping(Box::new(mapping)))
-            }
-        }
-
-        deserializer.deserialize_any(Either)
-    }
-}
-
-impl JsonSchema for Setting {
-    fn schema_name() -> Cow<'static, str> {
-        "AssumeRole".into()
-    }
-
-    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        let mapping = generator.subschema_for::<Mapping>();
-        schemars::json_schema!({ "anyOf": [{ "type": "string", "pattern": PATTERN }, mapping] })
+    fn one() -> Value {
+        json!({ "type": "string", "pattern": PATTERN })
     }
 }
 
@@ -92,7 +58,7 @@ impl Setting {
     /// The setting with its defaults.
     pub(super) fn fill(self) -> AssumeRole {
         match self {
-            Self::Arn(arn) => {
+            Self::One(arn) => {
                 AssumeRole { arn, external_id: None, session_name: SESSION_NAME.to_owned(), duration: None }
             }
             Self::Mapping(mapping) => AssumeRole {
@@ -108,7 +74,7 @@ impl Setting {
 /// Finds the faults of one setting. The limits are those of the STS API reference, `AssumeRole`.
 pub(super) fn check(checker: &mut Checker<'_>, setting: &Spanned<Setting>, account: &str) {
     let Setting::Mapping(mapping) = &setting.value else {
-        if let Setting::Arn(text) = &setting.value
+        if let Setting::One(text) = &setting.value
             && let Some(message) = arn_fault(text, account)
         {
             checker.fault(setting, message).hint = Some(arn_hint(account));

@@ -4,14 +4,15 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator};
-use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
-use serde::de::{MapAccess, SeqAccess, Visitor};
+use serde::de::value::SeqAccessDeserializer;
+use serde::de::{SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
+use serde_json::{Value, json};
 use serde_saphyr::Spanned;
 
 use super::guard;
 use crate::text::counted;
-use crate::yaml::Checker;
+use crate::yaml::{Checker, Long, OneOr};
 
 /// Where the endpoint of a region's server is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,15 +68,11 @@ impl VpcEndpoint {
 }
 
 /// The setting as it is written: `true`, `false`, or a mapping.
-#[derive(Debug)]
-pub(super) enum Setting {
-    Plain(bool),
-    Mapping(Box<Mapping>),
-}
+pub(super) type Setting = OneOr<bool, Mapping>;
 
 impl Default for Setting {
     fn default() -> Self {
-        Self::Plain(false)
+        Self::One(false)
     }
 }
 
@@ -122,39 +119,12 @@ const SECURITY_GROUPS: usize = 5;
 /// Inbound rules of a security group (VPC user guide, "Amazon VPC quotas").
 pub const RULES: usize = 60;
 
-impl<'de> Deserialize<'de> for Setting {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Either;
+impl Long for Mapping {
+    const NAME: &'static str = "RegionServer";
+    const EXPECTED: &'static str = "`true`, `false`, or a mapping with `endpoint`";
 
-        impl<'de> Visitor<'de> for Either {
-            type Value = Setting;
-
-            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("`true`, `false`, or a mapping with `endpoint`")
-            }
-
-            fn visit_bool<E>(self, is_there: bool) -> Result<Setting, E> {
-                Ok(Setting::Plain(is_there))
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Setting, A::Error> {
-                // Not an untagged enum: it would lose the positions of the values.
-                Mapping::deserialize(MapAccessDeserializer::new(map)).map(|mapping| Setting::Mapping(Box::new(mapping)))
-            }
-        }
-
-        deserializer.deserialize_any(Either)
-    }
-}
-
-impl JsonSchema for Setting {
-    fn schema_name() -> Cow<'static, str> {
-        "RegionServer".into()
-    }
-
-    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        let mapping = generator.subschema_for::<Mapping>();
-        schemars::json_schema!({ "anyOf": [{ "type": "boolean" }, mapping] })
+    fn one() -> Value {
+        json!({ "type": "boolean" })
     }
 }
 
@@ -188,8 +158,8 @@ impl JsonSchema for AddressSetting {
     }
 
     fn json_schema(_generator: &mut SchemaGenerator) -> Schema {
-        let id = serde_json::json!({ "type": "string", "pattern": "^eipalloc-[0-9a-f]{8,40}$" });
-        let ids = serde_json::json!({ "type": "array", "items": id, "minItems": 1, "maxItems": ADDRESSES });
+        let id = json!({ "type": "string", "pattern": "^eipalloc-[0-9a-f]{8,40}$" });
+        let ids = json!({ "type": "array", "items": id, "minItems": 1, "maxItems": ADDRESSES });
         schemars::json_schema!({ "anyOf": [{ "const": ELASTIC }, ids] })
     }
 }
@@ -198,7 +168,7 @@ impl Setting {
     /// Whether the region has a server.
     pub(super) fn is_there(&self) -> bool {
         match self {
-            Self::Plain(is_there) => *is_there,
+            Self::One(is_there) => *is_there,
             Self::Mapping(_) => true,
         }
     }

@@ -123,17 +123,17 @@ pub(super) fn check(checker: &mut Checker<'_>, setting: Option<&Spanned<Setting>
     let Some(place) = setting else { return };
     let setting = &place.value;
     let points = setting.points.as_ref();
-    within(checker, setting.window_minutes.as_ref(), "`guard.window_minutes`", (1, 1440));
-    within(checker, setting.address_threshold.as_ref(), "`guard.address_threshold`", (2, 1000));
-    within(checker, setting.login_threshold.as_ref(), "`guard.login_threshold`", (1, 500));
-    within(checker, setting.ban_minutes.as_ref(), "`guard.ban_minutes`", (1, 1440));
-    within(checker, setting.longest_ban_hours.as_ref(), "`guard.longest_ban_hours`", (1, 720));
+    checker.between(setting.window_minutes.as_ref(), "`guard.window_minutes`", 1, 1440);
+    checker.between(setting.address_threshold.as_ref(), "`guard.address_threshold`", 2, 1000);
+    checker.between(setting.login_threshold.as_ref(), "`guard.login_threshold`", 1, 500);
+    checker.between(setting.ban_minutes.as_ref(), "`guard.ban_minutes`", 1, 1440);
+    checker.between(setting.longest_ban_hours.as_ref(), "`guard.longest_ban_hours`", 1, 720);
     for (value, name) in [
         (points.and_then(|points| points.unknown_user.as_ref()), "`guard.points.unknown_user`"),
         (points.and_then(|points| points.wrong_password.as_ref()), "`guard.points.wrong_password`"),
         (points.and_then(|points| points.blocked_name.as_ref()), "`guard.points.blocked_name`"),
     ] {
-        within(checker, value, name, (0, 100));
+        checker.between(value, name, 0, 100);
     }
     let number = |value: Option<&Spanned<u32>>, default| value.map_or(default, |value| value.value);
     let (address, login) =
@@ -166,13 +166,6 @@ pub(super) fn check(checker: &mut Checker<'_>, setting: Option<&Spanned<Setting>
             checker.fault(range, format!("`{}` is not a range of addresses", range.value)).hint =
                 Some("for example 203.0.113.0/24, or 203.0.113.7/32 for one address".into());
         }
-    }
-}
-
-/// A fault if a number is outside of its limits.
-fn within(checker: &mut Checker<'_>, value: Option<&Spanned<u32>>, what: &str, (lowest, highest): (u32, u32)) {
-    if let Some(value) = value.filter(|value| !(lowest..=highest).contains(&value.value)) {
-        checker.fault(value, format!("{what} is {}; {lowest} to {highest} are possible", value.value));
     }
 }
 

@@ -1,14 +1,12 @@
 //! `ttl`: the life of an environment that is thrown away. Pure.
 
-use std::borrow::Cow;
-
-use schemars::{JsonSchema, Schema, SchemaGenerator};
-use serde::de::value::MapAccessDeserializer;
-use serde::de::{MapAccess, Visitor};
-use serde::{Deserialize, Deserializer};
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::{Value, json};
 use serde_saphyr::Spanned;
 
-use crate::yaml::Checker;
+use crate::span;
+use crate::yaml::{Checker, Long, OneOr};
 
 /// How long an environment lives after its last deployment.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,11 +19,7 @@ pub struct Ttl {
 }
 
 /// The setting as it is written: a span, or a mapping.
-#[derive(Debug)]
-pub(super) enum Setting {
-    Span(String),
-    Mapping(Mapping),
-}
+pub(super) type Setting = OneOr<String, Mapping>;
 
 /// How long an environment lives, and what goes with it.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -40,39 +34,12 @@ pub(super) struct Mapping {
     delete_data: bool,
 }
 
-impl<'de> Deserialize<'de> for Setting {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Either;
+impl Long for Mapping {
+    const NAME: &'static str = "Ttl";
+    const EXPECTED: &'static str = "a span as `8h`, or a mapping with `after`";
 
-        impl<'de> Visitor<'de> for Either {
-            type Value = Setting;
-
-            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("a span as `8h`, or a mapping with `after`")
-            }
-
-            fn visit_str<E>(self, text: &str) -> Result<Setting, E> {
-                Ok(Setting::Span(text.to_owned()))
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Setting, A::Error> {
-                // Not an untagged enum: it would lose the positions of the values.
-                Mapping::deserialize(MapAccessDeserializer::new(map)).map(Setting::Mapping)
-            }
-        }
-
-        deserializer.deserialize_any(Either)
-    }
-}
-
-impl JsonSchema for Setting {
-    fn schema_name() -> Cow<'static, str> {
-        "Ttl".into()
-    }
-
-    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        let mapping = generator.subschema_for::<Mapping>();
-        schemars::json_schema!({ "anyOf": [{ "type": "string", "pattern": PATTERN }, mapping] })
+    fn one() -> Value {
+        json!({ "type": "string", "pattern": PATTERN })
     }
 }
 
@@ -82,27 +49,19 @@ const SHORTEST: u64 = 10 * 60;
 /// Seconds of the longest span.
 const LONGEST: u64 = 365 * 24 * 60 * 60;
 
-/// The seconds of a span.
-fn seconds(text: &str) -> Option<u64> {
-    let units = [('m', 60), ('h', 60 * 60), ('d', 24 * 60 * 60)];
-    let (number, unit) = units.into_iter().find_map(|(unit, seconds)| Some((text.strip_suffix(unit)?, seconds)))?;
-    let is_number = (1..=6).contains(&number.len()) && number.bytes().all(|byte| byte.is_ascii_digit());
-    number.parse::<u64>().ok().filter(|number| is_number && *number > 0).map(|number| number * unit)
-}
-
 impl Setting {
     fn span(&self) -> &str {
         match self {
-            Self::Span(text) => text,
+            Self::One(text) => text,
             Self::Mapping(mapping) => &mapping.after.value,
         }
     }
 
     /// The setting with its defaults.
     pub(super) fn fill(self) -> Ttl {
-        let seconds = seconds(self.span()).unwrap_or(LONGEST);
+        let seconds = span::seconds(self.span()).unwrap_or(LONGEST);
         let (written, delete_data) = match self {
-            Self::Span(text) => (text, false),
+            Self::One(text) => (text, false),
             Self::Mapping(mapping) => (mapping.after.value, mapping.delete_data),
         };
         Ttl { seconds, written, delete_data }
@@ -117,14 +76,14 @@ pub(super) fn check(checker: &mut Checker<'_>, setting: Option<&Spanned<Setting>
         checker.fault(setting, message).hint = Some("remove `ttl`".to_owned());
     }
     let text = setting.value.span();
-    let message = match seconds(text) {
+    let message = match span::seconds(text) {
         Some(seconds) if (SHORTEST..=LONGEST).contains(&seconds) => return,
         Some(_) => format!("`{text}` is not between 10 minutes and 365 days"),
         None => format!("invalid span `{text}`"),
     };
     let hint = Some("a number with m, h or d, from 10m to 365d, as `8h`".to_owned());
     match &setting.value {
-        Setting::Span(_) => checker.fault(setting, message).hint = hint,
+        Setting::One(_) => checker.fault(setting, message).hint = hint,
         Setting::Mapping(mapping) => checker.fault(&mapping.after, message).hint = hint,
     }
 }
@@ -163,7 +122,7 @@ mod tests {
             ("ttl: 8", "a span as `8h`"),
             ("ttl: \"\"", "invalid span ``"),
             ("ttl: h", "invalid span `h`"),
-            ("ttl: 0h", "invalid span `0h`"),
+            ("ttl: 0h", "`0h` is not between 10 minutes and 365 days"),
             ("ttl: 1w", "invalid span `1w`"),
             ("ttl: +8h", "invalid span `+8h`"),
             ("ttl: 9999999h", "invalid span `9999999h`"),

@@ -1,5 +1,7 @@
 //! The collection of all faults of a file's values. Pure.
 
+use std::ops::RangeInclusive;
+
 use regex_lite::Regex;
 use serde_saphyr::Spanned;
 
@@ -115,8 +117,17 @@ impl<'a> Checker<'a> {
 
     /// A fault if the value is outside of these limits of AWS.
     pub fn within(&mut self, value: Option<&Spanned<u32>>, what: &str, lowest: u32, highest: u32) {
-        if let Some(value) = value.filter(|v| v.value < lowest || v.value > highest) {
-            self.fault(value, format!("{what} is {}; AWS allows {lowest} to {highest}", value.value));
+        self.limit(value, what, lowest..=highest, &format!("AWS allows {lowest} to {highest}"));
+    }
+
+    /// A fault if the value is outside of these limits of our own.
+    pub fn between(&mut self, value: Option<&Spanned<u32>>, what: &str, lowest: u32, highest: u32) {
+        self.limit(value, what, lowest..=highest, &format!("{lowest} to {highest} are possible"));
+    }
+
+    fn limit(&mut self, value: Option<&Spanned<u32>>, what: &str, limits: RangeInclusive<u32>, words: &str) {
+        if let Some(value) = value.filter(|value| !limits.contains(&value.value)) {
+            self.fault(value, format!("{what} is {}; {words}", value.value));
         }
     }
 

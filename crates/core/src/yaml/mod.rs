@@ -3,6 +3,7 @@
 
 mod checker;
 mod fault;
+mod one_or;
 mod parse;
 mod pasted;
 mod secrets;
@@ -10,4 +11,5 @@ mod skip;
 
 pub use checker::{Checker, place};
 pub use fault::{Fault, Faults};
+pub(crate) use one_or::{Long, OneOr};
 pub use parse::{Words, parse, parse_most};

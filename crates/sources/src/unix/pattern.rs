@@ -1,30 +1,6 @@
 //! Patterns and words of OpenSSH's files (ssh_config(5), "PATTERNS"). Pure.
 
-/// Whether a text matches a pattern with `*` and `?` (OpenSSH, `match_pattern`).
-pub(crate) fn matches(text: &str, pattern: &str) -> bool {
-    let (text, pattern) = (text.as_bytes(), pattern.as_bytes());
-    let (mut at, mut of) = (0, 0);
-    // The last `*`, and how much of the text it has taken.
-    let mut star: Option<(usize, usize)> = None;
-    while at < text.len() {
-        match pattern.get(of) {
-            Some(b'*') => {
-                star = Some((of, at));
-                of += 1;
-            }
-            Some(c) if *c == b'?' || text.get(at) == Some(c) => {
-                at += 1;
-                of += 1;
-            }
-            _ => {
-                let Some((star_at, taken)) = star else { return false };
-                star = Some((star_at, taken + 1));
-                (of, at) = (star_at + 1, taken + 1);
-            }
-        }
-    }
-    pattern.iter().skip(of).all(|c| *c == b'*')
-}
+pub(crate) use sftpctl_core::text::fits as matches;
 
 /// What a list of patterns says of a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
