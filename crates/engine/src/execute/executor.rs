@@ -509,11 +509,10 @@ impl StepExecution<'_> {
             None => "unknown: it could not be read".to_owned(),
             Some(None) => "nothing".to_owned(),
             Some(Some(live)) => match &live.settled {
-                // A server in the middle of a move.
-                Settled::Ready if live.properties.get("state").is_some_and(|state| state == "OFFLINE") => {
-                    format!("{} (OFFLINE: nobody can log in there; rerun the same command)", live.identity)
-                }
-                Settled::Ready => format!("{}, usable", live.identity),
+                Settled::Ready => match self.resource().out_of_use(live) {
+                    Some(why) => format!("{} ({why})", live.identity),
+                    None => format!("{}, usable", live.identity),
+                },
                 Settled::Pending(status) | Settled::Failed(status) => {
                     let status = status.split(':').next().unwrap_or_default();
                     format!("{} ({status})", live.identity)

@@ -76,6 +76,11 @@ pub trait Resource: Node {
         actual: &Actual,
     ) -> Result<(), ResourceError>;
 
+    /// Why nobody can use it although nothing is under way in AWS, after a step that failed in the middle of its changes.
+    fn out_of_use(&self, _live: &Live) -> Option<String> {
+        None
+    }
+
     /// Whether its step also runs after a step that it needs failed, because what it needs exists nevertheless. Such a
     /// step repairs what the failure may have damaged.
     fn runs_after_failure(&self, _actual: &Actual) -> bool {

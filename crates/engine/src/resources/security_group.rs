@@ -48,8 +48,9 @@ fn is_sftp(rule: &Admitted) -> bool {
     *rule == Admitted::sftp(&rule.from) && !rule.from.contains(':') && rule.from.contains('/')
 }
 
-fn sorted(texts: impl IntoIterator<Item = String>) -> Value {
-    let mut texts: Vec<String> = texts.into_iter().collect();
+/// A property whose order says nothing.
+pub(super) fn sorted(texts: impl IntoIterator<Item: Into<String>>) -> Value {
+    let mut texts: Vec<String> = texts.into_iter().map(Into::into).collect();
     texts.sort();
     json!(texts)
 }
@@ -160,21 +161,36 @@ impl Resource for SecurityGroup {
         let facts = ec2.security_groups(std::slice::from_ref(&live.identity)).await?.unwrap_or_default().pop();
         let have = facts.map(|facts| facts.admitted).unwrap_or_default();
         let wanted: Vec<Admitted> = self.allow.iter().map(|range| Admitted::sftp(range)).collect();
-        let missing: Vec<Admitted> = wanted.iter().filter(|rule| !have.contains(rule)).cloned().collect();
-        let all = have.len() + missing.len();
-        let superfluous: Vec<Admitted> = have.into_iter().filter(|rule| !wanted.contains(rule)).collect();
-        // First those who are admitted: nobody is shut out by a change in between. Unless AWS has no room for both.
-        if !missing.is_empty() && (all <= RULES || superfluous.is_empty()) {
-            return Ok(ec2.admit(&live.identity, &missing).await?);
-        }
-        match superfluous.is_empty() {
-            true => Ok(()),
-            false => Ok(ec2.revoke(&live.identity, &superfluous).await?),
+        match next(have, wanted) {
+            Next::Admit(rules) => Ok(ec2.admit(&live.identity, &rules).await?),
+            Next::Revoke(rules) => Ok(ec2.revoke(&live.identity, &rules).await?),
+            Next::Nothing => Ok(()),
         }
     }
 
     async fn delete(&self, aws: &Aws, _call: &str, live: &Live, _options: RemovalOptions) -> Result<(), ResourceError> {
         Ok(aws.ec2(&self.region).delete_security_group(&live.identity).await?)
+    }
+}
+
+/// The next change of the rules.
+#[derive(Debug, PartialEq, Eq)]
+enum Next {
+    Admit(Vec<Admitted>),
+    Revoke(Vec<Admitted>),
+    Nothing,
+}
+
+/// First those who are admitted: nobody is shut out by a change in between. Unless AWS has no room for both.
+fn next(have: Vec<Admitted>, wanted: Vec<Admitted>) -> Next {
+    let count = have.len();
+    let (kept, superfluous): (Vec<Admitted>, Vec<Admitted>) = have.into_iter().partition(|rule| wanted.contains(rule));
+    let missing: Vec<Admitted> = wanted.into_iter().filter(|rule| !kept.contains(rule)).collect();
+    let has_room = count + missing.len() <= RULES;
+    match (missing.is_empty(), superfluous.is_empty()) {
+        (true, true) => Next::Nothing,
+        (false, nothing_to_revoke) if has_room || nothing_to_revoke => Next::Admit(missing),
+        _ => Next::Revoke(superfluous),
     }
 }
 
@@ -231,5 +247,24 @@ impl Stray for Strays {
         _options: RemovalOptions,
     ) -> Result<(), ResourceError> {
         Ok(aws.ec2(&orphan.region).delete_security_group(&orphan.identity).await?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rules(numbers: std::ops::Range<usize>) -> Vec<Admitted> {
+        numbers.map(|number| Admitted::sftp(&format!("192.0.2.{number}/32"))).collect()
+    }
+
+    #[test]
+    fn who_is_admitted_comes_first_where_there_is_room() {
+        assert_eq!(next(rules(0..2), rules(0..2)), Next::Nothing);
+        assert_eq!(next(rules(0..2), rules(1..3)), Next::Admit(rules(2..3)));
+        assert_eq!(next(rules(0..3), rules(1..3)), Next::Revoke(rules(0..1)));
+        // AWS allows sixty rules at any time.
+        assert_eq!(next(rules(0..60), rules(1..61)), Next::Revoke(rules(0..1)));
+        assert_eq!(next(rules(1..60), rules(1..61)), Next::Admit(rules(60..61)));
     }
 }

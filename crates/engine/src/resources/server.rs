@@ -253,6 +253,11 @@ impl Node for Server {
 
 #[async_trait]
 impl Resource for Server {
+    fn out_of_use(&self, live: &Live) -> Option<String> {
+        let is_stopped = live.properties.get("state").is_some_and(|state| state == "OFFLINE");
+        is_stopped.then(|| "OFFLINE: nobody can log in there; rerun the same command".to_owned())
+    }
+
     async fn read(&self, aws: &Aws, known: Option<&str>) -> Result<Option<Live>, AwsError> {
         let transfer = aws.transfer(&self.region);
         let ours = |server: &ServerFacts| server.tags.get(tags::ENVIRONMENT) == self.tags.get(tags::ENVIRONMENT);

@@ -14,7 +14,7 @@ use sftpctl_core::model::{Actual, Change, Live, Properties, Settled, Want, outpu
 use sftpctl_core::outage::{self, ADDRESSES, ENDPOINT_TYPE, SUBNETS, VPC};
 
 use super::address::ALLOCATION;
-use super::security_group::GROUP;
+use super::security_group::{GROUP, sorted};
 use crate::resources::resource::ResourceError;
 
 const PUBLIC_TYPE: &str = "PUBLIC";
@@ -328,12 +328,6 @@ pub(crate) async fn fault(aws: &Aws, region: &str, place: &VpcPlace) -> Result<O
     // A VPC's own group admits only its members: a server would be there, and nobody could reach it.
     let is_open = groups.iter().flat_map(|group| &group.admitted).any(admits_sftp);
     Ok((!is_open).then(|| format!("{} admits nobody to port 22 (TCP)", security_groups.join(", "))))
-}
-
-fn sorted(ids: &[String]) -> Value {
-    let mut ids = ids.to_vec();
-    ids.sort();
-    json!(ids)
 }
 
 #[cfg(test)]
