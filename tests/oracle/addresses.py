@@ -4,10 +4,9 @@ import json
 import sys
 import time
 
-from botocore.exceptions import ClientError
-
 import front_secret
 import late
+from checks import equal, refused
 
 ENDPOINT, COMMAND, *MORE = sys.argv[1:]
 ACCOUNT, REGION = "111111111111", "us-west-2"
@@ -23,22 +22,13 @@ def client(service, region=REGION):
 EC2, TRANSFER = client("ec2"), client("transfer")
 
 
-def equal(what, have, want):
-    assert have == want, f"{what}: {have!r} instead of {want!r}"
-
-
-def refused(what, code, text, call, **arguments):
-    try:
-        call(**arguments)
-    except ClientError as error:
-        found = error.response["Error"]
-        assert found["Code"] == code and text in found["Message"], f"{what}: {found}"
-    else:
-        raise AssertionError(f"{what} was not refused")
-
-
 def server(id):
-    return TRANSFER.describe_server(ServerId=id)["Server"]
+    """The server, with its VPC endpoint, which AWS shows a while after the server is in its VPC."""
+    for _ in range(4):
+        found = TRANSFER.describe_server(ServerId=id)["Server"]
+        if found["EndpointType"] != "VPC" or "VpcEndpointId" in found["EndpointDetails"]:
+            break
+    return found
 
 
 def settled(id, state):

@@ -3,10 +3,9 @@
 import json
 import sys
 
-from botocore.exceptions import ClientError
-
 import front_secret
 import late
+from checks import equal, refused
 
 ENDPOINT, COMMAND = sys.argv[1:3]
 ACCOUNT, NAME = "111111111111", "99-upload"
@@ -17,20 +16,6 @@ SESSION.set_credentials(ACCOUNT, front_secret.SECRET)
 
 def client(service, region="us-west-2"):
     return SESSION.create_client(service, region_name=region, endpoint_url=ENDPOINT)
-
-
-def equal(what, have, want):
-    assert have == want, f"{what}: {have!r} instead of {want!r}"
-
-
-def refused(what, code, text, call, **arguments):
-    try:
-        call(**arguments)
-    except ClientError as error:
-        found = error.response["Error"]
-        assert found["Code"] == code and text in found["Message"], f"{what}: {found}"
-    else:
-        raise AssertionError(f"{what} was not refused")
 
 
 CLOUDWATCH = client("cloudwatch")

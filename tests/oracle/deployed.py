@@ -8,6 +8,7 @@ from botocore.exceptions import ClientError
 
 import front_secret
 import late
+from checks import equal
 
 ENDPOINT, COMMAND = sys.argv[1:3]
 # Production is in an account of its own: deployed.py ENDPOINT left 222222222222
@@ -19,10 +20,6 @@ SESSION.set_credentials(ACCOUNT, front_secret.SECRET)
 
 def client(service, region="us-west-2"):
     return SESSION.create_client(service, region_name=region, endpoint_url=ENDPOINT)
-
-
-def equal(what, have, want):
-    assert have == want, f"{what}: {have!r} instead of {want!r}"
 
 
 def server(region):

@@ -4,6 +4,7 @@ import sys
 
 import front_secret
 import late
+from checks import equal
 
 ENDPOINT, COMMAND = sys.argv[1:3]
 REGIONS, TABLE = ["us-east-1", "us-east-2", "us-west-2"], "dydb-99-guard"
@@ -13,10 +14,6 @@ SESSION.set_credentials("111111111111", front_secret.SECRET)
 
 def client(region):
     return SESSION.create_client("dynamodb", region_name=region, endpoint_url=ENDPOINT)
-
-
-def equal(what, have, want):
-    assert have == want, f"{what}: {have!r} instead of {want!r}"
 
 
 def deployed():

@@ -349,6 +349,14 @@ def table_changes(account):
     assert dynamodb.describe_table(TableName="table")["Table"]["TableStatus"] == "DELETING"
 
 
+def vpc_endpoint_propagation(account):
+    transfer = account.client("transfer")
+    place = {"VpcId": "vpc-00000001", "SubnetIds": ["subnet-00000001"]}
+    server = transfer.create_server(EndpointType="VPC", EndpointDetails=place)["ServerId"]
+    shown = ["VpcEndpointId" in transfer.describe_server(ServerId=server)["Server"]["EndpointDetails"] for _ in range(3)]
+    assert shown == [False, False, True], shown
+
+
 def warm_throughput(account):
     dynamodb = account.client("dynamodb")
     index = {"IndexName": "ids", "KeySchema": [{"AttributeName": "id", "KeyType": "HASH"}],

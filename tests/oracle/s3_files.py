@@ -3,10 +3,9 @@
 import json
 import sys
 
-from botocore.exceptions import ClientError
-
 import front_secret
 import late
+from checks import equal, refused
 
 ENDPOINT, COMMAND = sys.argv[1:3]
 ACCOUNT, REGION, BUCKET = "111111111111", "us-west-2", "pl-pt99-5-uploads"
@@ -16,21 +15,6 @@ SESSION.set_credentials(ACCOUNT, front_secret.SECRET)
 
 def client(service):
     return SESSION.create_client(service, region_name=REGION, endpoint_url=ENDPOINT)
-
-
-def equal(what, have, want):
-    assert have == want, f"{what}: {have!r} instead of {want!r}"
-
-
-def refused(what, code, words, call, **arguments):
-    try:
-        call(**arguments)
-    except ClientError as error:
-        equal(what, error.response["Error"]["Code"], code)
-        message = error.response["Error"]["Message"]
-        assert words in message, f"{what}: {message!r} instead of {words!r}"
-    else:
-        raise AssertionError(f"{what} was not refused")
 
 
 FILES, S3, EVENTS = client("s3files"), client("s3"), client("events")

@@ -30,6 +30,7 @@ mod stream_view;
 mod table_changes;
 mod table_source;
 mod table_writes;
+mod vpc_endpoint_propagation;
 mod warm_throughput;
 
 use std::collections::{BTreeSet, HashMap};
@@ -247,6 +248,7 @@ impl Manners {
             Box::<table_changes::TableChanges>::default(),
             Box::<table_source::TableSource>::default(),
             Box::<table_writes::TableWrites>::default(),
+            Box::<vpc_endpoint_propagation::VpcEndpointPropagation>::default(),
             Box::<warm_throughput::WarmThroughput>::default(),
         ];
         let manners = Self { all, off: Mutex::default() };
