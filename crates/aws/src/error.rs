@@ -454,6 +454,25 @@ mod tests {
         assert!(hint(&[("AWS_PROFILE", "")]).starts_with("no credentials were found"));
     }
 
+    /// EC2 has words of its own, and one of them is another service's word for a wrong clock.
+    #[test]
+    fn ec2_says_that_credentials_are_over_in_its_own_words() {
+        let error = |operation: &'static str, code: &str| AwsError {
+            operation,
+            object: String::new(),
+            code: Some(code.into()),
+            message: "Request has expired.".into(),
+            status: Some(400),
+        };
+        let expired = error("ec2:DescribeAddresses", "RequestExpired");
+        assert!(expired.is_credentials() && !expired.is_clock());
+        assert!(expired.hint().is_some_and(|hint| hint.contains("sign in again")));
+        let unknown = error("ec2:DescribeAddresses", "AuthFailure");
+        assert!(unknown.is_credentials() && unknown.hint().is_some_and(|hint| hint.contains("does not accept")));
+        let clock = error("sts:GetCallerIdentity", "RequestExpired");
+        assert!(clock.is_clock() && !clock.is_credentials());
+    }
+
     #[test]
     fn hint_names_the_action_that_aws_refuses() {
         let error = |message: &str| AwsError {

@@ -203,6 +203,20 @@ mod tests {
         assert!(check(b"#!/bin/sh", "x86_64").is_err());
     }
 
+    /// A cold start loads all of it, and so it is as small as deflate makes it.
+    #[test]
+    fn zip_is_smaller_than_at_the_usual_level() {
+        let program = std::fs::read(std::env::current_exe().unwrap()).unwrap();
+        let part = &program[..program.len().min(4_000_000)];
+        let mut usual = zip::ZipWriter::new(Cursor::new(Vec::new()));
+        let options = SimpleFileOptions::default().compression_method(zip::CompressionMethod::Deflated);
+        usual.start_file("bootstrap", options).unwrap();
+        usual.write_all(part).unwrap();
+        let usual = usual.finish().unwrap().into_inner();
+        let own = zip(part).unwrap();
+        assert!(own.len() < usual.len(), "{} and {}", own.len(), usual.len());
+    }
+
     #[test]
     fn zip_is_reproducible() {
         let first = zip(b"program").unwrap();

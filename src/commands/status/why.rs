@@ -37,3 +37,25 @@ fn is_held(lease: &Lease, now: i64) -> bool {
     let age = lease.renewed.parse::<jiff::Timestamp>().map(|renewed| now.saturating_sub(renewed.as_second()));
     !lease.released && age.is_ok_and(|age| age.unsigned_abs() <= lease.seconds.saturating_mul(2) || age < 0)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lock_that_is_not_renewed_is_not_held() {
+        let lease = |released: bool| -> Lease {
+            serde_json::from_value(serde_json::json!({
+                "version": 1, "serial": 1, "seconds": 20, "renewed": "2026-11-24T09:00:00Z", "released": released,
+                "holder": {
+                    "run": "r", "command": "deploy", "user": "u", "host": "h", "machine": "m", "process": 1,
+                    "processStarted": 1, "since": "2026-11-24T09:00:00Z",
+                },
+            }))
+            .unwrap()
+        };
+        let renewed = "2026-11-24T09:00:00Z".parse::<jiff::Timestamp>().unwrap().as_second();
+        assert!(is_held(&lease(false), renewed + 40) && !is_held(&lease(false), renewed + 41));
+        assert!(!is_held(&lease(true), renewed));
+    }
+}

@@ -382,6 +382,21 @@ fn ports_are_sorted_and_leaving_out_22_causes_a_warning() {
     assert!(warnings[0].contains("leaves out port 22"), "{warnings:?}");
 }
 
+/// Customers in the network of the VPC have no country, and a list of countries shuts them out.
+#[test]
+fn countries_beside_a_server_in_a_vpc_cause_a_warning() {
+    let endpoint = "{ endpoint: vpc, vpc: vpc-0123456789abcdef0, subnets: [subnet-0123456789abcdef0], \
+                    allow: [10.0.0.0/8] }";
+    let with = |server: &str, countries: &str| {
+        let file = MINIMAL.replacen("{ server: true }", &format!("{{ server: {server} }}"), 1);
+        let file = format!("{file}\nwaf: {{ mode: block, countries: {{ {countries}: [DE] }} }}\n");
+        spec::warnings(&spec::load(&file, "x.yaml").unwrap())
+    };
+    let says = |warnings: &[String]| warnings.iter().any(|warning| warning.contains("addresses without a country"));
+    assert!(says(&with(endpoint, "allow")), "{:?}", with(endpoint, "allow"));
+    assert!(!says(&with(endpoint, "block")) && !says(&with("true", "allow")));
+}
+
 /// Files as editors, copying and other programs leave them: each is refused with a hint, none causes a panic.
 #[rstest]
 #[case::empty("", "1:1 this file has no settings", "sftpctl schema")]

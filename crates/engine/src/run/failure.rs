@@ -134,5 +134,9 @@ mod tests {
         assert!(steps.iter().all(|step| step.at.ends_with('Z') && step.hint.as_deref() == Some("rerun")), "{steps:?}");
         assert_eq!(not_begun, [node("d"), node("e")]);
         assert_eq!(failed_steps(&Outcomes::new(), &[], ToString::to_string), (Vec::new(), Vec::new()));
+        // A run whose only trouble is that something can be completed later has failed, too.
+        let later = Outcomes::from([(node("a"), Outcome::Later { reason: "in 24 hours".into() })]);
+        let (steps, _) = failed_steps(&later, &[], ToString::to_string);
+        assert_eq!(steps.iter().map(|step| step.error.as_str()).collect::<Vec<_>>(), ["in 24 hours"]);
     }
 }
