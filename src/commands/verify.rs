@@ -15,9 +15,6 @@ use sftpctl_core::spec::model::Environment;
 use sftpctl_core::spec::names;
 use sftpctl_engine::verify::{LoginCheck, Sender, waf};
 
-/// The metric that the alarm `no-canary` watches (templates/region/alarms.yaml).
-const METRIC: &str = "CanaryLogIns";
-
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  sftpctl verify --env 99\n  sftpctl verify --env 99 --region us-west-2\n  \
     sftpctl verify --env 99 --put-metric\n\n\
@@ -79,9 +76,9 @@ pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> 
 async fn put_metric(aws: &Arc<Aws>, environment: &Environment, checks: &[LoginCheck]) -> Result<(), CliError> {
     let mut failed = None;
     for check in checks {
-        let namespace = format!("sftpctl/{}", names::resource_stem(environment, &check.region));
+        let namespace = names::metric_namespace(environment, &check.region);
         let value = if check.admitted { 1.0 } else { 0.0 };
-        if let Err(error) = aws.cloudwatch(&check.region).put_value(&namespace, METRIC, value).await {
+        if let Err(error) = aws.cloudwatch(&check.region).put_value(&namespace, names::CANARY_METRIC, value).await {
             failed = Some(error);
         }
     }

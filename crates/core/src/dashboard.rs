@@ -139,7 +139,7 @@ impl Layout<'_> {
         let (mut bytes, mut files) = (Vec::new(), Vec::new());
         for (region, id) in self.servers {
             let (function, api) = (names::function(environment, region), names::api(environment, region));
-            let own = format!("sftpctl/{}", names::resource_stem(environment, region));
+            let own = names::metric_namespace(environment, region);
             let of_lambda = |name: &str, label: &str, stat: &str| {
                 metric(&["AWS/Lambda", name, "FunctionName", &function], region, &format!("{region} {label}"), stat)
             };

@@ -114,8 +114,8 @@ impl Where {
 }
 
 fn cluster_of(environment: &Environment, account: &Account) -> Result<String, CliError> {
-    let has = |name: &&String| names::upload_bucket(environment, name) == account.home.bucket;
-    environment.clusters.keys().find(has).cloned().ok_or_else(|| {
+    let cluster = names::cluster_of(environment, &account.home.bucket);
+    cluster.map(|(name, _)| name.clone()).ok_or_else(|| {
         let (bucket, name) = (&account.home.bucket, &environment.name);
         CliError::new(
             Exit::Refused,

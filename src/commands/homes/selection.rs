@@ -193,9 +193,7 @@ impl Selection {
                 return Err(CliError::from_error(Exit::Refused, &error, Some(hint.to_owned())));
             }
         };
-        let mut clusters = environment.clusters.iter();
-        let cluster = clusters.find(|(name, _)| names::upload_bucket(environment, name) == account.home.bucket);
-        let Some((_, cluster)) = cluster else {
+        let Some((_, cluster)) = names::cluster_of(environment, &account.home.bucket) else {
             let message = format!(
                 "the home of organisation {org_id}, {}, is not in a bucket of the environment",
                 account.home.path()

@@ -89,12 +89,7 @@ impl Work {
         regions.insert(&environment.home_region);
         let usd = regions.iter().map(|region| prices::write_units(region, table + index)).sum::<Option<f64>>();
         let counts = self.folders.iter().filter(|_| folders);
-        let region_of = |bucket: &str| {
-            let mut clusters = environment.clusters.iter();
-            clusters
-                .find(|(name, _)| names::upload_bucket(environment, name) == bucket)
-                .map(|(_, of)| of.region.as_str())
-        };
+        let region_of = |bucket: &str| names::cluster_of(environment, bucket).map(|(_, of)| of.region.as_str());
         let put = |(bucket, count): (&String, &u64)| prices::puts(region_of(bucket)?, *count);
         Estimate {
             write_units: table + index,

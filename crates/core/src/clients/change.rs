@@ -11,7 +11,7 @@ use crate::kind::Kind;
 use crate::plan::model::Plan;
 
 /// The property of a server that is its policy.
-pub const PROPERTY: &str = "security policy";
+pub const SECURITY_POLICY: &str = "security policy";
 
 /// A policy that servers get.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -31,7 +31,7 @@ pub struct PolicyChange {
 pub fn policy_changes(plan: &Plan) -> Vec<PolicyChange> {
     let mut regions: BTreeMap<(String, Option<String>), Vec<String>> = BTreeMap::new();
     for step in plan.steps.iter().filter(|step| step.kind == Kind::Server) {
-        let property = step.change.properties.iter().find(|property| property.name == PROPERTY);
+        let property = step.change.properties.iter().find(|property| property.name == SECURITY_POLICY);
         let Some(property) = property else { continue };
         let text = |value: &Option<Value>| value.as_ref().and_then(Value::as_str).map(str::to_owned);
         let (Some(after), before) = (text(&property.after), text(&property.before)) else { continue };
@@ -56,7 +56,7 @@ mod tests {
     fn step(region: &str, before: Option<&str>, after: &str) -> Step {
         let whole = |name: &str| Value::String(format!("TransferSecurityPolicy-{name}"));
         let action = if before.is_some() { Action::Update } else { Action::Create };
-        let properties = vec![PropertyChange::new(PROPERTY, before.map(whole), Some(whole(after)))];
+        let properties = vec![PropertyChange::new(SECURITY_POLICY, before.map(whole), Some(whole(after)))];
         let change = Change { action, reason: None, properties };
         let id = NodeId::named(region, Kind::Server, "s");
         Step { id, kind: Kind::Server, title: "server".to_owned(), change, needs: Vec::new() }

@@ -8,6 +8,7 @@ use crate::kind::Kind;
 use crate::model::{Action, PropertyChange};
 use crate::plan::model::{Plan, Step};
 use crate::spec::model::Environment;
+use crate::spec::names;
 use crate::template::{self, Code, TemplateError};
 
 /// The end of the name of a bucket's property.
@@ -311,7 +312,7 @@ fn stack(environment: &Environment, region: &str) -> Result<Stack, TemplateError
         resource["Type"] == "AWS::SQS::Queue" && !name.ends_with("-dead")
     };
     let is_steady = |resource: &Value| !resource["Properties"]["MetricTransformations"][0]["DefaultValue"].is_null();
-    let is_canary = |resource: &Value| resource["Properties"]["MetricName"] == "CanaryLogIns";
+    let is_canary = |resource: &Value| resource["Properties"]["MetricName"] == names::CANARY_METRIC;
     let fast_alarms = count(&is_fast);
     Ok(Stack {
         alarms: of_type("AWS::CloudWatch::Alarm") - fast_alarms,

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_saphyr::Spanned;
 
-use super::guard::is_range;
+use super::guard::check_range;
 use super::raw::RegionSettings;
 use crate::yaml::Checker;
 
@@ -86,12 +86,9 @@ pub(super) fn check(
         if let Some(status) = &setting.status {
             checker.one_of(status, "status", &STATUSES);
         }
-        if let Some(days) = setting.expires_days.as_ref().filter(|days| !(1..=3650).contains(&days.value)) {
-            checker.fault(days, format!("`expires_days` is {}; 1 to 3650 are possible", days.value));
-        }
-        for range in setting.allow.iter().filter(|range| !is_range(&range.value)) {
-            checker.fault(range, format!("`{}` is not a range of addresses", range.value)).hint =
-                Some("for example 203.0.113.0/24, or 203.0.113.7/32 for one address".into());
+        checker.between(setting.expires_days.as_ref(), "`expires_days`", 1, 3650);
+        for range in &setting.allow {
+            check_range(checker, range);
         }
         for region in setting.regions.iter().filter(|region| !regions.contains_key(&region.value)) {
             checker.fault(region, format!("{} is not among `regions`", region.value)).hint =

@@ -283,7 +283,7 @@ fn ranges(checker: &mut Checker<'_>, list: &Spanned<Vec<Spanned<String>>>) {
 }
 
 /// Checks a list of IDs, such as `subnet-0123456789abcdef0`.
-fn ids(
+pub(super) fn ids(
     checker: &mut Checker<'_>,
     list: &Spanned<Vec<Spanned<String>>>,
     (what, prefix): (&'static str, &'static str),

@@ -162,11 +162,18 @@ pub(super) fn check(checker: &mut Checker<'_>, setting: Option<&Spanned<Setting>
         checker.fault(range, format!("{} ranges are too many: {RANGES} are possible", setting.allow.len()));
     }
     for range in &setting.allow {
-        if !is_range(&range.value) {
-            checker.fault(range, format!("`{}` is not a range of addresses", range.value)).hint =
-                Some("for example 203.0.113.0/24, or 203.0.113.7/32 for one address".into());
-        }
+        check_range(checker, range);
     }
+}
+
+/// A fault unless a text is a range of addresses. Returns whether it is one.
+pub(super) fn check_range(checker: &mut Checker<'_>, range: &Spanned<String>) -> bool {
+    let is_one = is_range(&range.value);
+    if !is_one {
+        checker.fault(range, format!("`{}` is not a range of addresses", range.value)).hint =
+            Some("for example 203.0.113.0/24, or 203.0.113.7/32 for one address".into());
+    }
+    is_one
 }
 
 /// Whether a text is a range of addresses without bits after its prefix, as the authorizer reads it.

@@ -1,6 +1,6 @@
 //! The names of all resources of an environment, in one place. Pure.
 
-use super::model::Environment;
+use super::model::{Cluster, Environment};
 use crate::kind::{Kind, NodeId};
 use crate::model::Tags;
 
@@ -84,6 +84,19 @@ pub fn web_acl(environment: &Environment, region: &str) -> String {
     resource_stem(environment, region)
 }
 
+/// The cluster whose upload bucket this is.
+pub fn cluster_of<'a>(environment: &'a Environment, bucket: &str) -> Option<(&'a String, &'a Cluster)> {
+    environment.clusters.iter().find(|(name, _)| upload_bucket(environment, name) == bucket)
+}
+
+/// The metric of scheduled canaries (templates/region/alarms.yaml).
+pub const CANARY_METRIC: &str = "CanaryLogIns";
+
+/// `sftpctl/99-upload-us-west-2`: the CloudWatch namespace of a region's own metrics.
+pub fn metric_namespace(environment: &Environment, region: &str) -> String {
+    format!("sftpctl/{}", resource_stem(environment, region))
+}
+
 /// `dydb-99-guard`, in production `dydb-guard`: the guard's table of each region.
 pub fn guard_table(environment: &Environment) -> String {
     if environment.production { "dydb-guard".to_owned() } else { format!("dydb-{}-guard", environment.name) }
@@ -152,14 +165,17 @@ pub fn is_server_id(text: &str) -> bool {
 
 /// Whether a text can be the ID of a security group (Amazon EC2 API reference, `SecurityGroup`).
 pub fn is_security_group_id(text: &str) -> bool {
-    let is_digit = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
-    text.strip_prefix("sg-").is_some_and(|digits| digits.len() >= 8 && digits.bytes().all(is_digit))
+    is_id(text, "sg-")
 }
 
 /// Whether a text can be the allocation ID of an Elastic IP address (Amazon EC2 API reference, `Address`).
 pub fn is_allocation_id(text: &str) -> bool {
+    is_id(text, "eipalloc-")
+}
+
+fn is_id(text: &str, prefix: &str) -> bool {
     let is_digit = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
-    text.strip_prefix("eipalloc-").is_some_and(|digits| digits.len() >= 8 && digits.bytes().all(is_digit))
+    text.strip_prefix(prefix).is_some_and(|digits| digits.len() >= 8 && digits.bytes().all(is_digit))
 }
 
 /// Log groups that a late log line recreates after the stack is deleted.

@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_saphyr::Spanned;
 
+use super::endpoint;
 use super::model::Environment;
 use super::mounts::{self, MountKind};
 use crate::yaml::Checker;
@@ -69,29 +70,8 @@ pub(super) fn check(checker: &mut Checker<'_>, settings: &Settings, clusters: &B
                 Some(format!("one of {}", known.join(", ")));
         }
         let Setting { subnets, security_groups } = &setting.value;
-        ids(checker, subnets, ("subnet", "subnet"), SUBNETS);
-        ids(checker, security_groups, ("security group", "sg"), SECURITY_GROUPS);
-    }
-}
-
-/// Checks a list of IDs, such as `subnet-0123456789abcdef0`.
-fn ids(
-    checker: &mut Checker<'_>,
-    list: &Spanned<Vec<Spanned<String>>>,
-    (what, prefix): (&'static str, &'static str),
-    most: usize,
-) {
-    if !(1..=most).contains(&list.value.len()) {
-        checker.fault(list, format!("expected 1 to {most} {what}s, got {}", list.value.len()));
-    }
-    let mut seen = BTreeSet::new();
-    for id in &list.value {
-        let message = format!("invalid {what} `{}`", id.value);
-        let hint = if prefix == "sg" { "its ID: sg-0123456789abcdef0" } else { "its ID: subnet-0123456789abcdef0" };
-        checker.matches(id, &format!("^{prefix}-[0-9a-f]{{8,40}}$"), message, hint);
-        if !seen.insert(&id.value) {
-            checker.fault(id, format!("{} is listed twice", id.value));
-        }
+        endpoint::ids(checker, subnets, ("subnet", "subnet"), SUBNETS);
+        endpoint::ids(checker, security_groups, ("security group", "sg"), SECURITY_GROUPS);
     }
 }
 

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_saphyr::Spanned;
 
-use super::guard::is_range;
+use super::guard::check_range;
 use crate::yaml::Checker;
 
 /// The web ACL, with defaults filled in.
@@ -119,10 +119,7 @@ pub(super) fn check(checker: &mut Checker<'_>, setting: Option<&Spanned<Setting>
         checker.fault(range, format!("{} ranges are too many: {RANGES} are possible", setting.allow.len()));
     }
     for range in &setting.allow {
-        if !is_range(&range.value) {
-            checker.fault(range, format!("`{}` is not a range of addresses", range.value)).hint =
-                Some("for example 203.0.113.0/24, or 203.0.113.7/32 for one address".into());
-        } else if range.value.ends_with("/0") {
+        if check_range(checker, range) && range.value.ends_with("/0") {
             checker.fault(range, format!("AWS WAF has no range `{}`", range.value)).hint =
                 Some("leave out `waf`, if it is to apply to nobody".into());
         }

@@ -184,6 +184,10 @@ mod tests {
         let find = |end: &str| &all.iter().find(|(name, _)| name.ends_with(end)).unwrap().1;
         assert_eq!(find("no-log-ins")["EvaluationPeriods"], 12);
         assert_eq!(find("no-canary")["EvaluationPeriods"], 18);
+        assert_eq!(find("no-canary")["MetricName"], names::CANARY_METRIC);
+        let namespace = find("no-canary")["Namespace"]["Fn::Sub"].as_str().unwrap();
+        let of_region = names::metric_namespace(&environment(ASKED), "us-west-2");
+        assert_eq!(namespace.replace("${ResourceStem}", "99-upload-us-west-2"), of_region);
         let replication = find("replication-us-east-1");
         assert_eq!(
             (&replication["Threshold"], &replication["Dimensions"][1]["Value"]),

@@ -11,12 +11,13 @@ use std::time::Duration;
 use async_trait::async_trait;
 use serde_json::{Value, json};
 use sftpctl_aws::{Aws, AwsError, Provider, ServerFacts, ServerRequest, ServerUpdate, Tags};
+use sftpctl_core::clients::change::SECURITY_POLICY;
 use sftpctl_core::kind::{Kind, NodeId};
 use sftpctl_core::model::{
     Actual, Change, Live, Owner, Properties, PropertyChange, RemovalOptions, Settled, Want, compare, output,
 };
 use sftpctl_core::node::{Node, difference};
-use sftpctl_core::outage;
+use sftpctl_core::outage::{self, ENDPOINT_TYPE};
 use sftpctl_core::spec::names;
 
 use super::server_endpoint::ServerEndpoint;
@@ -39,7 +40,7 @@ const UPDATED: [&str; 10] = [
     "authentication",
     "logging role",
     "structured logs",
-    "security policy",
+    SECURITY_POLICY,
     "SETSTAT",
     "listing optimization",
     "ports",
@@ -111,7 +112,7 @@ impl Server {
             // An empty role removes the old one.
             logging_role: touched("logging role").map(|()| self.logging_role.clone().unwrap_or_default()),
             log_destinations: touched("structured logs").map(|()| self.log_destinations()),
-            security_policy: touched("security policy").map(|()| self.security_policy.clone()),
+            security_policy: touched(SECURITY_POLICY).map(|()| self.security_policy.clone()),
             ignore_set_stat: change.touches("SETSTAT"),
             ports: touched("ports").map(|()| self.ports.clone()),
             optimize_listing: change.touches("listing optimization"),
@@ -178,13 +179,13 @@ impl Server {
             .with("authentication", server.authentication.clone())
             .with("logging role", server.logging_role.clone())
             .with("structured logs", json!(server.log_destinations))
-            .with("security policy", server.security_policy.clone())
+            .with(SECURITY_POLICY, server.security_policy.clone())
             .with("SETSTAT", server.set_stat.clone())
             .with("ports", json!(server.ports))
             .with("listing optimization", server.listing_optimization.clone())
             .with("tags", tags::live(&server.tags, &self.tags))
             .with(PROVIDER_TYPE, server.provider.clone())
-            .with("endpoint type", server.endpoint_type.clone())
+            .with(ENDPOINT_TYPE, server.endpoint_type.clone())
             .with("protocols", json!(server.protocols))
             .with("workflows", json!(server.workflows))
             .with("banners", json!(server.banners))
@@ -234,7 +235,7 @@ impl Node for Server {
             ("host keys", json!(self.fingerprints()).into()),
             ("logging role", self.logging_role.clone().map_or(Value::Null, Value::from).into()),
             ("structured logs", json!(self.log_destinations()).into()),
-            ("security policy", self.security_policy.clone().into()),
+            (SECURITY_POLICY, self.security_policy.clone().into()),
             ("SETSTAT", "ENABLE_NO_OP".into()),
             ("listing optimization", "ENABLED".into()),
             ("tags", tags::wanted(&self.tags).into()),
@@ -344,7 +345,7 @@ impl Resource for Server {
         ]);
         // An endpoint that the file does not mention.
         if matches!(self.endpoint, ServerEndpoint::AsItIs) {
-            expected.insert("endpoint type", "PUBLIC".into());
+            expected.insert(ENDPOINT_TYPE, "PUBLIC".into());
         }
         Ok(compare(&expected, &live.properties))
     }

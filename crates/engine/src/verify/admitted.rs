@@ -33,12 +33,7 @@ pub(super) async fn role_and_bucket(
     let Some(home) = home(&body) else {
         return Ok(Some(("the answer has no home folder".to_owned(), deploy)));
     };
-    let region = context
-        .environment
-        .clusters
-        .iter()
-        .find(|(cluster, _)| names::upload_bucket(context.environment, cluster) == home.bucket)
-        .map(|(_, cluster)| cluster.region.clone());
+    let region = names::cluster_of(context.environment, &home.bucket).map(|(_, cluster)| cluster.region.clone());
     let Some(region) = region else {
         let finding =
             format!("the home is in the bucket {}, which belongs to no cluster of this environment", home.bucket);

@@ -11,13 +11,13 @@ use crate::error::CliError;
 use crate::exit::Exit;
 use crate::report::Printer;
 use crate::report::aliases::AliasesView;
+use crate::report::format::time;
 use crate::report::span::span;
 use sftpctl_core::aliases::decide::{Plan, Rule, Ttl, plan};
 use sftpctl_core::aliases::memory::{LOW_TTL, Memory, PROPAGATION, Wait};
 use sftpctl_core::aliases::name::is_host_name;
 use sftpctl_core::aliases::zone::Found;
 use sftpctl_core::text::{counted, either};
-use sftpctl_engine::clock::rfc3339;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  \
@@ -218,10 +218,6 @@ fn refuse_early(session: &Session, view: &AliasesView<'_>, memory: &Memory) -> R
         ),
     };
     Err(CliError::new(Exit::Refused, message).hint(hint))
-}
-
-fn time(seconds: i64) -> String {
-    Timestamp::from_second(seconds).map_or_else(|_| seconds.to_string(), rfc3339)
 }
 
 fn question(step: Step, host: Option<&str>, count: u64) -> String {
