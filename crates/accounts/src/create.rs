@@ -77,7 +77,7 @@ impl NewAccount {
             HomeChoice::Cluster(name) => Some(name.clone()),
             HomeChoice::Path(path) => {
                 let bucket = Home::parse(path)?.bucket;
-                environment.clusters.keys().find(|name| names::upload_bucket(environment, name) == bucket).cloned()
+                names::cluster_of(environment, &bucket).map(|(name, _)| name.clone())
             }
         }
     }
@@ -215,13 +215,13 @@ impl Draft {
     }
 
     /// Finds out whether the folder is free, and what is in it. The table is read for a folder that the caller names, and
-    /// where S3 has something in it: the organisation's own is another's only by an earlier choice.
+    /// unless S3 says that nothing is in it: the organisation's own is another's only by an earlier choice.
     ///
     /// # Errors
     /// Another organisation has the folder, or one inside it or around it; or the table could not be read.
     pub async fn check_folder(&self, aws: &Aws, accounts: &Accounts) -> Result<Before, CreateError> {
         let content = folder_check::content(aws, &self.region, &self.account.home).await;
-        if self.is_chosen || matches!(content, Ok(Content::Marker | Content::Files)) {
+        if self.is_chosen || !matches!(content, Ok(Content::Nothing)) {
             let rival = accounts.rival(&self.account.home, self.account.org_id).await?;
             rival.map_or(Ok(()), |rival| Err(CreateError::SharedFolder(rival)))?;
         }
@@ -280,8 +280,7 @@ fn home(environment: &Environment, choice: &HomeChoice, org_id: i64) -> Result<(
         HomeChoice::Path(path) => {
             let home = Some(path).filter(|path| !path.contains(harms_names)).and_then(|path| Home::parse(path));
             let home = home.ok_or_else(|| CreateError::InvalidHome(path.clone()))?;
-            let mut all = environment.clusters.iter();
-            match all.find(|(name, _)| names::upload_bucket(environment, name) == home.bucket) {
+            match names::cluster_of(environment, &home.bucket) {
                 Some((_, cluster)) => Ok((home, cluster.region.clone())),
                 None => Err(CreateError::UnknownBucket {
                     bucket: home.bucket,

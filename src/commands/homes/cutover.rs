@@ -129,8 +129,9 @@ struct Run<'a> {
 
 /// An error as a reason.
 fn words(error: CliError) -> Failure {
-    let CliError { message, causes, .. } = error;
-    [vec![message], causes].concat().join(": ")
+    let CliError { message, causes, hint, .. } = error;
+    let what = [vec![message], causes].concat().join(": ");
+    hint.map_or(what.clone(), |hint| format!("{what} ({hint})"))
 }
 
 /// Cuts over the homes one after the other.

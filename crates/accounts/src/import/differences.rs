@@ -38,7 +38,7 @@ pub struct Difference {
     pub outcome: Outcome,
     /// The attributes that get other values, separated by commas.
     pub attributes: String,
-    /// The present value, unless it is secret, and the one that it gets.
+    /// The folder that it has, and the one that it gets; empty for every other outcome.
     pub before: String,
     pub after: String,
 }

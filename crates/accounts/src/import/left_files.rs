@@ -1,7 +1,6 @@
 //! Files that are in the folder of a new account before it: those of an organisation that is gone, whose files no command
 //! deletes. Looked for where the source names a folder that is not the organisation's own.
 
-use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 
@@ -21,7 +20,7 @@ use crate::folder_check::{Content, content};
 use crate::spill::PARTS;
 
 /// Folders that are looked into: one call each.
-pub const MOST: usize = 1_000;
+const MOST: usize = 1_000;
 /// Calls at once.
 const AT_ONCE: usize = 16;
 /// Accounts that the remark names.
@@ -75,25 +74,27 @@ pub async fn note(review: &mut Review, aws: &Arc<Aws>, environment: &Environment
         ));
         return Ok(());
     };
-    let regions: BTreeMap<String, String> = environment
-        .clusters
-        .iter()
-        .map(|(name, cluster)| (names::upload_bucket(environment, name), cluster.region.clone()))
-        .collect();
     let (mut calls, mut found, mut unknown) = (JoinSet::new(), Vec::new(), None);
     loop {
         while calls.len() < AT_ONCE
             && let Some(chosen) = waiting.pop()
         {
-            let Some(region) = regions.get(&chosen.home.bucket).cloned() else { continue };
+            let Some((_, cluster)) = names::cluster_of(environment, &chosen.home.bucket) else { continue };
             let aws = Arc::clone(aws);
+            let region = cluster.region.clone();
             calls.spawn(async move { (content(&aws, &region, &chosen.home).await, chosen) });
         }
         match calls.join_next().await {
             None => break,
             Some(Ok((Ok(Content::Files), chosen))) => found.push(chosen),
             Some(Ok((Ok(_), _))) => {}
-            Some(Ok((Err(error), _))) => unknown = Some(error.to_string()),
+            Some(Ok((Err(error), _))) => {
+                // The next calls would be refused alike.
+                if error.is_access_denied() || error.is_credentials() {
+                    waiting.clear();
+                }
+                unknown = Some(error.to_string());
+            }
             Some(Err(error)) => return Err(io::Error::other(error)),
         }
     }
