@@ -15,7 +15,7 @@ use crate::sessions::Sessions;
 
 /// How long before a version its session may have begun, and after it its upload may have ended, in milliseconds: an upload
 /// in parts has the time at which it began.
-pub const AROUND: i64 = 24 * 3_600_000;
+const AROUND: i64 = 24 * 3_600_000;
 /// How far a version's time and that of the line may be apart, in milliseconds: they are of two clocks, and S3's are seconds.
 const APART: i64 = 5_000;
 

@@ -213,7 +213,8 @@ impl Ec2 {
         Ok(self.0.send(query, name).await?.text_of("groupId"))
     }
 
-    /// Adds rules for connections from outside; those that it has already are fine.
+    /// Adds rules for connections from outside. If it has one already, AWS adds none, which is no error: the caller compares
+    /// again.
     ///
     /// # Errors
     /// AWS's.
@@ -223,7 +224,8 @@ impl Ec2 {
         call.or_missing(&["InvalidPermission.Duplicate"]).map(drop)
     }
 
-    /// Takes rules for connections from outside away; missing is fine.
+    /// Takes rules for connections from outside away. If one is missing, AWS takes none, which is no error: the caller
+    /// compares again.
     ///
     /// # Errors
     /// AWS's.

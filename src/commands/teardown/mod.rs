@@ -23,7 +23,7 @@ use sftpctl_engine::run::Run;
     sftpctl teardown --env 99 --expired --yes\n  \
     sftpctl teardown --folder environments --expired --yes\n\n\
     Without --delete-data, buckets with files and the table are kept, and the next deploy uses them again. So are fixed \
-    addresses without --release-addresses; each costs $3.65 a month.\n\n\
+    addresses without --release-addresses, which are billed (`sftpctl cost`).\n\n\
     --expired is for a job that runs by the clock: it deletes what has lived for the `ttl` of its file since its last \
     deployment, says of every other environment why it is kept, and ends with 0 if there is none. Customers' files and \
     accounts are deleted only where the file says `ttl: { after: 8h, delete_data: true }`.")]
@@ -37,7 +37,7 @@ pub(super) struct Args {
     /// Also delete customers' files, with all versions, and the accounts
     #[arg(long)]
     delete_data: bool,
-    /// Also release the fixed addresses, which customers' firewalls know and nobody gets back
+    /// Also release the fixed addresses, which customers' firewalls know, and others may get
     #[arg(long)]
     release_addresses: bool,
     /// Delete what `drift` lists as orphans, and nothing else

@@ -1,6 +1,6 @@
 //! What Amazon S3 Files needs for the file systems of a region. Their role is part of the stack, and what a deployment needs to
-//! create them is among the simulated permissions. sftpctl has no client for EC2: of subnets and security groups the hint says
-//! what has to hold, with the call that shows it.
+//! create them is among the simulated permissions. The policy `reader` allows no calls of EC2 for them: of subnets and security groups
+//! the hint says what has to hold, with the call that shows it.
 
 use sftpctl_aws::{Aws, AwsError};
 use sftpctl_core::check::{Check, Definition};
@@ -68,7 +68,7 @@ fn judge(region: &str, systems: &[(String, Option<bool>, &FileSystem)]) -> Check
         0 => "the buckets keep versions",
         _ => "the buckets keep versions, or are created so",
     };
-    Check::unknown(of, Some(region), format!("{buckets}; subnets and security groups: sftpctl does not call EC2")).hint(
+    Check::unknown(of, Some(region), format!("{buckets}; subnets and security groups were not read")).hint(
         format!(
             "the subnets of a file system must be of different availability zones and one VPC, that of the security groups, which \
              admit the servers to port 2049: aws ec2 describe-subnets --subnet-ids {subnets} --region {region}; \

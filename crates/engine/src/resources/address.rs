@@ -1,6 +1,6 @@
 //! An Elastic IP address of a region's server.
 //!
-//! Customers' firewalls know it, and AWS gives nobody a released address back. So it is in no stack, and only a teardown
+//! Customers' firewalls know it, and a released address may become another customer's of AWS. So it is in no stack, and only a teardown
 //! with `--release-addresses` releases it. `AllocateAddress` takes no client token, so an address is found by its tags:
 //! the environment, and its number.
 
@@ -22,7 +22,8 @@ pub(super) const ALLOCATION: &str = "AllocationId";
 /// Output: the address itself.
 const PUBLIC_IP: &str = "PublicIp";
 /// Why a teardown keeps it.
-const KEPT: &str = "customers' firewalls know it; --release-addresses gives it back to AWS, for ever";
+const KEPT: &str =
+    "customers' firewalls know it; --release-addresses gives it back to AWS, which may give it to somebody else";
 
 /// One address of a server.
 #[derive(Clone, Debug)]

@@ -477,7 +477,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn old_systemd_is_refused_before_anything_is_written() {
+    fn old_systemd_is_refused() {
         let refused = |found, kind| check_systemd(found, kind).err().map(|error| error.to_string());
         let of_rhel_7 = "systemd 219 manages this server; the units of a mount by s3fs need systemd 230 or newer";
         assert_eq!(refused(Some(219), MountKind::S3fs).as_deref(), Some(of_rhel_7));

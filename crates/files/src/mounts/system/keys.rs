@@ -23,9 +23,8 @@ fn fault_as(path: &Path, user: u32, facts: &io::Result<std::fs::Metadata>) -> Op
         )),
         Err(error) => Some(format!("the credentials {path} cannot be read: {error}")),
         Ok(facts) if facts.len() == 0 => Some(format!("the credentials {path} are empty")),
-        // s3fs refuses them then (`s3fs(1)`, "passwd_file").
         Ok(facts) if facts.mode() & 0o077 != 0 => {
-            Some(format!("others may read the credentials {path}, which programs refuse: chmod 0600 {path}"))
+            Some(format!("others may read the credentials {path}: chmod 0600 {path}"))
         }
         Ok(_) => None,
     }
