@@ -259,7 +259,7 @@ fn a_move_that_was_killed_is_completed_by_the_next_run() {
     let mut wanted = true;
     let mut known: Option<Value> = None;
     for call in [
-        ["ec2.AllocateAddress", "hold-before", "0"],
+        ["ec2.AllocateAddress", "hold-after", "0"],
         ["transfer.StopServer", "hold-after", "0"],
         ["transfer.UpdateServer", "hold-after", "0"],
         ["transfer.UpdateServer", "hold-before", "1"],
