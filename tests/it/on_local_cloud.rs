@@ -16,6 +16,7 @@ mod dashboard;
 mod deploy;
 mod doctor;
 mod drift;
+mod examples;
 mod expired;
 mod failed_stack;
 mod faults;
