@@ -1,8 +1,9 @@
-//! The tests that the documentation names exist.
+//! What the documentation names exists: tests, pages, headings and files.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::path::{Path, PathBuf};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Component, Path, PathBuf};
 
 /// The files that may have a module of tests, as the documents name it: `core::spec` is in the crate `core`; a name
 /// without a crate is of the program's own tests, or of the program itself.
@@ -55,5 +56,111 @@ fn every_row_names_its_tests() {
             let tests = row.trim_end_matches([' ', '|']).rsplit("| ").next().unwrap();
             tests.split(", ").for_each(|test| is_a_test(root, test.trim_matches('`')));
         }
+    }
+}
+
+/// The repository's documents, and all of its files with text, by their paths from its root.
+fn documents(root: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut folders = vec![PathBuf::new()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(root.join(&folder)).unwrap().map(Result::unwrap) {
+            let name = entry.file_name().into_string().unwrap();
+            let path = folder.join(&name);
+            match entry.file_type().unwrap() {
+                kind if kind.is_dir() && name != "target" && !name.starts_with('.') => folders.push(path),
+                kind if kind.is_file() && name.ends_with(".md") => found.push(path),
+                _ => {}
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+/// The lines of a document that are not code.
+fn prose(root: &Path, document: &Path) -> Vec<String> {
+    let text = std::fs::read_to_string(root.join(document)).unwrap();
+    let mut in_code = false;
+    let mut lines = Vec::new();
+    for line in text.lines() {
+        if line.trim_start().starts_with("```") {
+            in_code = !in_code;
+        } else if !in_code && !line.starts_with("    ") {
+            // Every second part is between backticks.
+            lines.push(line.split('`').step_by(2).collect::<Vec<_>>().join(" "));
+        }
+    }
+    lines
+}
+
+/// The anchors of a document's headings, as GitHub makes them.
+fn anchors(root: &Path, document: &Path) -> BTreeSet<String> {
+    let text = std::fs::read_to_string(root.join(document)).unwrap();
+    let mut seen: BTreeMap<String, usize> = BTreeMap::new();
+    let mut anchors = BTreeSet::new();
+    for heading in text.lines().filter(|line| line.starts_with('#')) {
+        let words = heading.trim_start_matches('#').trim().to_lowercase();
+        let kept = words.chars().filter(|c| c.is_alphanumeric() || matches!(c, '-' | '_' | ' '));
+        let anchor: String = kept.map(|c| if c == ' ' { '-' } else { c }).collect();
+        let times = seen.entry(anchor.clone()).or_default();
+        anchors.insert(if *times == 0 { anchor } else { format!("{anchor}-{times}") });
+        *times += 1;
+    }
+    anchors
+}
+
+/// A path without `..` in it.
+fn straight(path: &Path) -> PathBuf {
+    path.components().fold(PathBuf::new(), |mut straight, part| {
+        match part {
+            Component::ParentDir => assert!(straight.pop(), "{} leads out of the repository", path.display()),
+            Component::Normal(name) => straight.push(name),
+            _ => {}
+        }
+        straight
+    })
+}
+
+#[test]
+fn links_lead_somewhere() {
+    let root = sftpctl_testkit::programs::root();
+    let documents = documents(root);
+    let (mut checked, mut broken) = (0, Vec::new());
+    for document in &documents {
+        for line in prose(root, document) {
+            let targets = line.split("](").skip(1).filter_map(|rest| rest.split([')', ' ']).next());
+            // Pages of the reference are made from the program, by scripts/site, which checks them.
+            let is_ours = |target: &&str| !["https://", "http://", "reference/"].iter().any(|s| target.starts_with(s));
+            for target in targets.filter(is_ours) {
+                checked += 1;
+                let (path, anchor) = target.split_once('#').unwrap_or((target, ""));
+                let path = match path {
+                    "" => document.clone(),
+                    path => straight(&document.parent().unwrap().join(path)),
+                };
+                let is_there = root.join(&path).exists();
+                if !is_there || !anchor.is_empty() && !anchors(root, &path).contains(anchor) {
+                    broken.push(format!("{}: {target}", document.display()));
+                }
+            }
+        }
+    }
+    assert!(broken.is_empty(), "{broken:#?}");
+    assert!(checked > 100 && documents.len() > 30, "{checked} links in {} documents", documents.len());
+}
+
+/// The contents of the site name every page in `docs/`, once.
+#[test]
+fn every_page_is_in_the_contents() {
+    let root = sftpctl_testkit::programs::root();
+    let contents = std::fs::read_to_string(root.join("docs/SUMMARY.md")).unwrap();
+    let mut named: Vec<&str> =
+        contents.split("](").skip(1).map(|rest| rest.split(')').next().unwrap()).collect();
+    named.sort_unstable();
+    let pages = documents(root).into_iter().filter(|path| path.starts_with("docs") && !path.ends_with("SUMMARY.md"));
+    for page in pages {
+        let name = page.strip_prefix("docs").unwrap().to_str().unwrap().to_owned();
+        assert_eq!(named.iter().filter(|named| **named == name).count(), 1, "{name}");
     }
 }

@@ -52,6 +52,7 @@ mod ssh_audit;
 mod state;
 mod stopped;
 pub(crate) mod terminal;
+mod tutorial;
 mod users_audit;
 mod users_import;
 mod via_s3;
