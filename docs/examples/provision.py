@@ -29,6 +29,13 @@ def name_fault(username: str) -> str | None:
     return None
 
 
+def org_id_fault(org_id: str) -> str | None:
+    """Why an organisation's ID is refused. It is the name of the folder as well, so that it has one form only."""
+    if not re.fullmatch(r"[1-9][0-9]{0,18}", org_id) or int(org_id) > 2**63 - 1:
+        return "is not a whole number from 1 to 9223372036854775807 without leading zeros"
+    return None
+
+
 def stored(password: str) -> str:
     """The password as the table keeps it: PBKDF2 of Python's own library. With argon2-cffi, Argon2id is better:
 
@@ -66,14 +73,22 @@ def left_over(dynamodb, table: str, reservation: dict) -> dict | None:
 
 def main() -> int:
     table, bucket, org_id, username = sys.argv[1:]
-    if fault := name_fault(username):
-        print(f"the user name {username} {fault}", file=sys.stderr)
+    for what, value, fault in [
+        ("organisation", org_id, org_id_fault(org_id)),
+        ("user name", username, name_fault(username)),
+    ]:
+        if fault:
+            print(f"the {what} {value} {fault}", file=sys.stderr)
+            return 1
+    password = sys.stdin.readline().rstrip("\n")
+    if not password:
+        print("the password is empty", file=sys.stderr)
         return 1
     now = datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
     account = {
         "orgid": {"N": org_id},
         "username": {"S": username},
-        "password": {"S": stored(sys.stdin.readline().rstrip("\n"))},
+        "password": {"S": stored(password)},
         "HomeDirectory": {"S": f"/{bucket}/{org_id}"},
         "status": {"S": "active"},
         "createdAt": {"S": now},

@@ -91,7 +91,9 @@ pub fn row(version: &VersionView<'_>) -> String {
     let current = if version.current { "current" } else { "" };
     let owner = version.owner.as_ref().map_or_else(String::new, |owner| format!("  (owner {})", visible(owner)));
     let who = version.who.as_ref().map_or_else(String::new, |who| format!("  by {}", who.words()));
-    format!("{}  {what:>16}  {current:<7}  {}  {}{who}{owner}", version.time, version.version, visible(version.path))
+    // The empty object that marks a folder has no name below it.
+    let path = if version.path.is_empty() { "(the folder itself)".into() } else { visible(version.path) };
+    format!("{}  {what:>16}  {current:<7}  {}  {path}{who}{owner}", version.time, version.version)
 }
 
 /// A version that was read.

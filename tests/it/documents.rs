@@ -155,8 +155,7 @@ fn links_lead_somewhere() {
 fn every_page_is_in_the_contents() {
     let root = sftpctl_testkit::programs::root();
     let contents = std::fs::read_to_string(root.join("docs/SUMMARY.md")).unwrap();
-    let mut named: Vec<&str> =
-        contents.split("](").skip(1).map(|rest| rest.split(')').next().unwrap()).collect();
+    let mut named: Vec<&str> = contents.split("](").skip(1).map(|rest| rest.split(')').next().unwrap()).collect();
     named.sort_unstable();
     let pages = documents(root).into_iter().filter(|path| path.starts_with("docs") && !path.ends_with("SUMMARY.md"));
     for page in pages {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::io;
 
 use serde::{Deserialize, Serialize};
-use sftp_authorizer::account::USERNAME;
+use sftp_authorizer::account::{USERNAME, is_canary};
 use sftp_authorizer::password::{self, Cost, Scheme};
 use sftp_authorizer::{Account, Attribute, Item};
 use sftpctl_aws::AwsError;
@@ -41,6 +41,8 @@ pub enum Kind {
     Malformed,
     /// Several accounts have the user name: the authorizer admits none of them.
     Duplicate,
+    /// Transfer Family takes no such user name, and never asks about it.
+    UnusableName,
     /// The user name is on the block list: the authorizer refuses it before any look-up.
     BlockedName,
     /// Names are compared without case, and this one is not in lower case, so that it is never found.
@@ -73,9 +75,10 @@ pub enum Kind {
 
 impl Kind {
     /// The kinds, the gravest first.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::Malformed,
         Self::Duplicate,
+        Self::UnusableName,
         Self::BlockedName,
         Self::NotLowerCase,
         Self::Unverifiable,
@@ -105,6 +108,7 @@ impl Kind {
             Self::Duplicate => {
                 ["account whose user name others have, too", "accounts whose user name others have, too"]
             }
+            Self::UnusableName => ["name that Transfer Family never takes", "names that Transfer Family never takes"],
             Self::BlockedName => ["name on the block list", "names on the block list"],
             Self::NotLowerCase => [
                 "name that is not in lower case, and is never found",
@@ -293,7 +297,7 @@ impl Audit<'_> {
         let shown = |name: &str| text(name).unwrap_or_else(|| "?".to_owned());
         let (username, org_id) = (shown(USERNAME), shown("orgid"));
         // The canaries of `verify` are not customers.
-        if org_id.starts_with('-') || org_id == "0" {
+        if org_id.parse().is_ok_and(|id| is_canary(id, &username)) {
             return None;
         }
         self.sums.accounts += 1;
@@ -312,6 +316,9 @@ impl Audit<'_> {
         let (name, org_id) = (account.username.as_str(), account.org_id.to_string());
         self.sums.disabled += u64::from(account.disabled);
         let blocked = self.environment.authorizer.block_list.iter().any(|blocked| blocked.eq_ignore_ascii_case(name));
+        if let Err(error) = rules::username(name, &[]) {
+            self.find(Kind::UnusableName, name, &org_id, error.to_string());
+        }
         if blocked {
             self.find(Kind::BlockedName, name, &org_id, "the authorizer refuses the name before any look-up");
         }
@@ -449,12 +456,16 @@ mod tests {
             (&exact, item("1", "Jan", &[]), vec![]),
             (&folding, item("1", "Jan", &[]), vec![Kind::NotLowerCase]),
             (&exact, item("1", "Root", &[]), vec![Kind::BlockedName]),
+            (&exact, item("1", "ab", &[]), vec![Kind::UnusableName]),
+            (&exact, item("1", " jan", &[]), vec![Kind::UnusableName]),
             (&exact, item("1", "jan", &[("status", "on")]), vec![Kind::Malformed]),
             (&exact, item("1", "jan", &[("password", &legacy)]), vec![Kind::LegacyHash]),
             (&exact, item("1", "jan", &[("password", &legacy[..32])]), vec![Kind::Unverifiable]),
             (&exact, item("1", "jan", &[("HomeDirectory", "/elsewhere/1")]), vec![Kind::UnknownBucket]),
             (&exact, item("1", "jan", &[("expiresAt", "2020-01-01")]), vec![Kind::Expired]),
-            (&exact, item("0", "canary", &[("status", "on")]), vec![]),
+            (&exact, item("0", "sftpctl-canary-x", &[("status", "on")]), vec![]),
+            (&exact, item("0", "jan", &[]), vec![Kind::Malformed]),
+            (&exact, item("-7", "jan", &[]), vec![Kind::Malformed]),
         ] {
             assert_eq!(kinds(environment, &item), expected, "{item:?}");
         }

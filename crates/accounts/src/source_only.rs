@@ -187,7 +187,13 @@ impl SourceRows {
     /// Calls `found` with each row whose account is not in the table.
     pub(crate) fn missing(mut self, mut table: InTable, mut found: impl FnMut(&SourceRow)) -> io::Result<()> {
         let (mut rejected, mut absent) = (Spill::new()?, Absent::new(table.key.has_name())?);
-        compare_names(self.claims, table.claims, &mut rejected, &mut absent, (None, |_: &[&str]| {}))?;
+        compare_names(
+            self.claims,
+            table.claims,
+            &mut rejected,
+            &mut absent,
+            (None, |_: &[&Claim], _: &[&str]| Ok(())),
+        )?;
         compare_folders([self.folders, table.folders], &mut rejected, &mut absent, None)?;
         for part in 0..PARTS {
             let accounts = table.accounts.read(part)?.collect::<io::Result<HashSet<FoundBy>>>()?;

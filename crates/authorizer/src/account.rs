@@ -62,6 +62,14 @@ pub struct MalformedItem {
     pub problem: &'static str,
 }
 
+/// What the names of canaries begin with, the accounts by which `sftpctl verify` tries log-ins.
+pub const CANARY: &str = "sftpctl-canary-";
+
+/// Whether an item with this key and name is a canary, and no customer's account.
+pub fn is_canary(org_id: i64, username: &str) -> bool {
+    org_id <= 0 && username.starts_with(CANARY)
+}
+
 /// The partition key of the table.
 pub const ORG_ID: &str = "orgid";
 /// The partition key of the index, and the sort key of a table whose organisations have several accounts.
@@ -95,11 +103,16 @@ impl Account {
             Some(_) => Err(wrong(attribute, "is not a list of strings")),
         };
         let org_id = match item.get(ORG_ID) {
-            Some(Attribute::Number(digits)) => digits.parse().map_err(|_| wrong(ORG_ID, "is not a whole number"))?,
+            Some(Attribute::Number(digits)) => {
+                digits.parse::<i64>().map_err(|_| wrong(ORG_ID, "is not a whole number from 1 on"))?
+            }
             Some(_) => return Err(wrong(ORG_ID, "is not a number")),
             None => return Err(wrong(ORG_ID, "is missing")),
         };
         let username = text(USERNAME)?.filter(|name| !name.is_empty()).ok_or(wrong(USERNAME, "is missing"))?;
+        if org_id <= 0 && !is_canary(org_id, &username) {
+            return Err(wrong(ORG_ID, "is not a whole number from 1 on"));
+        }
         let home = text(HOME)?.ok_or(wrong(HOME, "is missing"))?;
         let home = Home::parse(&home).ok_or(wrong(HOME, "is not /<bucket>/<folder>"))?;
         let disabled = match text(STATUS)?.as_deref() {

@@ -1,5 +1,6 @@
 //! The file by which `homes cutover --freeze-sshd` denies a customer at the old server. An import of that server's accounts
-//! must not take the denial for the customer's state: who is frozen there goes on at the new servers.
+//! must not take the denial for the customer's state: who is frozen there goes on at the new servers. And the name that a
+//! home has after it, where the customer's keys still are.
 
 /// The name of the file about an organisation's home, early among the files of `sshd_config.d`.
 pub fn file_name(org_id: i64) -> String {
@@ -12,9 +13,29 @@ pub fn organisation(file_name: &str) -> Option<i64> {
     (self::file_name(org_id) == file_name).then_some(org_id)
 }
 
+/// What the name of a home's folder ends with after a cut-over, when a link has its place.
+const KEPT: &str = ".before-cutover";
+
+/// The name of a home's folder after a cut-over, beside the link that has its place: hidden.
+pub fn kept_name(home: &[u8]) -> Vec<u8> {
+    [b".", home, KEPT.as_bytes()].concat()
+}
+
+/// The name of the home whose folder is kept under a name.
+pub fn home_of_kept(name: &[u8]) -> Option<&[u8]> {
+    name.strip_prefix(b".")?.strip_suffix(KEPT.as_bytes())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_kept_folder_has_its_homes_name() {
+        assert_eq!(kept_name(b"17578"), b".17578.before-cutover");
+        assert_eq!(home_of_kept(&kept_name(b"17578")), Some(&b"17578"[..]));
+        assert_eq!(home_of_kept(b"17578.before-cutover"), None);
+    }
 
     #[test]
     fn only_files_of_freezes_are_about_an_organisation() {

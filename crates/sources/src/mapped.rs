@@ -7,6 +7,7 @@ use sftpctl_core::shown::visible;
 use sftpctl_core::text::nearest;
 
 use crate::mapping::{DoubleEncoded, Mapping, Rule, is_list};
+use crate::notes::remark;
 use crate::source::{Record, SCHEMA, Source, Value};
 use crate::values::{Place, meant, org_id};
 
@@ -138,7 +139,13 @@ impl Mapped {
                 values.push(if applied.attribute == "orgid" { org_id(place, value, remarks)? } else { value });
             }
         }
-        Ok(if values.is_empty() { applied.rule.default.iter().cloned().collect() } else { values })
+        if values.is_empty() {
+            values.extend(applied.rule.default.clone());
+            if values.is_empty() && applied.attribute == "status" && applied.column.is_some() {
+                remarks.push(remark(column, "", "active", "it has no value, and the account is taken as active"));
+            }
+        }
+        Ok(values)
     }
 
     fn set(&self, row: &mut Row, attribute: &str, mut values: Vec<String>) {

@@ -7,11 +7,11 @@ use std::sync::Arc;
 
 use crate::error::CliError;
 use crate::exit::Exit;
+use sftpctl_core::freeze;
 use sftpctl_core::shell_word::shell_word;
 use sftpctl_core::spec::model::{Environment, Homes};
 use sftpctl_core::spec::sftp_address::SftpAddress;
 use sftpctl_files::homes::sftp::ssh::Connection;
-use sftpctl_files::homes::swap;
 
 /// Where the homes are.
 #[derive(Clone, Debug, clap::Args)]
@@ -155,7 +155,7 @@ impl Machine {
             // A home that was cut over is a link, and its folder is kept beside it.
             let is_home = entry.file_type().is_ok_and(|kind| kind.is_dir() || kind.is_symlink());
             let name = entry.file_name();
-            let name = swap::home_of_kept(name.as_bytes()).unwrap_or(name.as_bytes());
+            let name = freeze::home_of_kept(name.as_bytes()).unwrap_or(name.as_bytes());
             ids.extend(Some(name).filter(|_| is_home).and_then(org_of));
         }
         Ok(ids)

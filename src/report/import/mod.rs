@@ -66,6 +66,7 @@ pub fn outcomes(review: &Review, all: &str) -> Text {
         only_in_table,
         capitals,
         case_variants,
+        shut_out,
         ..
     } = review.counts;
     let mut text = Text::from(format!("{}:", counted(read, "row")));
@@ -174,6 +175,15 @@ pub fn outcomes(review: &Review, all: &str) -> Text {
             "user name",
             ["differs from another only by case", "differ from another only by case"],
             "case-variants",
+        ),
+        (
+            shut_out,
+            "new account",
+            [
+                "admits nobody: its end is over, or there is no server in its regions",
+                "admit nobody: their end is over, or there is no server in their regions",
+            ],
+            "shut-out",
         ),
     ] {
         if count > 0 {

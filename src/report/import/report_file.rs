@@ -6,7 +6,7 @@ use std::path::Path;
 
 use serde::Serialize;
 use sftpctl_accounts::import::differences::{Difference, Outcome};
-use sftpctl_accounts::import::rejected::Rejected;
+use sftpctl_accounts::import::rejected::{Rejected, Whose};
 use sftpctl_accounts::import::review::{Noted, Review};
 use sftpctl_accounts::import::row::Remark;
 use sftpctl_accounts::import::write::Missed;
@@ -39,17 +39,17 @@ struct Line<'a> {
 
 impl<'a> From<&'a Rejected> for Line<'a> {
     fn from(from: &'a Rejected) -> Self {
-        let Rejected { row, place, column, value, reason, kind: _ } = from;
-        Line { row: *row, place, what: "rejected", column, value, taken: "", reason, org_id: "", username: "" }
+        let Rejected { row, place, whose: Whose { org_id, username }, column, value, reason, kind: _ } = from;
+        Line { row: *row, place, what: "rejected", column, value, taken: "", reason, org_id, username }
     }
 }
 
 impl<'a> From<&'a Noted> for Line<'a> {
     fn from(from: &'a Noted) -> Self {
-        let Noted { row, place, remark } = from;
+        let Noted { row, place, whose: Whose { org_id, username }, remark } = from;
         let Remark { column, before, after, why } = remark;
         let what = "remark";
-        Line { row: *row, place, what, column, value: before, taken: after, reason: why, org_id: "", username: "" }
+        Line { row: *row, place, what, column, value: before, taken: after, reason: why, org_id, username }
     }
 }
 
@@ -146,8 +146,10 @@ mod tests {
             after: "/home/Müller".into(),
             why: "encoded twice".into(),
         };
-        let noted = Noted { row: 1, place: "line 2".into(), remark };
+        let whose = Whose { org_id: "7".into(), username: "jan".into() };
+        let noted = Noted { row: 1, place: "line 2".into(), whose, remark };
         let line = serde_json::to_value(Line::from(&noted)).unwrap();
+        assert_eq!((&line["orgId"], &line["username"]), (&"7".into(), &"jan".into()));
         assert_eq!((&line["value"], &line["taken"]), (&"/home/MÃ¼ller".into(), &"/home/Müller".into()));
     }
 

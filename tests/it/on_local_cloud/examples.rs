@@ -50,9 +50,8 @@ fn each_is_valid_costs_what_is_said_and_is_deployed() {
     assert_eq!(rows.len(), 3, "{rows:?}");
     for (file, costs) in rows {
         let file = format!("examples/{file}");
-        let on = |command: &str, more: &[&'static str]| {
-            site.ok(&[&[command, "--env-file", file.as_str()], more].concat())
-        };
+        let on =
+            |command: &str, more: &[&'static str]| site.ok(&[&[command, "--env-file", file.as_str()], more].concat());
         on("validate", &[]);
         let total = json(&on("cost", &["--output", "json"]))["total"].clone();
         let said = format!("{} to {}", total["low"].as_str().unwrap(), total["high"].as_str().unwrap());

@@ -7,11 +7,11 @@ use ipnet::IpNet;
 use sftp_authorizer::Account;
 use sftp_authorizer::expiry::Expiry;
 use sftp_authorizer::home::Home;
-use sftp_authorizer::password as stored;
+use sftp_authorizer::password::{self as stored, Scheme};
 use sftpctl_core::spec::model::Environment;
 use sftpctl_core::spec::names;
 
-use super::rejected::{self, Reason, Rejected};
+use super::rejected::{self, Reason, Rejected, Whose};
 use super::row::{Password, Remark, Row};
 use crate::rules::{self, RuleError};
 use crate::store::usernames;
@@ -52,6 +52,7 @@ impl Scrutiny<'_> {
         self.faults.push(Rejected {
             row: self.number,
             place: self.row.place.clone(),
+            whose: Whose::of_row(self.row),
             column: column.to_owned(),
             value: rejected::shown(value),
             reason: rejected::told(reason.into(), value),
@@ -305,6 +306,12 @@ fn org_id(scrutiny: &mut Scrutiny<'_>) -> Option<i64> {
 fn password(scrutiny: &mut Scrutiny<'_>) -> (Option<String>, Option<String>) {
     match &scrutiny.row.password {
         Password::None => (None, None),
+        Password::Plain(plain) if Scheme::of(plain).is_some() => {
+            let reason = "it has the form of a stored password, and would be hashed once more: nobody could log in. Map it \
+                          with `form: hash`";
+            scrutiny.fault(Reason::Password, "password", "", reason);
+            (None, None)
+        }
         Password::Plain(plain) => {
             let checked = rules::password(plain);
             (None, scrutiny.or_fault(checked, Reason::Password, "password", "").map(|()| plain.clone()))
@@ -364,7 +371,9 @@ fn public_keys(scrutiny: &mut Scrutiny<'_>) -> Vec<String> {
         match rules::public_keys("the row", line) {
             Ok(read) => keys.extend(read),
             Err(error) => {
-                let value = line.split_whitespace().next().unwrap_or_default();
+                // The type of a key, and no word of a text that may be anything.
+                let is_type = |word: &&str| ["ssh-", "ecdsa-", "sk-"].iter().any(|start| word.starts_with(start));
+                let value = line.split_whitespace().next().filter(is_type).unwrap_or_default();
                 scrutiny.fault(Reason::PublicKey, "keys", value, format!("key {}: {error}", index + 1));
             }
         }

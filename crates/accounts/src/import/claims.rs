@@ -1,6 +1,6 @@
 //! Claims of user names and folders, of which each has one holder.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io;
 
 use serde::{Deserialize, Serialize};
@@ -9,20 +9,20 @@ use sftpctl_core::text::grouped;
 use super::absent::Absent;
 use super::homes::{self, Homes};
 use super::moves::{self, Moves, Owner};
-use super::rejected::{Reason, Rejected};
+use super::rejected::{Reason, Rejected, Whose};
 use super::wanted::Claim;
 use crate::folders::{Folder, Manner, Shared};
 use crate::spill::{PARTS, Spill};
 
 /// Finds the names that several rows claim, or that the table has for another organisation. That one may give its name
-/// up in the same source, which `moves` finds out, if there is one. Calls `variants` with names that differ only by
-/// case.
+/// up in the same source, which `moves` finds out, if there is one. Calls `variants` with the rows whose names differ only
+/// by case from others, and all these names.
 pub(crate) fn compare_names(
     mut claims: Spill<Claim>,
     mut held: Spill<Claim>,
     rejected: &mut Spill<Rejected>,
     absent: &mut Absent,
-    (mut moves, mut variants): (Option<&mut Moves>, impl FnMut(&[&str])),
+    (mut moves, mut variants): (Option<&mut Moves>, impl FnMut(&[&Claim], &[&str]) -> io::Result<()>),
 ) -> io::Result<()> {
     for part in 0..PARTS {
         let mut owners: HashMap<String, Vec<Owner>> = HashMap::new();
@@ -35,9 +35,9 @@ pub(crate) fn compare_names(
             let claim = claim?;
             names.entry(claim.name.clone()).or_default().push(claim);
         }
-        let mut folded: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+        let mut folded: BTreeMap<String, Vec<&Claim>> = BTreeMap::new();
         for (name, claims) in &names {
-            folded.entry(name.to_lowercase()).or_default().push(name);
+            folded.entry(name.to_lowercase()).or_default().extend(claims);
             let others = owners.get(name).map_or(&[][..], Vec::as_slice);
             for claim in claims {
                 if let Some(fault) = name_fault(claim, claims, others, moves.as_deref_mut()) {
@@ -46,7 +46,20 @@ pub(crate) fn compare_names(
                 }
             }
         }
-        folded.values().filter(|names| names.len() > 1).for_each(|names| variants(names));
+        let mut held: HashMap<String, Vec<&str>> = HashMap::new();
+        for name in owners.keys() {
+            held.entry(name.to_lowercase()).or_default().push(name);
+        }
+        for (name, claims) in folded {
+            // An account that gets its own name in another case leaves the old one.
+            let is_others =
+                |name: &&&str| owners[**name].iter().any(|o| claims.iter().all(|c| c.org_id != Some(o.org_id)));
+            let of_table = held.get(&name).into_iter().flatten().filter(is_others).copied();
+            let all: BTreeSet<&str> = claims.iter().map(|claim| claim.name.as_str()).chain(of_table).collect();
+            if all.len() > 1 {
+                variants(&claims, &all.into_iter().collect::<Vec<_>>())?;
+            }
+        }
     }
     Ok(())
 }
@@ -164,6 +177,7 @@ pub(crate) fn compare_folders(
             let fault = Rejected {
                 row: claim.row,
                 place: claim.place.clone(),
+                whose: Whose::new(claim.org_id, Some(&claim.name)),
                 column: "home".to_owned(),
                 value: super::rejected::shown(&format!("/{}", folder.path)),
                 reason: rival.words(folder),

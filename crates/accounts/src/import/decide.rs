@@ -13,7 +13,7 @@ use super::differences;
 use super::held::Removal;
 use super::moves::{Moves, Step};
 use super::reading::on_all_processors;
-use super::rejected::{Reason, Rejected};
+use super::rejected::{Reason, Rejected, Whose, shown};
 use super::review::{Noted, Review, ReviewError};
 use super::row::Remark;
 use super::wanted::{Change, Wanted, key_of, label};
@@ -141,13 +141,37 @@ fn keep_stale(review: &mut Review, part: usize, account: &Item, found: Option<&I
     review.reserved.push_to(part, account)
 }
 
+/// What the operator should know of a new account: that nobody can log in with it, or that its capital letters count.
+fn note_new(review: &mut Review, claim: &Wanted, row: &Item) -> io::Result<()> {
+    let fault = review.admission.fault(row).filter(|_| text(row, "status") != Some("disabled"));
+    if fault.is_some() {
+        review.counts.shut_out += 1;
+        review.sample("shut-out", || label(row));
+    }
+    let whose = Whose::new(Some(claim.org_id), claim.name());
+    let mut note = |column: &str, before: &str, why: String| {
+        let remark = Remark { column: column.to_owned(), before: shown(before), after: String::new(), why };
+        let noted = Noted { row: claim.row, place: claim.place.clone(), whose: whose.clone(), remark };
+        review.noted.push(&claim.row.to_be_bytes(), &noted)
+    };
+    if let Some((column, value, why)) = fault {
+        note(column, &value, why.to_owned())?;
+    }
+    let name = text(row, "username").unwrap_or_default();
+    if name.contains(|c: char| c.is_ascii_uppercase()) {
+        note("username", name, "it has capital letters, and is admitted exactly as written".to_owned())?;
+    }
+    Ok(())
+}
+
 /// Leaves out a row whose account was removed from the table.
 fn keep_out(review: &mut Review, claim: &Wanted, row: &Item, time: &str) -> io::Result<()> {
     review.counts.kept_out += 1;
     review.sample("kept-out", || label(row));
-    let why = format!("the account was removed from the table at {time}, and is kept out; --overwrite brings it back");
+    let why = format!("the account was removed from the table at {time}, and is kept out (--overwrite brings it back)");
     let remark = Remark { column: "username".into(), before: label(row), after: String::new(), why };
-    let noted = Noted { row: claim.row, place: claim.place.clone(), remark };
+    let whose = Whose::new(Some(claim.org_id), claim.name());
+    let noted = Noted { row: claim.row, place: claim.place.clone(), whose, remark };
     review.noted.push(&claim.row.to_be_bytes(), &noted)
 }
 
@@ -191,6 +215,9 @@ fn decide(
             .to_owned();
         absent.spare(Some(claim.org_id), claim.name())?;
         return Ok(reject(review, part, &org_fault(&claim, Reason::SharedHome, reason), faulty)?);
+    }
+    if matches!(verdict, Verdict::New) {
+        note_new(review, &claim, row)?;
     }
     match verdict {
         Verdict::New if is_moved => moves.homes.add(claim.key.clone(), Step::New(claim)),
@@ -287,7 +314,7 @@ pub(super) fn count_change(review: &mut Review, change: &Change) -> io::Result<(
     }
     review.sample("changed", || format!("{}: {}", label(row), attributes.join(", ")));
     review.work.change(change);
-    differences::keep(&mut review.differing, change)
+    differences::keep(&mut review.differing, change, &review.admission)
 }
 
 /// Where names are compared without case, they are stored in lower case.
@@ -307,7 +334,8 @@ pub(super) fn reject_late(review: &mut Review, fault: &Rejected) -> io::Result<(
 
 fn org_fault(claim: &Wanted, kind: Reason, reason: String) -> Rejected {
     let (column, value) = ("orgid".to_owned(), claim.org_id.to_string());
-    Rejected { row: claim.row, place: claim.place.clone(), column, value, reason, kind }
+    let whose = Whose::new(Some(claim.org_id), claim.name());
+    Rejected { row: claim.row, place: claim.place.clone(), whose, column, value, reason, kind }
 }
 
 fn reject(review: &mut Review, part: usize, fault: &Rejected, faulty: &mut HashSet<u64>) -> io::Result<()> {

@@ -6,6 +6,7 @@ use std::io;
 use serde::{Deserialize, Serialize};
 use sftp_authorizer::Item;
 
+use super::admission::Admission;
 use super::compare::{HOME, text};
 use super::rejected::shown;
 use super::review::Review;
@@ -20,6 +21,7 @@ pub enum Outcome {
     Changed,
     /// The home folder becomes another one; the files stay in the old one.
     FolderChanged,
+    /// The customer is admitted no more: disabled, ended, or limited to regions without a server.
     Disabled,
     Enabled,
     /// The account was imported, and the source does not have it any more.
@@ -75,7 +77,7 @@ pub(super) fn folders(change: &Change) -> Option<(&str, &str)> {
 
 /// The lines of a changed account: all attributes, and what an operator looks for by itself. No value of a password is in
 /// them.
-pub(super) fn of_change(change: &Change) -> Vec<Difference> {
+fn of_change(change: &Change, admission: &Admission) -> Vec<Difference> {
     let of = |outcome, attributes: &str| Difference {
         row: change.number,
         place: change.place.clone(),
@@ -85,13 +87,8 @@ pub(super) fn of_change(change: &Change) -> Vec<Difference> {
     if let Some((old, new)) = folders(change) {
         all.push(Difference { before: shown(old), after: shown(new), ..of(Outcome::FolderChanged, HOME) });
     }
-    if change.attributes.iter().any(|name| name == "status") {
-        let is_disabled = |item: &Item| text(item, "status") == Some("disabled");
-        match (is_disabled(&change.item), is_disabled(&change.row)) {
-            (false, true) => all.push(of(Outcome::Disabled, "status")),
-            (true, false) => all.push(of(Outcome::Enabled, "status")),
-            _ => {}
-        }
+    if let Some((is_shut_out, by)) = admission.turn(change) {
+        all.push(of(if is_shut_out { Outcome::Disabled } else { Outcome::Enabled }, &by));
     }
     all
 }
@@ -114,6 +111,8 @@ impl Review {
 }
 
 /// Keeps the lines of a changed account.
-pub(super) fn keep(differing: &mut Spill<Difference>, change: &Change) -> io::Result<()> {
-    of_change(change).iter().try_for_each(|difference| differing.push(&difference.row.to_be_bytes(), difference))
+pub(super) fn keep(differing: &mut Spill<Difference>, change: &Change, admission: &Admission) -> io::Result<()> {
+    of_change(change, admission)
+        .iter()
+        .try_for_each(|difference| differing.push(&difference.row.to_be_bytes(), difference))
 }

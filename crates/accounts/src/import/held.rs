@@ -3,6 +3,7 @@
 use std::io;
 
 use serde::{Deserialize, Serialize};
+use sftp_authorizer::account::is_canary;
 use sftp_authorizer::home::Home;
 use sftp_authorizer::{Attribute, Item};
 
@@ -101,8 +102,8 @@ pub(crate) fn claim(
     key: TableKey,
     (claims, folders): (&mut Spill<Claim>, &mut Spill<Folder<Claim>>),
 ) -> io::Result<Option<String>> {
-    let Some(org_id) = org_id(item).filter(|id| *id > 0) else { return Ok(None) };
     let name = text(item, "username").unwrap_or_default().to_owned();
+    let Some(org_id) = org_id(item).filter(|id| !is_canary(*id, &name)) else { return Ok(None) };
     let key = key_text(key, org_id, &name);
     let claim = Claim { name, written: None, org_id: Some(org_id), row: 0, place: String::new(), key: key.clone() };
     // Without a name it is no account, but has the organisation's key.

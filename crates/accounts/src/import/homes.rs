@@ -10,7 +10,7 @@ use sftpctl_core::text::{counted, either};
 use super::absent::Absent;
 use super::decide::{count_change, count_new, reject_late};
 use super::moves::{Chain, Form, Owner, Step};
-use super::rejected::{Reason, Rejected};
+use super::rejected::{Reason, Rejected, Whose};
 use super::review::{Review, ReviewError};
 use super::wanted::Claim;
 
@@ -163,6 +163,7 @@ fn reject(review: &mut Review, absent: &mut Absent, taking: &Taking, reason: Str
     let fault = Rejected {
         row: claim.row,
         place: claim.place.clone(),
+        whose: Whose::new(claim.org_id, Some(&claim.name)),
         column: "home".to_owned(),
         value: super::rejected::shown(&format!("/{path}")),
         reason,

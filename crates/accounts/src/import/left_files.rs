@@ -13,6 +13,7 @@ use tokio::task::JoinSet;
 
 use super::compare::{HOME, text};
 use super::moves::{Form, Step};
+use super::rejected::Whose;
 use super::review::{Noted, Review};
 use super::row::Remark;
 use super::wanted::{Wanted, label};
@@ -31,6 +32,7 @@ const NAMED: usize = 5;
 struct Chosen {
     row: u64,
     place: String,
+    whose: Whose,
     label: String,
     home: Home,
 }
@@ -39,7 +41,8 @@ struct Chosen {
 fn chosen(wanted: &Wanted) -> Option<Chosen> {
     let item = wanted.item.as_ref()?;
     let home = text(item, HOME).and_then(Home::parse).filter(|home| home.folder != wanted.org_id.to_string())?;
-    Some(Chosen { row: wanted.row, place: wanted.place.clone(), label: label(item), home })
+    let whose = Whose::new(Some(wanted.org_id), wanted.name());
+    Some(Chosen { row: wanted.row, place: wanted.place.clone(), whose, label: label(item), home })
 }
 
 /// The folders to look into; `None` if they are too many. One that passes on in this run is named by another remark.
@@ -112,11 +115,11 @@ fn keep(review: &mut Review, mut found: Vec<Chosen>) -> io::Result<()> {
     let count = found.len() as u64;
     let named: Vec<String> =
         found.iter().take(NAMED).map(|chosen| format!("{}: {}", chosen.label, chosen.home.path())).collect();
-    for Chosen { row, place, home, .. } in found {
+    for Chosen { row, place, whose, home, .. } in found {
         let why = "the folder has files already, which the new account sees: decide whose they are first".to_owned();
         let before = super::rejected::shown(&home.path());
         let remark = Remark { column: "home".to_owned(), before, after: String::new(), why };
-        review.noted.push(&row.to_be_bytes(), &Noted { row, place, remark })?;
+        review.noted.push(&row.to_be_bytes(), &Noted { row, place, whose, remark })?;
     }
     if count > 0 {
         review.remarks.push(format!(

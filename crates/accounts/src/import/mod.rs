@@ -3,6 +3,7 @@
 //! next compares again, and the table is its checkpoint.
 
 pub(crate) mod absent;
+mod admission;
 pub mod check;
 pub(crate) mod claims;
 pub(crate) mod compare;

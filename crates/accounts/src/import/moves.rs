@@ -13,7 +13,7 @@ use sftp_authorizer::Item;
 use super::absent::Absent;
 use super::decide::{count_change, count_new, reject_late};
 use super::homes::Homes;
-use super::rejected::{Reason, Rejected};
+use super::rejected::{Reason, Rejected, Whose};
 use super::review::{Review, ReviewError};
 use super::wanted::{Change, Claim, Wanted, key_of, label};
 use crate::key::TableKey;
@@ -203,6 +203,7 @@ pub(super) fn name_taken(claim: &Claim, reason: String) -> Rejected {
     Rejected {
         row: claim.row,
         place: claim.place.clone(),
+        whose: Whose::new(claim.org_id, Some(&claim.name)),
         column: "username".to_owned(),
         value: super::rejected::shown(claim.written.as_ref().unwrap_or(&claim.name)),
         reason,

@@ -7,6 +7,7 @@ use std::io;
 use serde::{Deserialize, Serialize};
 use sftpctl_core::text::counted;
 
+use super::rejected::Whose;
 use super::review::{Noted, Review};
 use super::row::Remark;
 use crate::spill::{PARTS, Spill};
@@ -17,6 +18,8 @@ pub(super) struct OldFolder {
     /// Without `/` at its end.
     pub(super) path: String,
     pub(super) org_id: i64,
+    /// The user name.
+    pub(super) name: String,
     /// The row's number, and its place, as of [`Wanted`](super::wanted::Wanted).
     pub(super) row: u64,
     pub(super) place: String,
@@ -45,7 +48,7 @@ pub(super) fn note_shared(mut folders: Spill<OldFolder>, review: &mut Review) ->
             continue;
         }
         for folder in folders.read(part)? {
-            let OldFolder { path, org_id, row, place } = folder?;
+            let OldFolder { path, org_id, name, row, place } = folder?;
             let Some(Sharing { first, other: Some(other) }) = sharing.get(&path) else { continue };
             let (rival, at) = if first.0 == org_id { other } else { first };
             rows += 1;
@@ -53,7 +56,10 @@ pub(super) fn note_shared(mut folders: Spill<OldFolder>, review: &mut Review) ->
             sample.get_or_insert_with(|| format!("`{before}` ({place}, {at})"));
             let why = format!("organisation {rival} has this folder of the old server, too ({at}): each gets its own");
             let remark = Remark { column: "home".to_owned(), before, after: org_id.to_string(), why };
-            review.noted.push(&row.to_be_bytes(), &Noted { row, place, remark })?;
+            review.noted.push(
+                &row.to_be_bytes(),
+                &Noted { row, place, whose: Whose::new(Some(org_id), Some(&name)), remark },
+            )?;
         }
     }
     if let Some(sample) = sample {

@@ -8,7 +8,7 @@ use sftp_authorizer::{Account, Attribute, Item};
 use super::absent::Absent;
 use super::compare::{self, DIGEST, SOURCE, Terms};
 use super::old_folders::OldFolder;
-use super::rejected::Rejected;
+use super::rejected::{Rejected, Whose};
 use super::review::{Counts, Noted, Options, ReviewError};
 use super::row::{Remark, Row, Rows};
 use super::wanted::{Claim, Wanted, key_text};
@@ -105,7 +105,7 @@ fn take_row(
         if checked.account.is_ok() {
             count_form(&mut read.forms, &row.place, &remark);
         }
-        let noted = Noted { row: number, place: row.place.clone(), remark };
+        let noted = Noted { row: number, place: row.place.clone(), whose: Whose::of_row(row), remark };
         read.noted.push(&number.to_be_bytes(), &noted)?;
     }
     let own_key = key_text(key, checked.org_id.unwrap_or_default(), checked.username.as_deref().unwrap_or_default());
@@ -124,7 +124,8 @@ fn take_row(
         }
     }
     if let (Ok((account, _)), Some(path)) = (&checked.account, checked.old_folder) {
-        let folder = OldFolder { path, org_id: account.org_id, row: number, place: row.place.clone() };
+        let (org_id, name) = (account.org_id, account.username.clone());
+        let folder = OldFolder { path, org_id, name, row: number, place: row.place.clone() };
         read.old_folders.push(folder.path.as_bytes(), &folder)?;
     }
     let wanted = |org_id, item| Wanted {

@@ -6,6 +6,8 @@ use sftpctl_core::secret::{HIDDEN, is_digest, places};
 use sftpctl_core::shown::visible;
 use sftpctl_core::text::either;
 
+use super::row::Row;
+
 /// Whether a value has the form of a stored password, as another column's has where those of a row are shifted, or where
 /// the mapping names the wrong one.
 fn is_stored_password(value: &str) -> bool {
@@ -22,6 +24,29 @@ pub(super) fn told(reason: String, value: &str) -> String {
     if is_stored_password(value) { reason.replace(value.trim(), HIDDEN) } else { reason }
 }
 
+/// Whom a line of the report is about, as far as the row says.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Whose {
+    /// The organisation's ID; empty if the row has none.
+    pub org_id: String,
+    /// The user name; empty if the row has none.
+    pub username: String,
+}
+
+impl Whose {
+    pub(super) fn new(org_id: Option<i64>, username: Option<&str>) -> Self {
+        let org_id = org_id.map_or_else(String::new, |id| id.to_string());
+        Self { org_id, username: shown(username.unwrap_or_default()) }
+    }
+
+    /// As a row has them, of which nothing is checked.
+    pub(super) fn of_row(row: &Row) -> Self {
+        let of = |text: &Option<String>| shown(text.as_deref().unwrap_or_default());
+        Self { org_id: of(&row.org_id), username: of(&row.username) }
+    }
+}
+
 /// A reason against a row.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rejected {
@@ -29,6 +54,7 @@ pub struct Rejected {
     pub row: u64,
     /// Where it is, as a person finds it: `line 5`.
     pub place: String,
+    pub whose: Whose,
     /// The attribute, or the source's column.
     pub column: String,
     /// The value; empty where it is secret or missing.

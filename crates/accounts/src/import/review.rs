@@ -14,6 +14,7 @@ use sftpctl_core::shell_word::shell_word;
 use sftpctl_core::spec::model::Environment;
 use sftpctl_core::text::{counted, either};
 
+use super::admission::Admission;
 use super::check::Rules;
 use super::claims::{compare_folders, compare_names};
 use super::compare::{HOME, Terms};
@@ -25,9 +26,9 @@ use super::held::{Held, held};
 use super::moves::{Chain, Moves};
 use super::old_folders::note_shared;
 use super::reading::{Form, Read, read};
-use super::rejected::{Reason, Rejected};
+use super::rejected::{Reason, Rejected, Whose};
 use super::row::{Remark, Rows, RowsError};
-use super::wanted::{Change, Wanted};
+use super::wanted::{Change, Claim, Wanted};
 use super::write::{Choices, Missed};
 use crate::bulk::watch::{Progress, Watch};
 use crate::key::TableKey;
@@ -79,6 +80,7 @@ pub struct Noted {
     /// From 1.
     pub row: u64,
     pub place: String,
+    pub whose: Whose,
     #[serde(flatten)]
     pub remark: Remark,
 }
@@ -119,8 +121,10 @@ pub struct Counts {
     pub only_in_table: u64,
     /// Accepted rows whose user name has capital letters, where names are compared exactly.
     pub capitals: u64,
-    /// User names that differ from another row's only by case.
+    /// Rows whose user name differs only by case from another row's, or from one of the table.
     pub case_variants: u64,
+    /// New accounts with which nobody can log in: ended, or limited to regions without a server.
+    pub shut_out: u64,
     /// Accounts of the table with the name that earlier versions gave to this source.
     pub of_former_name: u64,
     /// Accounts, of those that are changed, whose home folder becomes another one.
@@ -134,10 +138,12 @@ pub struct Review {
     pub reasons: BTreeMap<Reason, u64>,
     /// Some accounts of each outcome: `new`, `changed`, `same`, `newer`, `kept-out`, `rejected`, `removed`,
     /// `stale-reservations`, `spared`,
-    /// `removed-but-newer`, `of-other-sources`, `only-in-table`, `capitals`, `case-variants`.
+    /// `removed-but-newer`, `of-other-sources`, `only-in-table`, `capitals`,
+    /// `case-variants`, `shut-out`.
     pub samples: BTreeMap<&'static str, Vec<String>>,
     /// What the operator should know about the source as a whole.
     pub remarks: Vec<String>,
+    pub(super) admission: Admission,
     /// The first rejected rows, by their numbers, until the comparison ends.
     pub(super) first_rejected: BTreeMap<u64, String>,
     pub(super) work: Work,
@@ -282,6 +288,22 @@ pub(super) fn terms(rows: &dyn Rows, options: &Options<'_>) -> Terms {
     }
 }
 
+/// Keeps a note for each row whose user name differs from others only by case: `names`, of the source and the table.
+fn note_variants(review: &mut Review, claims: &[&Claim], names: &[&str]) -> io::Result<()> {
+    review.counts.case_variants += claims.len() as u64;
+    review.sample("case-variants", || names.join(", "));
+    for claim in claims {
+        let others: Vec<&str> = names.iter().filter(|name| **name != claim.name).take(SAMPLES).copied().collect();
+        let why = format!("it differs only by case from {}, and each is another customer's", others.join(", "));
+        let before = super::rejected::shown(claim.written.as_ref().unwrap_or(&claim.name));
+        let remark = Remark { column: "username".to_owned(), before, after: String::new(), why };
+        let whose = Whose::new(claim.org_id, Some(&claim.name));
+        let noted = Noted { row: claim.row, place: claim.place.clone(), whose, remark };
+        review.noted.push(&claim.row.to_be_bytes(), &noted)?;
+    }
+    Ok(())
+}
+
 /// Compares the source with the table.
 pub(super) async fn compared(
     read: Read,
@@ -301,6 +323,7 @@ pub(super) async fn compared(
         reasons: BTreeMap::new(),
         samples: BTreeMap::new(),
         remarks: remarks.into_iter().chain(forms).collect(),
+        admission: Admission::of(options.rules.environment, jiff::Timestamp::now().as_second()),
         first_rejected: BTreeMap::new(),
         work: Work::default(),
         is_indexed: key.has_name(),
@@ -316,10 +339,7 @@ pub(super) async fn compared(
         noted,
     };
     let mut moves = Moves::new(key);
-    let variants = |names: &[&str]| {
-        review.counts.case_variants += names.len() as u64;
-        review.sample("case-variants", || names.join(", "));
-    };
+    let variants = |claims: &[&Claim], names: &[&str]| note_variants(&mut review, claims, names);
     compare_names(claims, held.claims, &mut rejected, &mut absent, (Some(&mut moves), variants))?;
     note_shared(old_folders, &mut review)?;
     compare_folders([folders, held.folders], &mut rejected, &mut absent, Some(&mut moves.homes))?;

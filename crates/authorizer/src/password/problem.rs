@@ -66,7 +66,7 @@ const NEW_PASSWORD: &str = "give the account a new password";
 unverified! {
     Empty = "an empty password", "on the old server anybody could log in; give the account a password";
     /// `!`, `!!`, `*`, `x`, `*LK*`, `!$6$…`.
-    Locked = "a locked password", "import the account disabled, or with public keys only";
+    Locked = "a locked password", "leave the row out, or give the account a password or public keys";
     DesCrypt = "DES crypt", NEW_PASSWORD;
     BsdiCrypt = "BSDi crypt", NEW_PASSWORD;
     Scrypt = "scrypt ($7$)", NEW_PASSWORD;

@@ -16,6 +16,7 @@ use super::login::{LoginCheck, check};
 use crate::clock;
 use crate::wait;
 use sftp_authorizer::Account;
+use sftp_authorizer::account::CANARY;
 use sftp_authorizer::home::Home;
 use sftpctl_accounts::Accounts;
 use sftpctl_accounts::password::{self, GENERATED_LENGTH, HashError};
@@ -134,7 +135,7 @@ async fn create_canary(
     for slot in slots {
         let canary = Account {
             org_id: -slot,
-            username: format!("sftpctl-canary-{}", password::random_text(12).to_lowercase()),
+            username: format!("{CANARY}{}", password::random_text(12).to_lowercase()),
             password: Some(stored.clone()),
             home: Home { bucket: names::upload_bucket(environment, cluster), folder: "sftpctl-canary".to_owned() },
             disabled: false,

@@ -4,11 +4,12 @@
 use std::ffi::OsString;
 use std::io;
 use std::os::fd::OwnedFd;
-use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{self, AtFlags, CWD, Mode, OFlags, RenameFlags};
 use rustix::io::Errno;
+use sftpctl_core::freeze::kept_name;
 
 use super::entry::{Kind, Opened};
 use super::opened::OpenFiles;
@@ -46,15 +47,7 @@ pub enum Refusal {
 
 /// Where the old folder is after the cut-over: beside the link, under a hidden name.
 pub fn kept(home: &Path) -> PathBuf {
-    let mut name = OsString::from(".");
-    name.push(home.file_name().unwrap_or_default());
-    name.push(".before-cutover");
-    home.with_file_name(name)
-}
-
-/// The name of the home whose folder is kept under a name.
-pub fn home_of_kept(name: &[u8]) -> Option<&[u8]> {
-    name.strip_prefix(b".")?.strip_suffix(b".before-cutover")
+    home.with_file_name(OsString::from_vec(kept_name(home.file_name().unwrap_or_default().as_bytes())))
 }
 
 /// What can be known before anything is done.
@@ -228,7 +221,7 @@ mod tests {
             assert_eq!(in_place(&home, &target).unwrap(), InPlace::Link);
             assert!(home.join("new").exists() && kept(&home).join("old").exists());
             assert!(is_moved(&home));
-            assert_eq!(home_of_kept(kept(&home).file_name().unwrap().as_bytes()), Some(&b"7"[..]));
+            assert_eq!(kept(&home), home.with_file_name(".7.before-cutover"));
             exchange_back(&home, &target).unwrap();
             exchange_back(&home, &target).unwrap();
             assert_eq!(in_place(&home, &target).unwrap(), InPlace::Folder);

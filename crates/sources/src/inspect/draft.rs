@@ -94,6 +94,10 @@ fn rule(attribute: &str, column: &Column, few: &[(String, u64)]) -> String {
     let name = quoted(&column.name);
     match attribute {
         "password" if column.hashes.is_empty() => format!("{{ column: {name}, form: plain }}"),
+        "password" => match digest(column) {
+            Some(prefix) => format!("{{ column: {name}, prefix: \"{prefix}\" }}"),
+            None => name,
+        },
         "status" => match values(&column.name, few) {
             Some(values) => format!("{{ column: {name}, values: {{ {values} }} }}"),
             None => name,
@@ -102,6 +106,15 @@ fn rule(attribute: &str, column: &Column, few: &[(String, u64)]) -> String {
         "keys" => format!("{{ column: {name}, split: \"\\n\" }}"),
         _ => name,
     }
+}
+
+/// The prefix that names the digest of a column that has only one kind, in bare hexadecimal digits.
+fn digest(column: &Column) -> Option<&'static str> {
+    let mut kinds = column.hashes.keys();
+    let (kind, None) = (kinds.next()?, kinds.next()) else { return None };
+    let digests = [("md5", "{MD5}"), ("sha1", "{SHA}"), ("sha256", "{SHA256}"), ("sha512", "{SHA512}")].into_iter();
+    let name = kind.split_once(" hexadecimal: ")?.1;
+    digests.filter(|(digest, _)| *digest == name).map(|(_, prefix)| prefix).next()
 }
 
 /// Values that say that an account is not in use, and their opposites.

@@ -204,8 +204,10 @@ pub(super) fn attribute(name: &str, content: &Content, is_hashed: bool, is_uniqu
 /// The attribute that has this name; for a name of several words, the one of its last: `customer_login`.
 pub(crate) fn named(name: &str) -> Option<&'static str> {
     let of = |plain: &str| NAMES.iter().find(|(_, names)| names.contains(&plain)).map(|(attribute, _)| *attribute);
-    let words = name.rsplit(['_', '-', ' ', '.']).map(plain_name).next();
-    of(&plain_name(name)).or_else(|| words.and_then(|word| of(&word)))
+    let words: Vec<String> = name.split(['_', '-', ' ', '.']).map(plain_name).collect();
+    // `last_login` is a time.
+    let last = words.last().filter(|_| words[0] != "last");
+    of(&plain_name(name)).or_else(|| last.and_then(|word| of(word)))
 }
 
 /// Whether a name speaks of organisations or customers, and not of any number, such as `id`.
@@ -264,6 +266,7 @@ mod tests {
             ("login", &["jan", "acme"], Some("username")),
             ("customer_login", &["jan", "acme"], Some("username")),
             ("3", &["/home/1", "/home/2"], Some("home")),
+            ("last_login", &[], None),
             ("shell", &["/bin/bash", "/usr/sbin/nologin", "/bin/false"], None),
             ("6", &["/bin/sh"], None),
             ("2", &["jan@example.com", "a@b.org"], Some("username")),

@@ -212,7 +212,7 @@ impl Column {
                     counted(self.cut, "value"),
                     either(self.cut, "fills", "fill")
                 ));
-            } else if width < SHA224_BASE64 {
+            } else if width < SHA224_BASE64 && !WHOLE.contains(&width) {
                 remarks.push(format!(
                     "`{name}` has room for {width} characters; SHA-224 in Base64 has {SHA224_BASE64}, so such hashes were \
                      cut when they were stored, and no password will match them"

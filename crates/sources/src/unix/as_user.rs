@@ -1,6 +1,7 @@
 //! Files that customers write, read as sshd reads them: with the rights of the user, and only those that belong to the
 //! user or to root (OpenSSH, `auth_openkeyfile` and `safe_path`). sftpctl runs as root, and a customer may put a link to
-//! any file there.
+//! any file there. A home that was cut over is a link to a mount, whose files have other owners: its folder is read where
+//! `sftpctl homes cutover` has kept it.
 
 use std::ffi::OsStr;
 use std::fs::File;
@@ -10,6 +11,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use rustix::fd::OwnedFd;
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, RawMode, Stat, fstat, openat, readlinkat, statat};
 use rustix::io::Errno;
+use sftpctl_core::freeze::kept_name;
 
 use super::root::{Root, limited};
 
@@ -73,6 +75,8 @@ impl Root {
         let owners = if is_kept { Owners::Kept } else { Owners::Lost };
         let mut is_checked = self.is_live;
         let mut links = 0;
+        // Parts of the path behind the last link; those before them are the link's.
+        let mut behind_link = 0;
         let mut folders: Vec<OwnedFd> = Vec::new();
         let mut ahead = parts(self.below(path).as_bytes());
         while let Some(part) = ahead.pop() {
@@ -83,11 +87,17 @@ impl Root {
             let at = folders.last().unwrap_or(&self.folder);
             let name = OsStr::from_bytes(&part);
             let stat = match statat(at, name, AtFlags::SYMLINK_NOFOLLOW) {
+                // A mount that is not there must not pass for a home without the file.
+                Err(Errno::NOENT | Errno::NOTDIR) if behind_link > 0 && ahead.len() >= behind_link => {
+                    return Err(io::Error::new(io::ErrorKind::NotFound, "a link on the way leads nowhere"));
+                }
                 Err(Errno::NOENT | Errno::NOTDIR) => return Ok(None),
                 stat => stat?,
             };
             match FileType::from_raw_mode(stat.st_mode) {
+                FileType::Symlink if !ahead.is_empty() && is_cut_over(at, &part) => ahead.push(kept_name(&part)),
                 FileType::Symlink => {
+                    behind_link = ahead.len();
                     links += 1;
                     if links > LINKS {
                         return Err(Errno::LOOP.into());
@@ -127,6 +137,12 @@ impl Root {
         }
         Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file"))
     }
+}
+
+/// Whether a link in a folder has the place of a home that was cut over.
+fn is_cut_over(folder: &OwnedFd, name: &[u8]) -> bool {
+    let kept = statat(folder, OsStr::from_bytes(&kept_name(name)), AtFlags::SYMLINK_NOFOLLOW);
+    kept.is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::Directory)
 }
 
 /// The parts of a path, the first one last.
@@ -200,6 +216,27 @@ mod tests {
         assert_eq!(read(&root, "/home/dangling").unwrap(), None);
         assert!(read(&root, "/home/circle").is_err() && read(&root, "/home").is_err());
         assert_eq!(read(&root, "/home/own/below").unwrap(), None);
+    }
+
+    /// The mount has other owners, or is not there; the customer's keys are where they were.
+    #[test]
+    fn a_home_that_was_cut_over_is_read_where_it_is_kept() {
+        let (dir, root) = tree();
+        let home = dir.path().join("home");
+        fs::create_dir_all(dir.path().join("mount/7")).unwrap();
+        fs::write(dir.path().join("mount/7/keys"), "of the mount").unwrap();
+        symlink("../mount/7", home.join("7")).unwrap();
+        symlink("/gone/8", home.join("8")).unwrap();
+        symlink("/gone/9", home.join("9")).unwrap();
+        for name in ["7", "8"] {
+            let kept = home.join(format!(".{name}.before-cutover"));
+            fs::create_dir(&kept).unwrap();
+            fs::write(kept.join("keys"), "kept").unwrap();
+            assert_eq!(read(&root, &format!("/home/{name}/keys")).unwrap().as_deref(), Some(&b"kept"[..]), "{name}");
+        }
+        let lost = read(&root, "/home/9/keys").unwrap_err();
+        assert_eq!(lost.to_string(), "a link on the way leads nowhere");
+        assert_eq!(read(&root, "/home/7/none").unwrap(), None);
     }
 
     /// A copy need not have the modes and owners of the server.

@@ -94,6 +94,9 @@ pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> 
     let names = args.work.names.full(&session.pattern, &session.own_names())?;
     let mut memory = session.store.alias_memory().await?;
     let opened = session.open().await?;
+    if names.is_empty() && step != Step::Back {
+        tell_others(&session, &opened);
+    }
     let rules = rules(&args, step, host.as_deref(), (&session, &opened, memory.get()), names)?;
     let plan = plan(&opened.records, rules.iter().map(|(name, rule)| (name.as_str(), rule)));
     let view = AliasesView::new(&session.environment.name, step.name(), host.as_deref(), &plan);
@@ -189,6 +192,29 @@ fn pointing_to(from: &str, moved_to: Option<&str>, session: &Session, opened: &O
     });
     all.map(|(name, _)| name.to_owned()).collect()
 }
+
+/// Says which aliases were not looked at, since they are no plain CNAME: where they lead is not known here.
+fn tell_others(session: &Session, opened: &Opened) {
+    let own = session.own_names();
+    let is_ours = |name: &str| session.pattern.fits(name) && !own.iter().any(|own| own == name);
+    let others: Vec<String> = opened
+        .records
+        .iter()
+        .filter_map(|(name, found)| match found {
+            Found::Other(what) if is_ours(name) => Some(format!("{name} {what}")),
+            _ => None,
+        })
+        .collect();
+    if !others.is_empty() {
+        let (count, are) = (counted(others.len() as u64, "alias"), either(others.len() as u64, "is", "are"));
+        let some = others.iter().take(NAMED).map(String::as_str).collect::<Vec<_>>().join("; ");
+        let more = if others.len() > NAMED { "; …" } else { "" };
+        session.printer.note(|| format!("warning: {count} {are} no plain CNAME, and left as they are: {some}{more}"));
+    }
+}
+
+/// Aliases that a warning names.
+const NAMED: usize = 5;
 
 /// Refuses to move while caches may keep the old answer for long.
 fn refuse_early(session: &Session, view: &AliasesView<'_>, memory: &Memory) -> Result<(), CliError> {
