@@ -19,6 +19,7 @@ use crate::key::TableKey;
 mod differences;
 mod passing_on;
 mod repairs;
+mod said;
 
 const HASH: &str = "lcf7ypKsUIOv2mKlZKPQFPw7cskUDjy5nqa/Eg==";
 
