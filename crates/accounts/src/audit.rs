@@ -16,6 +16,7 @@ use super::folders::{Folder, Manner, Shared};
 use super::import::row::RowsError;
 use super::key::{REMOVED, RESERVED_BY, RESERVES, is_reservation};
 use super::logins::Logins;
+use super::rules;
 use super::source_only::{InTable, SourceRows};
 use super::spill::{PARTS, Spill};
 use super::store::{Accounts, usernames};

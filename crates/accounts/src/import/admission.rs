@@ -104,7 +104,7 @@ mod tests {
         assert_eq!(turn(&ends), Some((true, EXPIRES.to_owned())));
         let opens = change(&[end("2020-01-01")], &[], &[EXPIRES]);
         assert_eq!(turn(&opens), Some((false, EXPIRES.to_owned())));
-        let disables = change(&[], &[disabled.clone()], &["status"]);
+        let disables = change(&[], std::slice::from_ref(&disabled), &["status"]);
         assert_eq!(turn(&disables), Some((true, "status".to_owned())));
         // It stays shut out, and the source says nothing of the end.
         let still = change(&[end("2020-01-01"), disabled], &[], &["status"]);
