@@ -63,7 +63,8 @@ fn a_folder_is_measured_reported_compared_and_left_as_it_was() {
     assert_eq!(rows.len(), 12 + 2 * 4, "both directions have rows of their own");
     for row in rows {
         let speed = &row["speed"];
-        assert!(speed["median"].as_f64() > Some(0.0) && speed["interval"].is_array(), "{row}");
+        assert!(speed["median"].as_f64() > Some(0.0), "{row}");
+        assert_eq!(speed["interval"].is_array(), speed["count"].as_u64() >= Some(6), "{row}");
         assert!(row["together"].as_f64() > Some(0.0), "{row}");
     }
 
@@ -84,7 +85,9 @@ fn a_folder_is_measured_reported_compared_and_left_as_it_was() {
     assert_eq!(read("bench.csv").lines().count(), rows.len() + 1);
     let compare = ["bench", "compare", "bench.jsonl", "bench.jsonl"];
     let same = succeeded("compare", &sftpctl(dir.path(), &compare).output().unwrap());
-    assert_eq!(same.matches("no difference shown").count(), rows.len(), "{same}");
+    // Puts and gets of one thread in both directions are three each.
+    let verdicts = ["no difference shown", "no verdict: too few values"].map(|words| same.matches(words).count());
+    assert_eq!(verdicts, [rows.len() - 2, 2], "{same}");
     let nothing = sftpctl(dir.path(), &["bench", "compare", "2019", "bench.jsonl"]).output().unwrap();
     assert!(shown(&nothing).contains("nothing in common"), "{}", shown(&nothing));
     let old = succeeded("2019", &sftpctl(dir.path(), &["bench", "report", "2019"]).output().unwrap());
@@ -206,5 +209,5 @@ fn the_program_answers_ssh_with_the_password_alone() {
     let dir = tempfile::tempdir().unwrap();
     let mut command = sftpctl(dir.path(), &["jan@127.0.0.1's password: "]);
     let output = command.env("SFTPCTL_ASKPASS_PASSWORD", "Harbour-7 ").output().unwrap();
-    assert_eq!((text(&output.stdout), text(&output.stderr)), ("Harbour-7 \n", ""));
+    assert_eq!((text(&output.stdout).as_str(), text(&output.stderr).as_str()), ("Harbour-7 \n", ""));
 }

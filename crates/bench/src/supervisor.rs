@@ -33,6 +33,8 @@ pub enum Ended {
     Stuck {
         step: Step,
         bytes: u64,
+        /// How long it was waited for.
+        seconds: f64,
         /// The worker that even a kill did not end.
         abandoned: Option<u32>,
     },
@@ -95,7 +97,7 @@ impl Worker {
         }
         loop {
             match timeout_at(end, self.lines.next_line()).await {
-                Err(_) => return self.stuck().await,
+                Err(_) => return self.stuck(deadline).await,
                 Ok(Ok(Some(line))) => match serde_json::from_str(&line) {
                     Ok(Line::At { step, bytes }) => (self.step, self.bytes) = (step, bytes),
                     Ok(Line::Done(done)) => return Ended::Done(done),
@@ -107,10 +109,10 @@ impl Worker {
         }
     }
 
-    async fn stuck(&mut self) -> Ended {
+    async fn stuck(&mut self, deadline: Duration) -> Ended {
         let pid = self.child.id();
         let abandoned = if self.end().await { None } else { pid };
-        Ended::Stuck { step: self.step, bytes: self.bytes, abandoned }
+        Ended::Stuck { step: self.step, bytes: self.bytes, seconds: deadline.as_secs_f64(), abandoned }
     }
 
     async fn died(&mut self) -> Ended {
@@ -173,7 +175,7 @@ mod tests {
         let mut worker = worker(r#"echo '{"at":{"step":"write","bytes":5}}'; exec sleep 600"#).await;
         let pid = worker.child.id().unwrap();
         let ended = worker.carry_out(&Order::Login, Duration::from_secs(2)).await;
-        assert_eq!(ended, Ended::Stuck { step: Step::Write, bytes: 5, abandoned: None });
+        assert_eq!(ended, Ended::Stuck { step: Step::Write, bytes: 5, seconds: 2.0, abandoned: None });
         assert_eq!(state(pid), None, "it is gone");
     }
 

@@ -32,7 +32,7 @@ pub(super) struct Axes<'a> {
 const WIDTH: f64 = 860.0;
 const HEIGHT: f64 = 320.0;
 const LEFT: f64 = 64.0;
-const RIGHT: f64 = 200.0;
+const RIGHT: f64 = 230.0;
 const TOP: f64 = 14.0;
 const BOTTOM: f64 = 46.0;
 /// Lines of a chart that a reader can tell apart: by color, and on paper by their dashes.
@@ -79,6 +79,12 @@ pub(super) fn steps(most: f64) -> Vec<f64> {
     all
 }
 
+/// A value beside an axis, without zeros that say nothing.
+fn label(value: f64) -> String {
+    let text = format!("{value:.4}");
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
 /// A chart of lines. Without a point: nothing.
 pub(super) fn lines(out: &mut String, axes: &Axes<'_>, series: &[Series]) {
     let points = || series.iter().flat_map(|series| &series.points);
@@ -100,7 +106,7 @@ pub(super) fn lines(out: &mut String, axes: &Axes<'_>, series: &[Series]) {
             WIDTH - RIGHT,
             LEFT - 6.0,
             at + 4.0,
-            super::number(value).trim_end_matches('0').trim_end_matches('.')
+            label(value)
         );
     }
     let mut last = f64::NEG_INFINITY;
@@ -213,7 +219,7 @@ pub(super) fn time_line(out: &mut String, title: &str, lanes: &[String], events:
              <text x=\"{at:.1}\" y=\"{:.1}\" text-anchor=\"middle\">{} s</text>",
             top(lanes.len()),
             top(lanes.len()) + 18.0,
-            super::number(value).trim_end_matches('0').trim_end_matches('.')
+            label(value)
         );
     }
     let (good, bad): (Vec<&Event>, Vec<&Event>) = events.iter().partition(|event| event.problem.is_none());
@@ -257,6 +263,13 @@ mod tests {
             let steps = steps(most);
             assert!((steps.last().unwrap() - last).abs() < 1e-9, "{most}: {steps:?}");
             assert_eq!(steps.len(), count, "{most}: {steps:?}");
+        }
+    }
+
+    #[test]
+    fn labels_keep_the_zeros_that_count() {
+        for (value, shown) in [(100.0, "100"), (150.0, "150"), (0.0, "0"), (0.005, "0.005"), (2.5, "2.5")] {
+            assert_eq!(label(value), shown);
         }
     }
 

@@ -21,7 +21,7 @@ border-bottom:1px solid #ddd;vertical-align:top}td.n,th.n{text-align:right;white
 font-variant-numeric:tabular-nums}.note{color:#555}.bad{color:#a00}tr.bad td{background:#fdf0f0}\
 figure{margin:0 0 1.5rem;break-inside:avoid}figcaption{font-weight:600;margin-bottom:.3rem}svg{max-width:100%;height:auto}\
 svg text{font:12px system-ui,sans-serif;fill:#1a1a1a}svg text.axis{fill:#555}.grid{stroke:#e2e2e2}\
-polyline{fill:none;stroke-width:2}line.range{stroke-width:5;opacity:.3}rect.good{fill:#1f6f8b}rect.bad{fill:#c62828}\
+polyline{fill:none;stroke-width:2}line[class^=s]{stroke-width:2}line.range{stroke-width:5!important;opacity:.3}rect.good{fill:#1f6f8b}rect.bad{fill:#c62828}\
 .s0{stroke:#1f6f8b}.s1{stroke:#c2571a;stroke-dasharray:7 3}.s2{stroke:#4b7f2b;stroke-dasharray:2 3}.s3{stroke:#7b3fa0}\
 .s4{stroke:#b8860b;stroke-dasharray:9 3 2 3}.s5{stroke:#555;stroke-dasharray:4 4}.s6{stroke:#c2185b}.s7{stroke:#00796b;\
 stroke-dasharray:1 4}circle{fill:#fff;stroke-width:2;stroke-dasharray:none!important}line.range{stroke-dasharray:none}\
@@ -91,7 +91,8 @@ fn found(out: &mut String, report: &Report) {
     list("Not tried", "note", &report.skipped);
     list("Could not be deleted", "bad", &report.left);
     list("Where it stops to grow", "", &report.scaling.iter().map(scaling).collect::<Vec<_>>());
-    if report.problems.is_empty() && report.skipped.is_empty() {
+    let is_measured = report.rows.iter().any(|row| row.operations.is_some());
+    if is_measured && report.problems.is_empty() && report.skipped.is_empty() {
         out.push_str("<p>Every operation succeeded, and everything came back as it was put.</p>\n");
     }
 }
@@ -237,6 +238,7 @@ fn latencies(out: &mut String, report: &Report) {
             })
             .or_insert(row);
     }
+    let is_one = report.rows.iter().all(|row| report.rows.first().is_some_and(|first| first.target == row.target));
     for ((target, ..), row) in chosen.into_iter().take(8) {
         let mut seconds: Vec<f64> = row.values.iter().map(|speed| row.key.size.mb() / speed).collect();
         seconds.sort_by(f64::total_cmp);
@@ -244,7 +246,10 @@ fn latencies(out: &mut String, report: &Report) {
             let percent = f64::from(percent);
             Point { x: percent, y: percentile(&seconds, percent), interval: None }
         });
-        let name = format!("{} ({target}, {})", what(&row.key), row.key.threads);
+        let name = match is_one {
+            true => format!("{} ({})", what(&row.key), row.key.threads),
+            false => format!("{target}, {} ({})", what(&row.key), row.key.threads),
+        };
         all.push(Series { name, points: points.to_vec() });
     }
     if all.is_empty() {
@@ -252,7 +257,7 @@ fn latencies(out: &mut String, report: &Report) {
     }
     out.push_str("<h2>How times are distributed</h2>\n");
     let ticks = [1, 10, 25, 50, 75, 90, 99].map(|percent| (f64::from(percent), format!("p{percent}")));
-    let title = "Seconds of an operation by percentile (target, threads)";
+    let title = "Seconds of an operation by percentile (threads)";
     let axes = Axes { title, x: "percentile", y: "s", log_x: false, ticks: ticks.to_vec() };
     lines(out, &axes, &all);
 }

@@ -158,6 +158,7 @@ async fn a_bucket_is_measured_without_a_mount() {
     let local = [&arguments[..], &["--local", "--env", "99"]].concat();
     let ended = end(&site.run(&local));
     assert_eq!((&ended["operations"], &ended["problems"]), (&8.into(), &0.into()), "{ended}");
+    assert_eq!(ended["left"], 0, "{ended}");
     let left: Vec<String> =
         s3.all_versions(BUCKET).await.unwrap().iter().map(|version| version.key().to_owned()).collect();
     assert_eq!(left, ["17578/order.csv"]);

@@ -252,8 +252,8 @@ pub(super) fn sample(
             (sample.step, sample.bytes, sample.errno) = (Some(*step), *bytes, *errno);
             sample.message = Some(message.clone());
         }
-        Ended::Stuck { step, bytes, abandoned } => {
-            sample.outcome = Outcome::Stuck;
+        Ended::Stuck { step, bytes, seconds, abandoned } => {
+            (sample.outcome, sample.seconds) = (Outcome::Stuck, *seconds);
             (sample.step, sample.bytes, sample.abandoned) = (Some(*step), *bytes, *abandoned);
         }
         Ended::Died { step, bytes, status } => {

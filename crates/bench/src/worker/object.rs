@@ -14,8 +14,13 @@ const PART: usize = 16 << 20;
 /// An attempt takes as long as its worker may live.
 const LONGEST: Duration = Duration::from_hours(24);
 
+/// Times that what is left is listed and deleted: S3 may say of a single object that it failed.
+const SWEEPS: usize = 4;
+
 pub(super) struct Bucket {
     s3: S3,
+    /// With the usual retries, for what is not measured.
+    patient: S3,
     bucket: String,
     /// With a slash at its end.
     folder: String,
@@ -36,12 +41,13 @@ impl Bucket {
                 token: keys.token,
             });
         }
-        let s3 = aws.s3(&region).with_attempts(1).with_attempts_of(LONGEST);
+        let patient = aws.s3(&region);
+        let s3 = patient.clone().with_attempts(1).with_attempts_of(LONGEST);
         let folder = match prefix.as_str() {
             "" => format!("{folder}/"),
             prefix => format!("{prefix}/{folder}/"),
         };
-        Self { s3, bucket, folder }
+        Self { s3, patient, bucket, folder }
     }
 
     fn key(&self, name: &str) -> String {
@@ -59,10 +65,10 @@ impl Bucket {
                 at.step(Step::Delete);
                 let key = self.key(name);
                 // Of a worker that was ended. Who may not list them has none that could be found.
-                for upload in self.s3.open_uploads(&self.bucket, &key).await.unwrap_or_default() {
-                    self.s3.abort_whole((&self.bucket, &key), &upload.id).await?;
+                for upload in self.patient.open_uploads(&self.bucket, &key).await.unwrap_or_default() {
+                    self.patient.abort_whole((&self.bucket, &key), &upload.id).await?;
                 }
-                Ok(self.s3.delete_object(&self.bucket, &key).await?)
+                Ok(self.patient.delete_object(&self.bucket, &key).await?)
             }
             Order::Finish => self.finish(at).await,
         }
@@ -135,10 +141,19 @@ impl Bucket {
     /// Deletes what is left below the run's prefix: older versions, and delete markers.
     async fn finish(&self, at: &mut Progress<'_>) -> Outcome {
         at.step(Step::Delete);
-        let versions = self.s3.versions_below(&self.bucket, &self.folder).await?;
-        for some in versions.chunks(1000) {
-            self.s3.delete_versions(&self.bucket, some).await?;
+        let mut failed = None;
+        for _ in 0..SWEEPS {
+            let versions = self.patient.versions_below(&self.bucket, &self.folder).await?;
+            if versions.is_empty() {
+                return Ok(());
+            }
+            for some in versions.chunks(1000) {
+                failed = self.patient.delete_versions(&self.bucket, some).await.err().or(failed);
+            }
         }
-        Ok(())
+        match self.patient.versions_below(&self.bucket, &self.folder).await?.is_empty() {
+            true => Ok(()),
+            false => Err(failed.map_or_else(|| Fault::Differs("it is still there".to_owned()), Fault::Aws)),
+        }
     }
 }
