@@ -13,7 +13,7 @@ use sftpctl_core::shown::Text;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  \
-    sftpctl bench hosts --plan bench-plan.yaml --host app-1 --host app-2 --start-at 2027-01-15T02:00:00Z\n\n\
+    sftpctl bench hosts --plan plan.yaml --host app-1 --host app-2 --start-at 2027-01-15T02:00:00Z\n\n\
     Each machine needs sftpctl and the plan file. Start the commands on them, by hand or with ssh; they wait for the time. \
     Then copy the results here and merge them.")]
 pub(super) struct Args {

@@ -12,8 +12,8 @@ use sftpctl_bench::plan::{self, Plan};
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  \
-    sftpctl bench run --plan bench-plan.yaml\n  \
-    sftpctl bench run --plan bench-plan.yaml --host-name app-1 --results app-1.jsonl --start-at 2027-01-15T02:00:00Z\n\n\
+    sftpctl bench run --plan plan.yaml\n  \
+    sftpctl bench run --plan plan.yaml --host-name app-1 --start-at 2027-01-15T02:00:00Z\n\n\
     `sftpctl bench schema` describes every setting of a plan. The same file of results again resumes a run that was killed: \
     what is in it is not measured again.")]
 pub(super) struct Args {

@@ -302,7 +302,7 @@ mod tests {
                     run.machine.model = HOSTILE.into();
                     run.notes = vec![HOSTILE.into()];
                 }
-                Line::Sample(sample) if sample.thread == 2 => {
+                Line::Sample(sample) if sample.iteration == 2 => {
                     sample.outcome = Outcome::Failed;
                     sample.at = 3.0;
                     sample.message = Some(HOSTILE.into());

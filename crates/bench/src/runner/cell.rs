@@ -17,6 +17,8 @@ use crate::wire::{Failure, File, Order};
 
 /// What a thread says.
 enum Said {
+    /// All have warmed up; the counters of the machine.
+    Warm(Counters),
     Sample(Box<Sample>),
     /// It leaves the rest of the cell.
     Leaves {
@@ -52,7 +54,7 @@ impl Runner<'_> {
         stored: &mut BTreeSet<String>,
     ) -> io::Result<()> {
         let tried = self.tried.get(&cell.id()).cloned().unwrap_or_default();
-        let warm = Arc::new(Barrier::new(usize::try_from(cell.threads).unwrap_or(1) + 1));
+        let warm = Arc::new(Barrier::new(usize::try_from(cell.threads).unwrap_or(1)));
         let (says, mut said) = mpsc::unbounded_channel();
         let mut threads = JoinSet::new();
         for number in 1..=cell.threads {
@@ -74,29 +76,18 @@ impl Runner<'_> {
             threads.spawn(thread.run());
         }
         drop(says);
-        // The clock and the counters begin with the first measured operation. A thread stops before the next operation if this
-        // one does, which the watch knows.
-        let mut began = None;
         let mut lines = Vec::new();
-        let arrived = warm.wait();
-        tokio::pin!(arrived);
-        loop {
-            tokio::select! {
-                biased;
-                _ = &mut arrived, if began.is_none() => began = Some((now(), Counters::now())),
-                heard = said.recv() => match heard {
-                    Some(heard) => {
-                        self.hear(cell, heard, &mut lines)?;
-                        if self.watch.stops() {
-                            shared.stop();
-                        }
-                    }
-                    None => break,
-                },
+        let mut counters = None;
+        while let Some(heard) = said.recv().await {
+            match heard {
+                Said::Warm(now) => counters = Some(now),
+                heard => self.hear(cell, heard, &mut lines)?,
+            }
+            if self.watch.stops() {
+                shared.stop();
             }
         }
-        let (began, counters) = began.unwrap_or_else(|| (now(), Counters::now()));
-        let load = counters.until(&Counters::now());
+        let load = counters.map(|before| before.until(&Counters::now())).unwrap_or_default();
         while let Some(ended) = threads.join_next().await {
             let Ok((number, worker, is_stored)) = ended else { continue };
             if let Some(place) = workers.get_mut(usize::try_from(number).unwrap_or_default() - 1) {
@@ -108,7 +99,8 @@ impl Runner<'_> {
             };
         }
         let good: Vec<&Sample> = lines.iter().filter(|sample| sample.outcome == Outcome::Ok).collect();
-        let end = good.iter().map(|sample| self.run.began + sample.at + sample.seconds).fold(began, f64::max);
+        let began = lines.iter().map(|sample| sample.at).reduce(f64::min).unwrap_or_default();
+        let end = good.iter().map(|sample| sample.at + sample.seconds).fold(began, f64::max);
         let measured = Measured {
             run: self.run.run.clone(),
             cell: cell.id(),
@@ -131,6 +123,7 @@ impl Runner<'_> {
                 Ok(())
             }
             Said::Leaves { count, reason } => self.skip(cell, count, &reason),
+            Said::Warm(_) => Ok(()),
         }
     }
 }
@@ -155,7 +148,9 @@ impl Thread {
         for iteration in to_do.iter().copied() {
             self.iterate(iteration, &mut failures, &mut reason, &mut tried).await;
         }
-        self.warm.wait().await;
+        if self.warm.wait().await.is_leader() {
+            let _ = self.says.send(Said::Warm(Counters::now()));
+        }
         for iteration in measured.iter().copied() {
             self.iterate(iteration, &mut failures, &mut reason, &mut tried).await;
         }

@@ -313,6 +313,8 @@ pub async fn run(options: &Options, log: Log, before: &Results, watch: &dyn Watc
         }
         runner.target(of_target, of, options).await?;
     }
+    // Also in the last cell.
+    runner.finished.stopped |= watch.stops() && runner.finished.skipped > 0;
     let end = End { run: runner.run.run.clone(), at: runner.at(), stopped: runner.finished.stopped };
     runner.add(&Line::End(end))?;
     Ok(runner.finished)
