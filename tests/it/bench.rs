@@ -8,7 +8,7 @@ use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
 
-use crate::site::{Running, shown, succeeded, text, until};
+use crate::site::{Running, shown, succeeded, text, tool, until};
 
 pub(crate) fn sftpctl(folder: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(sftpctl_testkit::programs::sftpctl());
@@ -111,6 +111,12 @@ fn a_killed_run_is_resumed_and_measures_nothing_twice() {
         running.0.wait().unwrap();
     }
     assert_eq!(std::fs::read_dir(&target).unwrap().count(), 1, "the folder of the run");
+    // One that is asked to stop deletes what it has put itself.
+    let mut command = sftpctl(dir.path(), &arguments);
+    let mut running = Running(command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap());
+    until("more are measured", || (samples(&results).len() > 900).then_some(()));
+    succeeded("kill", &tool("kill", "procps").arg(running.0.id().to_string()).output().unwrap());
+    assert_eq!(running.0.wait().unwrap().code(), Some(130));
     let output = until("the workers of the killed run let go", || {
         let output = sftpctl(dir.path(), &arguments).output().unwrap();
         output.status.success().then_some(output)
