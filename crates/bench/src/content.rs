@@ -1,5 +1,5 @@
-//! What is in the files: the same bytes for the same seed, so that a worker can check what another one has put. Nothing is
-//! kept on a disk. Pure.
+//! What is in the files: the same bytes for the same seed, so that a worker can check what another one has put. Nothing
+//! is kept on a disk. Pure.
 
 use serde::{Deserialize, Serialize};
 use sftpctl_files::checksum;
@@ -70,8 +70,8 @@ impl Source {
         Self { pool }
     }
 
-    /// The pieces of a file of this size, in order; each at most [`PIECE`] bytes. A piece begins at another place of the pool
-    /// than the one before, so that pieces in the wrong order do not look right.
+    /// The pieces of a file of this size, in order; each at most [`PIECE`] bytes. A piece begins at another place of
+    /// the pool than the one before, so that pieces in the wrong order do not look right.
     pub fn pieces(&self, size: Size) -> impl Iterator<Item = &[u8]> {
         let count = size.0.div_ceil(PIECE as u64);
         (0..count).map(move |number| {

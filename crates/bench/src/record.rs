@@ -1,5 +1,5 @@
-//! Results: lines of JSON, of which each is whole on the disk before the next operation of its thread begins. Pure, but for
-//! [`Log`], which appends them.
+//! Results: lines of JSON, of which each is whole on the disk before the next operation of its thread begins. Pure, but
+//! for [`Log`], which appends them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{File, OpenOptions};

@@ -56,8 +56,8 @@ pub fn percentile(sorted: &[f64], percent: f64) -> f64 {
 }
 
 /// The places (from 0) of the sorted values between which the median lies with the confidence: order statistics, whose
-/// coverage is 1 − 2·P(B ≤ k − 1) for a binomial B of n throws with probability ½, whatever the distribution is (Conover,
-/// "Practical Nonparametric Statistics", section 3.2).
+/// coverage is 1 − 2·P(B ≤ k − 1) for a binomial B of n throws with probability ½, whatever the distribution is
+/// (Conover, "Practical Nonparametric Statistics", section 3.2).
 pub fn ranks(count: usize) -> Option<(usize, usize)> {
     // The terms of the binomial, by their logarithms: 0.5^n is zero for a large n.
     #[expect(clippy::cast_precision_loss, reason = "a number of samples")]

@@ -1,5 +1,5 @@
-//! A worker from outside: its orders have a deadline, and at its end the worker is killed, or abandoned if the kernel does
-//! not let it go.
+//! A worker from outside: its orders have a deadline, and at its end the worker is killed, or abandoned if the kernel
+//! does not let it go.
 
 use std::fs;
 use std::io;

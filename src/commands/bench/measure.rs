@@ -37,7 +37,8 @@ pub(super) struct ResultsArgs {
 #[derive(Debug, clap::Args)]
 pub(super) struct DeadlineArgs {
     /// Seconds that any operation may take, beside what its size needs
-    #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
+    #[arg(value_parser = clap::value_parser!(u64).range(1..=86_400))]
     deadline: u64,
     /// MB a second that a transfer has at least
     #[arg(long, value_name = "MB", default_value_t = 1.0, value_parser = speed)]

@@ -183,7 +183,8 @@ pub(super) fn begin(out: &mut String, title: &str, height: f64) {
     );
 }
 
-/// What happened when: a line for each machine and target, a mark for each operation, those that did not succeed in red.
+/// What happened when: a line for each machine and target, a mark for each operation, those that did not succeed in
+/// red.
 pub(super) struct Event {
     /// Seconds.
     pub(super) at: f64,

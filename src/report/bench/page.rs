@@ -1,4 +1,5 @@
-//! The report of measurements as a page for a browser and for paper: one file with its charts, which loads nothing. Pure.
+//! The report of measurements as a page for a browser and for paper: one file with its charts, which loads nothing.
+//! Pure.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;

@@ -1,5 +1,5 @@
-//! `bench …` on real mounts of the local S3, on the bucket itself, and on the local SFTP server: the whole matrix ends, and
-//! every symptom that ended the tests of 2019 is a result.
+//! `bench …` on real mounts of the local S3, on the bucket itself, and on the local SFTP server: the whole matrix ends,
+//! and every symptom that ended the tests of 2019 is a result.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -67,8 +67,8 @@ async fn an_s3fs_goes_through_the_matrix_and_every_symptom_of_2019_is_a_result()
     assert!(problems(&ended).iter().any(|said| said.contains("Input/output error")), "{:?}", problems(&ended));
     server.repair();
 
-    // A hang in the middle: the program is stopped, each thread aborted at its deadline, and when it is back, the rest is
-    // measured.
+    // A hang in the middle: the program is stopped, each thread aborted at its deadline, and when it is back, the rest
+    // is measured.
     let results = server.site.dir.path().join("hang.jsonl");
     let many =
         ["bench", "threads", at, "--threads", "3", "--iterations", "30", "--sizes", "100KB", "--operations", "put"];
@@ -92,7 +92,8 @@ async fn an_s3fs_goes_through_the_matrix_and_every_symptom_of_2019_is_a_result()
     );
     assert_eq!((samples(&results).len(), &ended["left"]), (3 * 31, &0.into()), "{ended}");
 
-    // A hang in the kernel: S3 does not answer a request that s3fs has read, so that even a kill does not end the worker.
+    // A hang in the kernel: S3 does not answer a request that s3fs has read, so that even a kill does not end the
+    // worker.
     server.fault("hold-before");
     let short = ["--deadline", "1", "--slowest", "100", "--give-up-after", "1", "--results", "held.jsonl"];
     let ended = run(&server, 6, &[&few[..], &short].concat());

@@ -164,7 +164,8 @@ impl Plan {
         cells
     }
 
-    /// What the plan takes. Files of the cells of one size and content are the same, and are deleted after the last of them.
+    /// What the plan takes. Files of the cells of one size and content are the same, and are deleted after the last of
+    /// them.
     pub fn needs(&self) -> Needs {
         let mut needs = Needs::default();
         for cell in self.cells() {

@@ -26,7 +26,8 @@ pub(super) async fn delete(names: &mut BTreeSet<String>, shared: &Shared, worker
 }
 
 impl Runner<'_> {
-    /// Deletes what is left, and the folder of the run. A target that was given up gets one more chance: what hung may be back.
+    /// Deletes what is left, and the folder of the run. A target that was given up gets one more chance: what hung may
+    /// be back.
     pub(super) async fn clean(
         &mut self,
         target: &str,

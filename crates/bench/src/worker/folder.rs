@@ -45,8 +45,8 @@ fn prepare(folder: &Path, at: &mut Progress<'_>) -> Result<Free, Fault> {
     Ok(Some(facts.f_bavail.saturating_mul(facts.f_frsize)))
 }
 
-/// Writes the file until its data is stored: a mount uploads when it is synced or closed, and only a sync says whether that
-/// succeeded.
+/// Writes the file until its data is stored: a mount uploads when it is synced or closed, and only a sync says whether
+/// that succeeded.
 fn put(folder: &Path, file: &File, sources: &mut Sources, at: &mut Progress<'_>) -> Outcome {
     let (source, path) = (sources.of(file), folder.join(&file.name));
     at.begin();

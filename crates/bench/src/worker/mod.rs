@@ -1,4 +1,5 @@
-//! The process that uses a target, one operation after the other. It may hang for ever, and then it is ended from outside.
+//! The process that uses a target, one operation after the other. It may hang for ever, and then it is ended from
+//! outside.
 
 mod folder;
 mod object;

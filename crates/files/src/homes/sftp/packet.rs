@@ -1,5 +1,5 @@
-//! The few packets of SFTP version 3 that reading and measuring take (draft-ietf-secsh-filexfer-02), as a client writes and
-//! reads them. Pure: what a server sends is only trusted as far as it has the form of the draft.
+//! The few packets of SFTP version 3 that reading and measuring take (draft-ietf-secsh-filexfer-02), as a client writes
+//! and reads them. Pure: what a server sends is only trusted as far as it has the form of the draft.
 
 /// Bytes of a packet at most. OpenSSH sends no longer ones (`SFTP_MAX_MSG_LENGTH`).
 pub(super) const MOST: u32 = 256 << 10;

@@ -1,5 +1,5 @@
-//! Whole files to a server and back, with as many requests at once as OpenSSH's `sftp` has. For measurements: the content
-//! is in memory, and nothing of it is kept.
+//! Whole files to a server and back, with as many requests at once as OpenSSH's `sftp` has. For measurements: the
+//! content is in memory, and nothing of it is kept.
 
 use std::collections::VecDeque;
 use std::io;
@@ -12,8 +12,8 @@ use super::ssh::{Connection, unexpected};
 const AT_ONCE: usize = 64;
 
 impl Connection {
-    /// Writes a file; `written` is called with the bytes that the server has taken. A server of AWS Transfer has a file in S3
-    /// once the last answer is there, that to its closing; `closing` is called before.
+    /// Writes a file; `written` is called with the bytes that the server has taken. A server of AWS Transfer has a file
+    /// in S3 once the last answer is there, that to its closing; `closing` is called before.
     ///
     /// # Errors
     /// The server refuses, or the connection is lost.
