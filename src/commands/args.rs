@@ -139,6 +139,11 @@ impl AwsArgs {
         self.local || self.endpoint_url.is_some()
     }
 
+    /// The profile and the endpoint, where they are given.
+    pub(crate) fn profile_and_endpoint(&self) -> (Option<String>, Option<String>) {
+        (self.profile.clone(), self.endpoint_url.clone())
+    }
+
     /// Whether an environment is named, by its name or by its file.
     pub(crate) fn names_an_environment(&self) -> bool {
         self.file.env.is_some() || self.file.env_file.is_some()

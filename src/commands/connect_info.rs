@@ -7,7 +7,7 @@ use crate::exit::Exit;
 use crate::local_cloud;
 use crate::report::Printer;
 use crate::report::connect::{ConnectView, Endpoint, render};
-use sftpctl_aws::HostKeyFacts;
+use sftpctl_aws::{Aws, HostKeyFacts};
 use sftpctl_core::spec::model::Environment;
 use sftpctl_core::spec::names;
 use sftpctl_engine::verify::login::server;
@@ -54,6 +54,23 @@ pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> 
     let view = ConnectView::new(&args.username, authentication, &endpoints);
     printer.emit("connect/1", &view, || render(&args.username, authentication, &endpoints));
     Ok(Exit::Ok)
+}
+
+/// Host and port of a region's server, as a customer connects to it; `None` if there is no server yet.
+pub(super) async fn address(
+    aws: &Aws,
+    environment: &Environment,
+    region: &str,
+    is_local: bool,
+) -> Result<Option<(String, u16)>, CliError> {
+    let Some(facts) = server(aws, environment, region, None).await? else { return Ok(None) };
+    if is_local {
+        let port = local_ports().await.into_iter().find(|(id, _)| *id == facts.id).map(|(_, port)| port);
+        return Ok(port.map(|port| ("127.0.0.1".to_owned(), port)));
+    }
+    let host = environment.dns.as_ref().map(|dns| names::host(environment, region, &dns.zone));
+    let own = || format!("{}.server.transfer.{region}.amazonaws.com", facts.id);
+    Ok(Some((host.unwrap_or_else(own), port(&facts.ports))))
 }
 
 /// The port for customers: the default one if the server listens on it.

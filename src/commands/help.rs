@@ -12,7 +12,12 @@ pub(super) const GLOBAL: &str = "Global options";
 pub fn command() -> Command {
     // The arguments that select the environment are shared, and only this command takes a folder in their place.
     let teardown = |command: Command| command.mut_arg("env", |env| env.required_unless_present("folder"));
-    with_exit_codes(Cli::command().mut_subcommand("teardown", teardown), "")
+    // A target may stand in the place of an environment.
+    let measure = |command: Command| command.mut_arg("env", |env| env.required_unless_present("target"));
+    let bench = |command: Command| {
+        ["sizes", "threads", "logins"].into_iter().fold(command, |command, verb| command.mut_subcommand(verb, measure))
+    };
+    with_exit_codes(Cli::command().mut_subcommand("teardown", teardown).mut_subcommand("bench", bench), "")
 }
 
 /// Appends the exit codes to the help of a command and of its subcommands. `path` is its name without the program's.
@@ -106,6 +111,11 @@ fn of_command(path: &str) -> Option<&'static [Exit]> {
         "homes verify" => &[Ok, Failed, Usage, Refused, Locked, Partly, Interrupted],
         "homes cutover" | "homes rollback" => &[Ok, Failed, Usage, Refused, Locked, Partly, Interrupted],
         "homes status" => &[Ok, Usage],
+        "bench sizes" | "bench threads" | "bench logins" => &[Ok, Failed, Usage, Refused, Locked, Partly, Interrupted],
+        "bench run" => &[Ok, Failed, Usage, Refused, Locked, Partly, Interrupted],
+        // The process that uses a target.
+        "bench worker" => &[Ok, Usage],
+        "bench hosts" | "bench merge" | "bench report" | "bench compare" | "bench schema" => &[Ok, Usage],
         "mounts plan" => &[Ok, Usage],
         "mounts install" => &[Ok, Failed, Usage, Refused],
         "mounts remove" => &[Ok, Failed, Usage, Refused, Locked],

@@ -1,6 +1,7 @@
 //! The command line: one file per command, one folder per noun with verbs.
 
 mod args;
+mod bench;
 mod clients;
 mod completions;
 mod connect_info;
@@ -122,6 +123,8 @@ enum Command {
     Who(who::Args),
     /// Show which clients customers use, and whom each security policy would shut out
     Clients(clients::Args),
+    /// Measure an SFTP server, a bucket or a mount, and what fails or hangs there
+    Bench(Box<bench::Args>),
     /// Try a customer's log-in, and name the cause if it is refused
     TestLogin(test_login::Args),
     /// Show what a customer needs to connect
@@ -199,6 +202,7 @@ pub async fn run(cli: Cli) -> Exit {
         Command::Mounts(args) => mounts::run(args, printer).await,
         Command::Logs(args) => logs::run(args, printer).await,
         Command::Clients(args) => clients::run(args, printer).await,
+        Command::Bench(args) => bench::run(*args, printer).await,
         Command::Who(args) => who::run(args, printer).await,
         Command::TestLogin(args) => test_login::run(args, printer).await,
         Command::ConnectInfo(args) => connect_info::run(args, printer).await,

@@ -4,6 +4,7 @@
 pub mod account;
 pub mod aliases;
 pub mod annotations;
+pub mod bench;
 pub mod clients;
 pub mod connect;
 pub mod cost;

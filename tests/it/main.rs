@@ -2,6 +2,7 @@
 //! `on_local_cloud`; `scripts/test quick` skips them by that name.
 
 mod activity;
+mod bench;
 mod clients;
 mod cost;
 mod documents;

@@ -4,6 +4,7 @@ mod account_defaults;
 mod addresses;
 mod aliases;
 mod assumed_role;
+mod bench;
 mod canary;
 mod changed_answers;
 mod choices;

@@ -19,8 +19,8 @@ use crate::site::{DEADLINE, Running, Site, built, oracle, shown, succeeded, text
 
 mod found;
 
-const ACCOUNT: &str = "111111111111";
-const BUCKET: &str = "pl-pt99-5-uploads";
+pub(super) const ACCOUNT: &str = "111111111111";
+pub(super) const BUCKET: &str = "pl-pt99-5-uploads";
 /// Within this time, every fault is found (issue: "each found within 15 s").
 const FOUND: Duration = Duration::from_secs(15);
 const UNITS: &str = "etc/systemd/system";
@@ -32,8 +32,8 @@ fn path_of(program: &str) -> PathBuf {
 }
 
 /// An application server: a folder that `--root` names, with the bucket mounted at `/sftp` below it.
-struct Server {
-    site: Site,
+pub(super) struct Server {
+    pub(super) site: Site,
     root: PathBuf,
     /// The program of the mount.
     program: &'static str,
@@ -76,18 +76,22 @@ impl Server {
     }
 
     /// A server with the mount installed and started.
-    async fn mounted(program: &'static str) -> Self {
+    pub(super) async fn mounted(program: &'static str) -> Self {
         let server = Self::new(program).await;
         server.run(0, "install", &["--env", "99", "--host", "main"]);
         server.run(0, "heal", &[]);
         server
     }
 
-    async fn s3(&self) -> S3 {
+    pub(super) async fn s3(&self) -> S3 {
         self.site.aws_of(ACCOUNT).await.s3("us-west-2")
     }
 
-    fn at(&self) -> PathBuf {
+    pub(super) fn program(&self) -> &'static str {
+        self.program
+    }
+
+    pub(super) fn at(&self) -> PathBuf {
         self.root.join("sftp")
     }
 
@@ -123,16 +127,16 @@ impl Server {
         daemon.pid
     }
 
-    fn signal(&self, signal: &str) {
+    pub(super) fn signal(&self, signal: &str) {
         let status = Command::new("kill").args([signal, &self.daemon().to_string()]).status().unwrap();
         assert!(status.success());
     }
 
-    fn fault(&self, fault: &str) {
+    pub(super) fn fault(&self, fault: &str) {
         self.site.ok(&["local", "faults", "add", "s3.*", fault]);
     }
 
-    fn repair(&self) {
+    pub(super) fn repair(&self) {
         self.site.ok(&["local", "faults", "clear"]);
     }
 

@@ -8,3 +8,4 @@ mod client;
 mod packet;
 pub mod remote;
 pub mod ssh;
+mod transfer;

@@ -1,5 +1,5 @@
-//! The few packets of SFTP version 3 that reading takes (draft-ietf-secsh-filexfer-02), as a client writes and reads
-//! them. Pure: what a server sends is only trusted as far as it has the form of the draft.
+//! The few packets of SFTP version 3 that reading and measuring take (draft-ietf-secsh-filexfer-02), as a client writes
+//! and reads them. Pure: what a server sends is only trusted as far as it has the form of the draft.
 
 /// Bytes of a packet at most. OpenSSH sends no longer ones (`SFTP_MAX_MSG_LENGTH`).
 pub(super) const MOST: u32 = 256 << 10;
@@ -23,6 +23,16 @@ pub(super) enum Request<'a> {
     ReadDir(&'a [u8]),
     RealPath(&'a [u8]),
     ReadLink(&'a [u8]),
+    /// Opens a file to write it, empty.
+    Create(&'a [u8]),
+    Write {
+        handle: &'a [u8],
+        start: u64,
+        bytes: &'a [u8],
+    },
+    Remove(&'a [u8]),
+    MakeFolder(&'a [u8]),
+    RemoveFolder(&'a [u8]),
 }
 
 impl Request<'_> {
@@ -38,6 +48,11 @@ impl Request<'_> {
             Self::ReadDir(handle) => (12, handle),
             Self::RealPath(path) => (16, path),
             Self::ReadLink(path) => (19, path),
+            Self::Create(path) => (3, path),
+            Self::Write { handle, .. } => (6, handle),
+            Self::Remove(path) => (13, path),
+            Self::MakeFolder(path) => (14, path),
+            Self::RemoveFolder(path) => (15, path),
         };
         let mut body = vec![kind];
         body.extend(id.to_be_bytes());
@@ -50,6 +65,14 @@ impl Request<'_> {
                 body.extend(start.to_be_bytes());
                 body.extend(length.to_be_bytes());
             }
+            // SSH_FXF_WRITE, SSH_FXF_CREAT and SSH_FXF_TRUNC, and no attributes.
+            Self::Create(_) => body.extend([0, 0, 0, 0x1a, 0, 0, 0, 0]),
+            Self::Write { start, bytes, .. } => {
+                body.extend(start.to_be_bytes());
+                body.extend(u32::try_from(bytes.len()).unwrap_or(u32::MAX).to_be_bytes());
+                body.extend_from_slice(bytes);
+            }
+            Self::MakeFolder(_) => body.extend([0; 4]),
             _ => {}
         }
         framed(&body)

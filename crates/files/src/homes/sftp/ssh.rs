@@ -27,6 +27,46 @@ const SAID: usize = 2000;
 /// How long to wait for that at its end: a process in the background may keep the pipe open (`ControlPersist`).
 const LAST_WORDS: Duration = Duration::from_secs(2);
 
+/// The variable with the password for [`LogIn::askpass`].
+pub const PASSWORD: &str = "SFTPCTL_ASKPASS_PASSWORD";
+
+/// How to log in, where the user's own configuration of SSH does not say it.
+#[derive(Default)]
+pub struct LogIn {
+    /// A file for `ssh -F`, in place of the user's.
+    pub config: Option<PathBuf>,
+    /// The file of the only private key that is offered.
+    pub identity: Option<PathBuf>,
+    pub password: Option<String>,
+    /// The program that prints the value of [`PASSWORD`]. Only `ssh` and this program have the variable.
+    pub askpass: PathBuf,
+    /// Whether the server may have any host key, as that of a local cloud.
+    pub any_host_key: bool,
+}
+
+impl LogIn {
+    fn add_to(&self, command: &mut Command) {
+        if let Some(identity) = &self.identity {
+            command.arg("-i").arg(identity).args(["-o", "IdentitiesOnly=yes"]);
+        }
+        if let Some(password) = &self.password {
+            // BatchMode would not ask for a password.
+            command.args(["-o", "BatchMode=no", "-o", "NumberOfPasswordPrompts=1"]);
+            // Its question would be answered with the password.
+            let checks = if self.any_host_key { "StrictHostKeyChecking=no" } else { "StrictHostKeyChecking=yes" };
+            command.args(["-o", checks]);
+            if self.identity.is_none() {
+                command.args(["-o", "PubkeyAuthentication=no"]);
+            }
+            command.env("SSH_ASKPASS", &self.askpass).env("SSH_ASKPASS_REQUIRE", "force").env(PASSWORD, password);
+        }
+        if self.any_host_key {
+            command.args(["-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null"]);
+            command.args(["-o", "LogLevel=ERROR"]);
+        }
+    }
+}
+
 /// A connection to the machine with the homes.
 pub struct Connection {
     client: Client,
@@ -46,10 +86,20 @@ impl Connection {
     /// # Errors
     /// There is no `ssh`, or it does not come to an SFTP server; with its words.
     pub fn open(address: &SftpAddress, config: Option<&PathBuf>) -> io::Result<Self> {
+        Self::log_in(address, &LogIn { config: config.cloned(), ..LogIn::default() })
+    }
+
+    /// Connects as a customer does.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn log_in(address: &SftpAddress, log_in: &LogIn) -> io::Result<Self> {
         let mut command = Command::new("ssh");
-        if let Some(config) = config {
+        if let Some(config) = &log_in.config {
             command.arg("-F").arg(config);
         }
+        // The first of two values counts.
+        log_in.add_to(&mut command);
         for option in OPTIONS {
             command.args(["-o", option]);
         }

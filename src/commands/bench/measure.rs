@@ -1,0 +1,206 @@
+//! What all measuring commands have in common: the file of results, the deadlines, and the run itself.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::{results, worker};
+use crate::commands::args::stop_now;
+use crate::error::CliError;
+use crate::exit::Exit;
+use crate::report::bench::{RunView, needs, text};
+use crate::report::{Printer, streams};
+use sftpctl_bench::host::Machine;
+use sftpctl_bench::plan::{Cell, Plan, Target};
+use sftpctl_bench::record::Log;
+use sftpctl_bench::runner::{self, Finished, Watch};
+use sftpctl_bench::size::Size;
+use sftpctl_bench::summary::Report;
+use sftpctl_bench::target::{Access, Place};
+use sftpctl_core::shell_word::shell_word;
+use sftpctl_engine::execute::stop::Stop;
+use sftpctl_files::mounts::mountinfo;
+
+/// Where the results go. A file of an interrupted run is resumed.
+#[derive(Debug, clap::Args)]
+pub(super) struct ResultsArgs {
+    /// File for the results; the same file again resumes the run
+    #[arg(long, value_name = "FILE", default_value = "bench.jsonl")]
+    results: PathBuf,
+    /// Name of this machine in the results [default: its host name]
+    #[arg(long, value_name = "NAME")]
+    host_name: Option<String>,
+}
+
+/// When an operation is stuck.
+#[derive(Debug, clap::Args)]
+pub(super) struct DeadlineArgs {
+    /// Seconds that any operation may take, beside what its size needs
+    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
+    #[arg(value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    deadline: u64,
+    /// MB a second that a transfer has at least
+    #[arg(long, value_name = "MB", default_value_t = 1.0, value_parser = speed)]
+    slowest: f64,
+    /// Operations stuck in a row after which the rest is skipped
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    give_up_after: u32,
+}
+
+fn speed(text: &str) -> Result<f64, String> {
+    let is_possible = |speed: &f64| (0.001..=100_000.0).contains(speed);
+    text.parse().ok().filter(is_possible).ok_or_else(|| "0.001 to 100000 MB a second are possible".to_owned())
+}
+
+impl DeadlineArgs {
+    /// A plan for one target with these deadlines.
+    pub(super) fn plan(&self, target: Target) -> Plan {
+        Plan {
+            deadline: self.deadline,
+            slowest: self.slowest,
+            give_up_after: self.give_up_after,
+            ..Plan::of(vec![target])
+        }
+    }
+}
+
+struct Shown {
+    printer: Printer,
+    stop: Stop,
+    stored: u64,
+}
+
+impl Watch for Shown {
+    fn begins(&self, cell: &Cell, number: usize, of: usize) {
+        self.printer.note(|| format!("[{number}/{of}] {}: {}", cell.target, cell.words()));
+    }
+
+    fn problem(&self, text: String) {
+        self.printer.note(|| text);
+    }
+
+    fn room(&self, target: &str, free: Option<u64>) {
+        let Some(free) = free else { return };
+        self.printer.note(|| format!("{target}: {} are free there", Size(free).about()));
+        if free < self.stored {
+            streams::progress(format!(
+                "warning: {target} has not the {} that are needed at once: writes will fail, and that will be the result",
+                Size(self.stored).about()
+            ));
+        }
+    }
+
+    fn stops(&self) -> bool {
+        self.stop.requested()
+    }
+}
+
+/// Measures, and shows what came of it. `begins` is when.
+pub(super) async fn go(
+    plan: Plan,
+    access: BTreeMap<String, Access>,
+    args: &ResultsArgs,
+    begins: Option<jiff::Timestamp>,
+    printer: Printer,
+) -> Result<Exit, CliError> {
+    let program = worker::program()?;
+    let path = &args.results;
+    let (log, before) = Log::open(path).map_err(|error| unusable(args, &error))?;
+    let host = args.host_name.clone().unwrap_or_else(|| Machine::here().name);
+    let mut runs = before.runs().peekable();
+    let is_begun = runs.peek().is_some();
+    if is_begun && !runs.any(|run| run.plan == plan && run.host == host) {
+        let name = path.display();
+        return Err(CliError::new(
+            Exit::Usage,
+            format!("{name} has the results of another plan, or of another machine"),
+        )
+        .hint("name another file with --results, or repeat the command that began it to resume that run"));
+    }
+    let taken = plan.needs();
+    printer.note(|| needs(&plan, taken));
+    if is_begun {
+        printer.note(|| format!("resuming the run in {}", path.display()));
+    }
+    if let Some(begins) = begins {
+        wait_until(begins, printer).await;
+    }
+    let stop = Stop::on_signals(
+        || streams::progress("stopping after the operations in flight; what was put is deleted"),
+        stop_now,
+    );
+    let notes = notes(&plan);
+    let options = runner::Options { plan, host, program, access, version: env!("CARGO_PKG_VERSION").to_owned(), notes };
+    let shown = Shown { printer, stop, stored: taken.stored };
+    let finished = runner::run(&options, log, &before, &shown).await.map_err(|error| {
+        CliError::new(Exit::Failed, format!("the results cannot be written to {}: {error}", path.display()))
+            .hint("make room, then rerun the same command to resume")
+    })?;
+    let report = Report::of(&results::read(path)?);
+    let view = RunView::new(path.display().to_string(), finished, &report);
+    printer.emit("bench-run/1", &view, || text(&report));
+    printer.note(|| {
+        let word = shell_word(&path.display().to_string());
+        format!("a page with charts: sftpctl bench report {word} --html bench.html")
+    });
+    Ok(exit(finished))
+}
+
+fn unusable(args: &ResultsArgs, error: &io::Error) -> CliError {
+    let path = args.results.display();
+    match error.kind() {
+        io::ErrorKind::WouldBlock => CliError::new(Exit::Locked, format!("another run writes to {path}"))
+            .hint("name another file with --results"),
+        io::ErrorKind::InvalidData => CliError::new(Exit::Usage, format!("{path} is not a file of results: {error}"))
+            .hint("name another file with --results"),
+        _ => CliError::new(Exit::Usage, format!("cannot write {path}: {error}")),
+    }
+}
+
+fn exit(finished: Finished) -> Exit {
+    match finished {
+        Finished { stopped: true, .. } => Exit::Interrupted,
+        Finished { skipped: 0, left: 0, problems: 0, .. } => Exit::Ok,
+        Finished { skipped: 0, left: 0, .. } => Exit::Failed,
+        _ => Exit::Partly,
+    }
+}
+
+/// Waits for the time at which all machines begin.
+async fn wait_until(begins: jiff::Timestamp, printer: Printer) {
+    let left = begins.duration_since(jiff::Timestamp::now());
+    match Duration::try_from(left) {
+        Ok(left) => {
+            printer.note(|| format!("waiting for {begins}"));
+            // Nothing ends before that.
+            let _ = tokio::time::timeout(left, std::future::pending::<()>()).await;
+        }
+        Err(_) => {
+            streams::progress(format!("warning: {begins} is over; the other machines have begun without this one"))
+        }
+    }
+}
+
+/// What belongs to the results: which file system a folder is in, and the version of `ssh`.
+fn notes(plan: &Plan) -> Vec<String> {
+    let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+    let mut notes = Vec::new();
+    for target in &plan.targets {
+        match target.at.parse::<Place>() {
+            Ok(Place::Folder(path)) => {
+                let above = path.ancestors().find_map(|folder| mountinfo::mounts_at(&mounts, folder).pop());
+                notes.extend(
+                    above.map(|mount| format!("{} is in a file system of the type {}", target.name, mount.file_system)),
+                );
+            }
+            Ok(Place::Sftp(_)) => {
+                let output = std::process::Command::new("ssh").arg("-V").output();
+                let said = output.map(|output| String::from_utf8_lossy(&output.stderr).trim().to_owned());
+                notes.extend(said.ok().map(|version| format!("{}: {version}", target.name)));
+            }
+            _ => {}
+        }
+    }
+    notes
+}

@@ -1,0 +1,37 @@
+//! Files of results that a command line names.
+
+use std::path::Path;
+
+use crate::commands::input_file;
+use crate::error::CliError;
+use crate::exit::Exit;
+use sftpctl_bench::compare::{NAME_2019, worksheet_2019};
+use sftpctl_bench::record::{Line, Results, parse};
+
+/// The results in a file; `2019` means the worksheet of 2019, unless there is a file of that name.
+pub(super) fn read(path: &Path) -> Result<Results, CliError> {
+    if path == Path::new(NAME_2019) && !path.exists() {
+        return Ok(worksheet_2019());
+    }
+    let text = input_file::named(path, input_file::LARGE)?;
+    of_text(path, &text)
+}
+
+/// The results in the text of a file.
+pub(super) fn of_text(path: &Path, text: &str) -> Result<Results, CliError> {
+    parse(text).map_err(|error| {
+        let message = format!("{} is not a file of results: line {}: {}", path.display(), error.line, error.message);
+        CliError::new(Exit::Usage, message).hint("name the file that `sftpctl bench` has written")
+    })
+}
+
+/// Lines as the text of a file.
+pub(super) fn to_text(lines: &[Line]) -> Result<String, CliError> {
+    let mut text = String::new();
+    for line in lines {
+        let line = serde_json::to_string(line).map_err(|error| CliError::new(Exit::Failed, error.to_string()))?;
+        text.push_str(&line);
+        text.push('\n');
+    }
+    Ok(text)
+}
