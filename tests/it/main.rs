@@ -3,6 +3,7 @@
 
 mod activity;
 mod clients;
+mod console;
 mod cost;
 mod documents;
 mod events;
