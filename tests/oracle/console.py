@@ -203,13 +203,13 @@ def accessible(browser, name, axe):
 
 def shots(browser, name, folder):
     """Pictures for the documentation, and for whoever changes the page."""
-    for file, width, height, scheme in [("console", 1000, 900, "light"), ("narrow", 375, 800, "light"),
-                                        ("dark", 1000, 900, "dark")]:
+    for file, width, height, scheme in [("console", 960, 1200, "light"), ("narrow", 375, 800, "light"),
+                                        ("dark", 960, 1200, "dark")]:
         page = opened(browser, width=width, height=height, scheme=scheme)
         found(page, name)
         page.wait(READ)
         page.evaluate("document.activeElement.blur(), scrollTo(0, 0)")
-        page.shot(f"{folder}/{file}.png")
+        page.shot(f"{folder}/{file}.png", whole=width < 500)
         page.tab_to("Set a new password")
         page.press("Enter")
         page.wait("document.getElementById('confirm').open")

@@ -295,7 +295,7 @@ function happened(answer) {
   if (events.length === 0) { return answer.error ? [] : [element('p', {}, 'Nothing in this time.')]; }
   const row = (event) => element('li', {}, when(event.time), element('span', {},
     failed(event) ? element('strong', {}, sentence(event.what)) : sentence(event.what),
-    element('span', { class: 'soft' }, ` ${event.region}${from(event)}`)));
+    ' ', element('span', { class: 'soft' }, `${event.region}${from(event)}`)));
   return [element('ol', { class: 'rows events', reversed: '' }, ...events.map(row)),
     left ? element('p', { class: 'soft' }, `${counted(left.leftOut, 'older event is', 'older events are')} not shown.`)
       : ''];
