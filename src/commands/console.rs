@@ -70,8 +70,8 @@ mod tests {
             ("--env 99", "--port=0 -- --env 99"),
             ("--env 99 --local --write --port 8099", "--port=8099 --write -- --env 99 --local"),
             (
-                "--env-file x/y.yaml --profile p --endpoint-url http://h --state s3://b/p",
-                "--state s3://b/p --port=0 -- --env-file x/y.yaml --profile p --endpoint-url http://h",
+                "--env-file x/y.yaml --profile p --endpoint-url http://h --state s3://company-state/p/",
+                "--state s3://company-state/p/ --port=0 -- --env-file x/y.yaml --profile p --endpoint-url http://h",
             ),
         ] {
             let words = format!("sftpctl console {line}");
