@@ -1,20 +1,20 @@
-//! Finds and runs `sftpctl-local`, the local cloud: a separate program, so that the one with production credentials
-//! contains neither an SSH server nor an emulator. It is searched for as git searches for its commands: in the folder of
-//! this program first, then on the `PATH`.
+//! Runs `sftpctl-local`, the local cloud: a separate program, so that the one with production credentials contains neither
+//! an SSH server nor an emulator.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
-use std::process::{Command, Output, Stdio};
+use std::process::{Output, Stdio};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sftpctl_aws::SessionCredentials;
 use tokio::io::AsyncWriteExt as _;
 
+use crate::companion::Companion;
 use crate::error::CliError;
 use crate::exit::Exit;
 
 const PROGRAM: &str = "sftpctl-local";
+const COMPANION: Companion = Companion { name: PROGRAM, what: "the program of the local cloud" };
 
 /// The output of `sftpctl-local status`.
 #[derive(Debug, Deserialize)]
@@ -75,32 +75,21 @@ pub(crate) async fn status() -> Result<Status, CliError> {
 
 /// Replaces this process with `sftpctl-local`, so that its exit code is this process's. Returns only if that fails.
 pub(crate) fn exec(arguments: &[OsString]) -> CliError {
-    let path = program();
-    let mut command = Command::new(&path);
-    command.args(arguments);
-    #[cfg(unix)]
-    {
-        use std::os::unix::process::CommandExt as _;
-        cannot_run(&path, &command.exec())
-    }
-    #[cfg(not(unix))]
-    {
-        CliError::new(Exit::Usage, "the local cloud runs on Linux and macOS only")
-    }
+    COMPANION.exec(arguments)
 }
 
 /// Runs `sftpctl-local` with `input` on its standard input, and parses its output. Its progress is passed on to stderr.
 async fn output_of(verb: &[&str], more: &[&str], input: &str) -> Result<Status, CliError> {
-    let path = program();
+    let path = COMPANION.path();
     let mut command = tokio::process::Command::new(&path);
     command.args(verb).args(["--output", "json"]).args(more);
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::inherit());
-    let mut child = command.spawn().map_err(|error| cannot_run(&path, &error))?;
+    let mut child = command.spawn().map_err(|error| COMPANION.cannot_run(&path, &error))?;
     if let Some(mut stdin) = child.stdin.take() {
         // A program that has failed does not read it; its output says why.
         let _ = stdin.write_all(input.as_bytes()).await;
     }
-    let output = child.wait_with_output().await.map_err(|error| cannot_run(&path, &error))?;
+    let output = child.wait_with_output().await.map_err(|error| COMPANION.cannot_run(&path, &error))?;
     parse(&output)
 }
 
@@ -124,33 +113,6 @@ fn unreadable(output: &Output, text: &str, error: &serde_json::Error) -> CliErro
     shown.hint(format!("check that {PROGRAM} has the version of sftpctl, {}", env!("CARGO_PKG_VERSION")))
 }
 
-/// The program beside this one, or else the one on the `PATH`; its name in the root folder, where it is not, if there is none.
-fn program() -> PathBuf {
-    let beside = || {
-        let path = std::env::current_exe().ok()?.with_file_name(PROGRAM);
-        let path = path.with_extension(std::env::consts::EXE_EXTENSION);
-        path.is_file().then_some(path)
-    };
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    beside().or_else(|| found_in(&path)).unwrap_or_else(|| PathBuf::from("/").join(PROGRAM))
-}
-
-/// The program in a folder of this path. Empty and relative parts mean the current folder, which may be a cloned repository.
-fn found_in(path: &std::ffi::OsStr) -> Option<PathBuf> {
-    let folders = std::env::split_paths(path).filter(|folder| folder.is_absolute());
-    folders.map(|folder| folder.join(PROGRAM)).find(|program| program.is_file())
-}
-
-fn cannot_run(path: &std::path::Path, error: &std::io::Error) -> CliError {
-    match error.kind() {
-        std::io::ErrorKind::NotFound => {
-            CliError::new(Exit::Usage, format!("cannot find {PROGRAM}, the program of the local cloud"))
-                .hint("install it beside sftpctl or on the PATH; a checkout builds it with: cargo build --bins")
-        }
-        _ => CliError::new(Exit::Usage, format!("cannot run {}: {error}", path.display())),
-    }
-}
-
 #[cfg(all(test, unix))]
 mod tests {
     use std::os::unix::process::ExitStatusExt as _;
@@ -160,19 +122,6 @@ mod tests {
 
     fn parsed(status: i32, stdout: &str) -> Result<Status, CliError> {
         parse(&Output { status: ExitStatus::from_raw(status), stdout: stdout.into(), stderr: Vec::new() })
-    }
-
-    #[test]
-    fn program_is_searched_in_absolute_folders_only() {
-        let folder = tempfile::tempdir_in(".").unwrap();
-        std::fs::write(folder.path().join(PROGRAM), "").unwrap();
-        let name = folder.path().file_name().unwrap();
-        let absolute = std::env::current_dir().unwrap().join(name);
-        assert_eq!(found_in(name), None);
-        assert_eq!(
-            found_in(&std::env::join_paths([name.as_ref(), absolute.as_path()]).unwrap()),
-            Some(absolute.join(PROGRAM))
-        );
     }
 
     #[test]

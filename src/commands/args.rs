@@ -1,5 +1,6 @@
 //! Arguments that several commands share: the environment file, AWS, the state, the lock.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -98,6 +99,14 @@ impl FileArgs {
             self.annotate(&shown, &faults);
             CliError::from_faults(&faults, printer.has_color())
         })
+    }
+
+    /// These arguments for another process.
+    fn arguments(&self) -> Vec<OsString> {
+        match (&self.env_file, &self.env) {
+            (Some(path), _) => vec!["--env-file".into(), path.into()],
+            (None, name) => vec!["--env".into(), name.clone().unwrap_or_default().into()],
+        }
     }
 
     fn words(&self) -> String {
@@ -214,6 +223,20 @@ impl AwsArgs {
             }
         }
         words
+    }
+
+    /// These arguments for another process.
+    fn arguments(&self) -> Vec<OsString> {
+        let mut all = self.file.arguments();
+        if self.local {
+            all.push("--local".into());
+        }
+        for (option, value) in [("--profile", &self.profile), ("--endpoint-url", &self.endpoint_url)] {
+            if let Some(value) = value {
+                all.extend([option.into(), value.into()]);
+            }
+        }
+        all
     }
 
     /// Where AWS is; with `--local`, starts the local cloud first, and asks it for keys with the permissions of the
@@ -391,6 +414,16 @@ pub(crate) struct StateArgs {
 }
 
 impl StateArgs {
+    /// The environment, without AWS.
+    pub(crate) fn load(&self, printer: Printer) -> Result<Environment, CliError> {
+        self.aws.load(self.state.as_ref(), printer)
+    }
+
+    /// The arguments without the state for another process, and the state.
+    pub(crate) fn arguments(&self) -> (Vec<OsString>, Option<OsString>) {
+        (self.aws.arguments(), self.state.as_ref().map(|place| place.to_string().into()))
+    }
+
     pub(crate) fn place(&self, environment: &Environment) -> StatePlace {
         self.aws.state_place(self.state.as_ref(), environment)
     }

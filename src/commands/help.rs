@@ -55,6 +55,8 @@ fn of_command(path: &str) -> Option<&'static [Exit]> {
     use Exit::{Changes, Failed, Interrupted, Locked, Ok, Partly, Refused, Usage};
     Some(match path {
         "schema" | "completions" | "man" | "validate" | "package" | "cost compare" => &[Ok, Usage],
+        // Those of `sftpctl-console`.
+        "console" => &[Ok, Usage],
         "doctor" => &[Ok, Failed, Usage],
         "cost" => &[Ok, Failed, Usage, Refused],
         // Those of `sftpctl-local`.

@@ -5,6 +5,7 @@ mod bench;
 mod clients;
 mod completions;
 mod connect_info;
+mod console;
 mod cost;
 mod deploy;
 mod dns;
@@ -129,6 +130,8 @@ enum Command {
     TestLogin(test_login::Args),
     /// Show what a customer needs to connect
     ConnectInfo(connect_info::Args),
+    /// Open a web page for the helpdesk, on this machine alone
+    Console(console::Args),
     /// Show or break the lock on an environment
     Lock(lock::Args),
     /// Show, rebuild or move what sftpctl remembers between runs
@@ -206,6 +209,7 @@ pub async fn run(cli: Cli) -> Exit {
         Command::Who(args) => who::run(args, printer).await,
         Command::TestLogin(args) => test_login::run(args, printer).await,
         Command::ConnectInfo(args) => connect_info::run(args, printer).await,
+        Command::Console(args) => console::run(&args, printer),
         Command::Lock(args) => lock::run(args, printer).await,
         Command::State(args) => state::run(args, printer).await,
         Command::Policy(args) => policy::run(args, printer).await,

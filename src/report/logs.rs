@@ -14,13 +14,15 @@ use super::import::grouped;
 #[derive(Debug, Serialize)]
 pub struct EventView {
     time: String,
+    /// What happened, in words.
+    what: String,
     #[serde(flatten)]
     pub event: Event,
 }
 
 impl EventView {
     pub fn new(event: Event) -> Self {
-        Self { time: time(event.time), event }
+        Self { time: time(event.time), what: what(&event), event }
     }
 }
 
@@ -69,17 +71,17 @@ pub fn time(milliseconds: i64) -> String {
 
 /// An event as a line, for people.
 pub fn line(view: &EventView) -> String {
-    let EventView { time, event } = view;
+    let EventView { time, what, event } = view;
     let user = event.user.as_deref().map_or("-".into(), visible);
     let source = event.source.as_deref().map_or("-".into(), visible);
-    format!("{time}  {:<12}  {user:<12}  {source:<15}  {}", visible(&event.region), what(event))
+    format!("{time}  {:<12}  {user:<12}  {source:<15}  {what}", visible(&event.region))
 }
 
 /// The last change of a file, for people.
 pub fn did(view: &EventView) -> Text {
-    let EventView { time, event } = view;
+    let EventView { time, what, event } = view;
     let user = event.user.as_deref().map_or("somebody whose log-in is not in the logs".into(), visible);
-    let mut text = Text::from(format!("{user} {} at {time}", what(event)));
+    let mut text = Text::from(format!("{user} {what} at {time}"));
     let mut from = vec![format!("in {}", visible(&event.region))];
     from.extend(event.source.as_deref().map(|source| format!("from {}", visible(source))));
     // A log-in names it already.

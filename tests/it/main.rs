@@ -4,6 +4,7 @@
 mod activity;
 mod bench;
 mod clients;
+mod console;
 mod cost;
 mod documents;
 mod events;

@@ -9,6 +9,7 @@ mod canary;
 mod changed_answers;
 mod choices;
 mod clients;
+mod console;
 mod contract;
 mod cost;
 mod crash;

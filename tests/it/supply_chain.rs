@@ -14,8 +14,12 @@ use sftpctl_testkit::programs::root;
 use crate::site::{shown, succeeded, tool};
 
 /// The crates whose programs are released, with the names of these programs.
-const RELEASED: [(&str, &str); 3] =
-    [("sftpctl", "sftpctl"), ("sftpctl-local", "sftpctl-local-cloud"), ("sftp-authorizer", "sftp-authorizer")];
+const RELEASED: [(&str, &str); 4] = [
+    ("sftpctl", "sftpctl"),
+    ("sftpctl-console", "sftpctl-console"),
+    ("sftpctl-local", "sftpctl-local-cloud"),
+    ("sftp-authorizer", "sftp-authorizer"),
+];
 
 fn cargo(arguments: &[&str]) -> String {
     let output = Command::new(env!("CARGO")).args(arguments).current_dir(root()).output().unwrap();
@@ -51,11 +55,15 @@ fn tree(package: &str, edges: &str) -> BTreeSet<(String, String)> {
 #[test]
 fn program_has_no_server_among_its_dependencies() {
     let crates = |package: &str| tree(package, "normal").into_iter().map(|(name, _)| name).collect::<BTreeSet<_>>();
-    let servers = ["russh", "russh-sftp", "axum", "sftpctl-local-cloud", "sftpctl-testkit"];
+    let servers = ["russh", "russh-sftp", "axum", "sftpctl-console", "sftpctl-local-cloud", "sftpctl-testkit"];
     let program = crates("sftpctl");
     assert!(program.contains("aws-sdk-transfer") && !servers.iter().any(|name| program.contains(*name)), "{program:?}");
     let local = crates("sftpctl-local-cloud");
     assert!(local.contains("russh") && local.contains("axum"), "{local:?}");
+    // What serves a page cannot call AWS: it starts the program that can.
+    let console = crates("sftpctl-console");
+    assert!(console.contains("axum") && !console.contains("sftpctl-aws"), "{console:?}");
+    assert!(!console.iter().any(|name| name.starts_with("aws-") || name.starts_with("rustls")), "{console:?}");
 }
 
 #[test]
@@ -96,7 +104,7 @@ fn bill_of_materials_has_every_crate_of_a_release_once() {
             edges.flat_map(|entry| entry["dependsOn"].as_array().unwrap()).map(|name| name.as_str().unwrap()).collect();
         let refs = components.iter().map(|component| component["bom-ref"].as_str().unwrap());
         assert_eq!(used, refs.collect(), "{program}");
-        // The two programs with credentials have no SSH server.
+        // Of all programs, only the local cloud has an SSH server.
         assert_eq!(linked.iter().any(|(name, _)| name == "russh"), program == "sftpctl-local");
     }
 }

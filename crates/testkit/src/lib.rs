@@ -2,6 +2,7 @@
 //! answers, runs of the engine that record every event, and the contract of a place for state. A development dependency
 //! only.
 
+pub mod console;
 pub mod drive;
 pub mod harmless;
 pub mod playback;
