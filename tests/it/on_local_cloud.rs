@@ -51,6 +51,7 @@ mod ssh_audit;
 mod state;
 mod stopped;
 pub(crate) mod terminal;
+mod topics;
 mod users_audit;
 mod users_import;
 mod via_s3;

@@ -26,6 +26,7 @@ mod state;
 mod statement;
 mod table_import;
 mod teardown;
+mod topics;
 mod users;
 mod waf;
 
@@ -52,6 +53,8 @@ pub enum Policy {
     S3Files,
     /// The calls of CloudFormation for web ACLs of AWS WAF; in addition to [`Self::Stack`].
     Waf,
+    /// The calls of CloudFormation for SNS topics; in addition to [`Self::Stack`].
+    Topics,
     /// Servers in VPCs, with fixed addresses; in addition to [`Self::Deployer`].
     Addresses,
     /// Plans, and looks for drift; changes nothing.
@@ -98,6 +101,7 @@ impl std::fmt::Display for Policy {
             Self::Stack => "stack",
             Self::S3Files => "s3-files",
             Self::Waf => "waf",
+            Self::Topics => "topics",
             Self::Addresses => "addresses",
             Self::Reader => "reader",
             Self::Teardown => "teardown",
@@ -121,11 +125,12 @@ impl std::fmt::Display for Policy {
 }
 
 impl Policy {
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 23] = [
         Self::Deployer,
         Self::Stack,
         Self::S3Files,
         Self::Waf,
+        Self::Topics,
         Self::Addresses,
         Self::Reader,
         Self::Teardown,
@@ -165,6 +170,7 @@ pub fn document(policy: Policy, site: Site<'_>) -> Option<Value> {
         Policy::Stack => stack::statements(&arns),
         Policy::S3Files => s3_files::statements(&arns),
         Policy::Waf => waf::statements(&arns),
+        Policy::Topics => topics::statements(&arns),
         Policy::Addresses => addresses::statements(&arns),
         Policy::Reader => reader::statements(&arns, site),
         Policy::Teardown => teardown::statements(&arns),
@@ -204,6 +210,7 @@ pub fn companions(policy: Policy, site: Site<'_>) -> Vec<Policy> {
     let has_addresses = site.environment.names_endpoints();
     let has_file_systems = !site.environment.s3_files.is_empty();
     let has_web_acls = site.environment.waf.is_some();
+    let has_topics = site.environment.has_topics();
     let deploys = [
         (Policy::Reader, true),
         (Policy::Deployer, true),
@@ -211,6 +218,7 @@ pub fn companions(policy: Policy, site: Site<'_>) -> Vec<Policy> {
         (Policy::Stack, !has_own_role),
         (Policy::S3Files, !has_own_role && has_file_systems),
         (Policy::Waf, !has_own_role && has_web_acls),
+        (Policy::Topics, !has_own_role && has_topics),
         (Policy::Addresses, has_addresses),
         (Policy::State, in_bucket),
     ];
@@ -223,9 +231,14 @@ pub fn companions(policy: Policy, site: Site<'_>) -> Vec<Policy> {
     let needed = deploys.into_iter().filter(|(other, needed)| *needed && *other != policy).map(|(other, _)| other);
     match policy {
         Policy::Deployer | Policy::Addresses | Policy::Teardown => needed.collect(),
-        Policy::Stack | Policy::S3Files | Policy::Waf if !has_own_role => needed.collect(),
-        Policy::Stack | Policy::S3Files | Policy::Waf => {
-            let of_role = [(Policy::Stack, true), (Policy::S3Files, has_file_systems), (Policy::Waf, has_web_acls)];
+        Policy::Stack | Policy::S3Files | Policy::Waf | Policy::Topics if !has_own_role => needed.collect(),
+        Policy::Stack | Policy::S3Files | Policy::Waf | Policy::Topics => {
+            let of_role = [
+                (Policy::Stack, true),
+                (Policy::S3Files, has_file_systems),
+                (Policy::Waf, has_web_acls),
+                (Policy::Topics, has_topics),
+            ];
             of_role.into_iter().filter(|(other, needed)| *needed && *other != policy).map(|(other, _)| other).collect()
         }
         Policy::Aliases => needed.filter(|other| *other == Policy::State).collect(),

@@ -63,7 +63,7 @@ fn every_document(environment: &Environment) -> BTreeMap<String, Value> {
 
 #[test]
 fn every_policy_fits_into_a_managed_policy() {
-    let with_all = format!("{BOUNDED}\n{FILE_SYSTEM}\nguard: {{}}\nwaf: {{}}");
+    let with_all = format!("{BOUNDED}\n{FILE_SYSTEM}\nguard: {{}}\nwaf: {{}}\n{TOPICS}");
     for more in ["", BOUNDED, &with_all] {
         for environment in [environment(more), large(more), in_vpcs(environment(more)), in_vpcs(large(more))] {
             for (name, document) in every_document(&environment) {
@@ -166,6 +166,25 @@ fn file_systems_have_a_policy_of_their_own() {
     for (policy, action) in [("reader", "s3files:GetMountTarget"), ("mount", "s3files:ClientWrite")] {
         assert_eq!(allowing(&every_document(&with)[policy], action).len(), 1, "{policy}");
         assert_eq!(allowing(&every_document(&environment(""))[policy], action).len(), 0, "{policy}");
+    }
+}
+
+const TOPICS: &str = "alarms: { email: [ops@example.com] }";
+
+#[test]
+fn topics_have_a_policy_of_their_own() {
+    let with = environment(TOPICS);
+    let topics = ["arn:aws:sns:*:111111111111:99-upload-*"];
+    assert_eq!(resources(&every_document(&with)["topics"], "sns:CreateTopic"), topics);
+    let companions_of = |policy, environment| companions(policy, Site { environment, zone_id: None, state: None });
+    assert_eq!(companions_of(Policy::Deployer, &with), [Policy::Reader, Policy::Stack, Policy::Topics]);
+    assert_eq!(companions_of(Policy::Topics, &with), [Policy::Reader, Policy::Deployer, Policy::Stack]);
+    let by_role = environment(&format!("{TOPICS}\nstack_role: arn:aws:iam::111111111111:role/sftp-cloudformation"));
+    assert_eq!(companions_of(Policy::Stack, &by_role), [Policy::Topics]);
+    assert_eq!(companions_of(Policy::Topics, &by_role), [Policy::Stack]);
+    for (environment, count) in [(&with, 1), (&environment(""), 0)] {
+        let reader = &every_document(environment)["reader"];
+        assert_eq!(allowing(reader, "sns:ListSubscriptionsByTopic").len(), count);
     }
 }
 

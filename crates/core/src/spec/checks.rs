@@ -10,7 +10,7 @@ use super::model::{Homes, HostKeySource};
 use super::names::parts;
 use super::raw::File;
 use super::regions;
-use super::{account_defaults, assume_role, endpoint, guard, mounts, moved, s3_files, ttl, waf};
+use super::{account_defaults, assume_role, endpoint, guard, mounts, moved, s3_files, topics, ttl, waf};
 use crate::aliases::name::Pattern;
 use crate::check;
 use crate::kind::Kind;
@@ -54,6 +54,8 @@ const POLICY_CHARACTERS: usize = 100;
 const BLOCK_LIST: usize = 3_500;
 /// Resources of a stack besides those for clusters.
 const OTHER_RESOURCES: usize = 30;
+/// Resources of a stack for `alarms.email`, besides one for each address: the topic and its policy.
+const ALARM_TOPIC: usize = 2;
 /// Resources of a stack for `logs.saved_queries`.
 const SAVED_QUERIES: usize = 6;
 /// Resources for a cluster in the stack of its region, and in each other one that has a server: the bucket and its policy;
@@ -216,7 +218,9 @@ fn clusters(checker: &mut Checker<'_>, file: &File) {
                 false if settings.value.server.is_there() => elsewhere,
                 false => 0,
             };
-            let others = if file.logs.saved_queries { OTHER_RESOURCES + SAVED_QUERIES } else { OTHER_RESOURCES };
+            let saved = if file.logs.saved_queries { SAVED_QUERIES } else { 0 };
+            let topic = file.alarms.email.as_ref().map_or(0, |addresses| ALARM_TOPIC + addresses.len());
+            let others = OTHER_RESOURCES + saved + topic;
             let count = counts.entry(of).or_insert(others);
             let fitted = *count <= STACK_LIMIT;
             *count += added;
@@ -436,10 +440,9 @@ fn settings(checker: &mut Checker<'_>, file: &File) {
         if !file.regions.contains_key(region) {
             checker.key_fault(region, topic, format!("{region} is not among `regions`"));
         }
-        let message = format!("`{}` is not the ARN of an SNS topic in {region}", topic.value);
-        let pattern = format!("^arn:aws:sns:{}:[0-9]{{12}}:[A-Za-z0-9_-]{{1,256}}$", regex_lite::escape(region));
-        checker.matches(topic, &pattern, message, &format!("arn:aws:sns:{region}:<account>:<name>"));
+        topics::arn(checker, topic, region);
     }
+    topics::emails(checker, file.alarms.email.iter().flatten());
     asked_alarms(checker, file);
     if let Some(place) = &file.state.place
         && let Err(why) = place.value.parse::<StatePlace>()

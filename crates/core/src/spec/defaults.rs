@@ -5,7 +5,7 @@ use super::model::{
     Server, State, Table,
 };
 use super::raw::{File, RegionSettings};
-use super::{account_defaults, guard, mounts, moved, names, s3_files, waf};
+use super::{account_defaults, guard, mounts, moved, names, s3_files, topics, waf};
 use crate::check::CheckIgnore;
 use crate::spec::ignore::Ignore;
 
@@ -123,6 +123,7 @@ pub(super) fn fill(file: File) -> Environment {
         },
         alarms: Alarms {
             topics: file.alarms.topics.into_iter().map(|(region, topic)| (region, topic.value)).collect(),
+            email: file.alarms.email.map(topics::fill),
             authorizer_errors: file.alarms.authorizer_errors.unwrap_or(1),
             authorizer_throttles: file.alarms.authorizer_throttles.unwrap_or(1),
             authorizer_duration_ms: file.alarms.authorizer_duration_ms.unwrap_or(3000),

@@ -16,6 +16,7 @@ mod regions;
 pub mod s3_files;
 pub mod sftp_address;
 pub mod state_place;
+mod topics;
 pub mod ttl;
 pub mod waf;
 mod warnings;

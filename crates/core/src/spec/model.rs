@@ -89,6 +89,11 @@ impl Environment {
         self.regions.values().any(|region| region.endpoint.is_some())
     }
 
+    /// Whether the stacks have topics of SNS.
+    pub fn has_topics(&self) -> bool {
+        self.alarms.email.is_some()
+    }
+
     /// Limits the environment to one of its clusters. Returns whether it has that one.
     pub fn only_cluster(&mut self, cluster: &str) -> bool {
         self.clusters.retain(|name, _| name == cluster);
@@ -339,8 +344,11 @@ pub struct Metrics {
 /// CloudWatch alarms of each region.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Alarms {
-    /// Region -> ARN of its SNS topic; without a topic, alarms send no notification.
+    /// Region -> ARN of its SNS topic.
     pub topics: BTreeMap<String, String>,
+    /// Mail addresses of the topics that the stacks of the other regions have. `None`: these have no topic, and their alarms
+    /// send no notification.
+    pub email: Option<Vec<String>>,
     /// Failed invocations of the authorizer in five minutes. Default 1.
     pub authorizer_errors: u32,
     /// Throttled invocations in five minutes. Default 1.

@@ -59,6 +59,11 @@ pub fn resource_stem(environment: &Environment, region: &str) -> String {
     format!("{}-upload-{region}", environment.name)
 }
 
+/// The ARN of `99-upload-us-west-2-alarms`: the topic that a region's stack has for its alarms.
+pub fn alarm_topic_arn(environment: &Environment, region: &str) -> String {
+    format!("arn:aws:sns:{region}:{}:{}-alarms", environment.account, resource_stem(environment, region))
+}
+
 /// `99-upload`: the CloudWatch dashboard of all regions.
 pub fn dashboard(environment: &Environment) -> String {
     format!("{}-upload", environment.name)

@@ -376,6 +376,10 @@ pub(super) struct Alarms {
     #[serde(default)]
     #[schemars(with = "BTreeMap<String, String>")]
     pub(super) topics: BTreeMap<String, Spanned<String>>,
+    /// Mail addresses that alarms tell, by a topic in the stack of each region that `topics` does not name. Each address
+    /// gets a mail from every region, and must confirm it. An empty list makes the topics alone.
+    #[schemars(with = "Option<Vec<String>>")]
+    pub(super) email: Option<Vec<Spanned<String>>>,
     /// Failed invocations of the authorizer in five minutes. Default 1.
     pub(super) authorizer_errors: Option<u32>,
     /// Throttled invocations in five minutes. Default 1.

@@ -9,6 +9,7 @@ mod guard;
 mod queries;
 mod s3_files;
 mod source;
+mod topics;
 mod waf;
 
 use std::collections::BTreeMap;
@@ -24,6 +25,7 @@ pub(crate) use alarms::PERIOD_MINUTES;
 pub use alarms::alarms;
 pub use s3_files::{access_point_output, file_system_output};
 pub use source::source;
+pub use topics::{OwnTopic, own_topics};
 pub use waf::{EXEMPT as WAF_EXEMPT, PROOF as WAF_PROOF};
 
 /// The location of the authorizer's package.
@@ -88,7 +90,7 @@ impl Rendered {
 }
 
 /// Resource types of the template that take tags as a list of `Key` and `Value`.
-const TAGGED: [&str; 14] = [
+const TAGGED: [&str; 15] = [
     "AWS::ApiGateway::RestApi",
     "AWS::ApiGateway::Stage",
     "AWS::CloudWatch::Alarm",
@@ -100,6 +102,7 @@ const TAGGED: [&str; 14] = [
     "AWS::S3::Bucket",
     "AWS::S3Files::AccessPoint",
     "AWS::S3Files::FileSystem",
+    "AWS::SNS::Topic",
     "AWS::SQS::Queue",
     "AWS::WAFv2::IPSet",
     "AWS::WAFv2::WebACL",

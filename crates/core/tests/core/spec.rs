@@ -251,6 +251,18 @@ fn shipped_environments_are_valid() {
     "not the ARN of an SNS topic in us-west-2",
     "arn:aws:sns"
 )]
+#[case::email(
+    "clusters:",
+    "alarms: { email: [Ops <ops@example.com>] }\nclusters:",
+    "is not a mail address",
+    "ops@example.com"
+)]
+#[case::email_twice(
+    "clusters:",
+    "alarms: { email: [a@example.com, a@example.com] }\nclusters:",
+    "a@example.com is listed twice",
+    ""
+)]
 #[case::tag_character(
     "clusters:",
     "tags: { owner: \"a;b\" }\nclusters:",
