@@ -31,6 +31,7 @@ mod manners;
 mod moto;
 mod mounts;
 mod moved;
+mod notify;
 mod options;
 mod orphans;
 mod owner;

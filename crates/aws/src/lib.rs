@@ -47,6 +47,7 @@ mod transfer_endpoint;
 mod uploads;
 mod versions;
 mod warm_throughput;
+mod webhook;
 
 pub use apigateway::{ApiGateway, ApiIntegration, ApiIntegrationResponse, ApiMethod, GUARDS, StageState};
 pub use apigateway_parts::{AccessLogFacts, ApiFacts, MethodSettingFacts, ModelFacts, ResourceFacts, StageFacts};
@@ -87,6 +88,7 @@ pub use transfer_endpoint::{EndpointFacts, VpcPlace};
 pub use uploads::{Expected, HeadFacts, Metadata, OpenUpload, Put, UploadedPart};
 pub use versions::{VersionFacts, VersionHead, VersionMarker, VersionPage};
 pub use warm_throughput::Warm;
+pub use webhook::{WebhookError, post};
 
 /// Tags as key and value.
 pub type Tags = std::collections::BTreeMap<String, String>;

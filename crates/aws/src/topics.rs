@@ -48,4 +48,16 @@ impl Topics {
             }
         }
     }
+
+    /// Sends a message to the subscribers of a topic: `text` to those by mail, under this subject, and `document` to all others.
+    /// The SDK makes one attempt only: after a lost answer, a repetition would tell everybody twice.
+    ///
+    /// # Errors
+    /// AWS's.
+    pub async fn publish(&self, topic: &str, subject: &str, text: &str, document: &str) -> Result<(), AwsError> {
+        let message = serde_json::json!({ "default": document, "email": text }).to_string();
+        let query = Query::new("sns:Publish").with("TopicArn", topic).with("Subject", subject);
+        let query = query.with("MessageStructure", "json").with("Message", &message);
+        self.0.send(query.once(), topic).await.map(drop)
+    }
 }

@@ -18,6 +18,7 @@ mod history;
 mod homes;
 mod logs;
 mod mount;
+mod notify;
 mod provisioning;
 mod reader;
 mod s3_files;
@@ -88,6 +89,8 @@ pub enum Policy {
     Logs,
     /// Reports whether canaries were admitted; in addition to [`Self::Users`] and [`Self::Reader`].
     Canary,
+    /// Tells topics the end of a run; in addition to the policy of the command.
+    Notify,
     /// Keeps the state in a bucket; in addition to any of the others.
     State,
     /// The permissions boundary of the roles that a deployment creates.
@@ -118,6 +121,7 @@ impl std::fmt::Display for Policy {
             Self::PreWarm => "pre-warm",
             Self::Logs => "logs",
             Self::Canary => "canary",
+            Self::Notify => "notify",
             Self::State => "state",
             Self::Boundary => "boundary",
         })
@@ -125,7 +129,7 @@ impl std::fmt::Display for Policy {
 }
 
 impl Policy {
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 24] = [
         Self::Deployer,
         Self::Stack,
         Self::S3Files,
@@ -147,6 +151,7 @@ impl Policy {
         Self::PreWarm,
         Self::Logs,
         Self::Canary,
+        Self::Notify,
         Self::State,
         Self::Boundary,
     ];
@@ -162,7 +167,8 @@ pub struct Site<'a> {
     pub state: Option<&'a StatePlace>,
 }
 
-/// The document of a policy. `None` for the state in a folder, which needs no permission, and for aliases without DNS.
+/// The document of a policy. `None` for the state in a folder, which needs no permission, for aliases without DNS, and for
+/// messages without a topic.
 pub fn document(policy: Policy, site: Site<'_>) -> Option<Value> {
     let arns = Arns(site.environment);
     let statements = match policy {
@@ -187,6 +193,7 @@ pub fn document(policy: Policy, site: Site<'_>) -> Option<Value> {
         Policy::PreWarm => users::pre_warming(&arns),
         Policy::Logs => logs::statements(&arns),
         Policy::Canary => canary::statements(&arns),
+        Policy::Notify => notify::statements(&arns)?,
         Policy::Boundary => boundary::statements(&arns),
         Policy::State => state::statements(&arns, site.state?, &["s3:GetObject", "s3:PutObject"])?,
     };
@@ -211,6 +218,7 @@ pub fn companions(policy: Policy, site: Site<'_>) -> Vec<Policy> {
     let has_file_systems = !site.environment.s3_files.is_empty();
     let has_web_acls = site.environment.waf.is_some();
     let has_topics = site.environment.has_topics();
+    let tells = site.environment.notify.as_ref().is_some_and(|notify| !notify.topics.is_empty());
     let deploys = [
         (Policy::Reader, true),
         (Policy::Deployer, true),
@@ -221,6 +229,7 @@ pub fn companions(policy: Policy, site: Site<'_>) -> Vec<Policy> {
         (Policy::Topics, !has_own_role && has_topics),
         (Policy::Addresses, has_addresses),
         (Policy::State, in_bucket),
+        (Policy::Notify, tells),
     ];
     if policy == Policy::TableImport {
         return vec![Policy::Users, Policy::State];
@@ -243,10 +252,15 @@ pub fn companions(policy: Policy, site: Site<'_>) -> Vec<Policy> {
         }
         Policy::Aliases => needed.filter(|other| *other == Policy::State).collect(),
         Policy::Restore => vec![Policy::History],
-        Policy::Canary => vec![Policy::Users, Policy::Reader],
+        Policy::Canary => [vec![Policy::Users, Policy::Reader], told(Policy::Notify, tells)].concat(),
+        Policy::Reader => told(Policy::Notify, tells),
         Policy::Homes => vec![Policy::Users],
         _ => Vec::new(),
     }
+}
+
+fn told(policy: Policy, needed: bool) -> Vec<Policy> {
+    if needed { vec![policy] } else { Vec::new() }
 }
 
 /// Why the policies of this environment allow more than the environment needs. Each is one sentence.

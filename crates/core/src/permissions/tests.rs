@@ -58,7 +58,9 @@ fn in_vpcs(mut environment: Environment) -> Environment {
 fn every_document(environment: &Environment) -> BTreeMap<String, Value> {
     let state = environment.state.place.clone().unwrap_or("s3://company-sftpctl/state".parse().unwrap());
     let site = Site { environment, zone_id: Some("Z0123456789ABCDEFGHIJ"), state: Some(&state) };
-    Policy::ALL.map(|policy| (policy.to_string(), document(policy, site).unwrap())).into()
+    let documents = Policy::ALL.iter().map(|policy| (policy.to_string(), document(*policy, site)));
+    // Without a topic there is nothing to allow.
+    documents.filter_map(|(name, document)| Some((name, document?))).collect()
 }
 
 #[test]
@@ -166,6 +168,23 @@ fn file_systems_have_a_policy_of_their_own() {
     for (policy, action) in [("reader", "s3files:GetMountTarget"), ("mount", "s3files:ClientWrite")] {
         assert_eq!(allowing(&every_document(&with)[policy], action).len(), 1, "{policy}");
         assert_eq!(allowing(&every_document(&environment(""))[policy], action).len(), 0, "{policy}");
+    }
+}
+
+#[test]
+fn only_the_topics_of_the_file_are_told() {
+    let topic = "arn:aws:sns:eu-west-1:222222222222:ops";
+    let with = environment(&format!("notify: {{ topics: [\"{topic}\"] }}"));
+    let document = &every_document(&with)["notify"];
+    assert_eq!(document["Statement"].as_array().unwrap().len(), 1);
+    assert_eq!(resources(document, "sns:Publish"), [topic]);
+    let companions_of = |policy, environment| companions(policy, Site { environment, zone_id: None, state: None });
+    assert_eq!(companions_of(Policy::Reader, &with), [Policy::Notify]);
+    assert_eq!(companions_of(Policy::Canary, &with), [Policy::Users, Policy::Reader, Policy::Notify]);
+    assert_eq!(companions_of(Policy::Deployer, &with), [Policy::Reader, Policy::Stack, Policy::Notify]);
+    for without in [environment(""), environment("notify: { webhook: { url_env: HOOK } }")] {
+        assert!(!every_document(&without).contains_key("notify"));
+        assert_eq!(companions_of(Policy::Reader, &without), []);
     }
 }
 

@@ -10,7 +10,7 @@ use super::model::{Homes, HostKeySource};
 use super::names::parts;
 use super::raw::File;
 use super::regions;
-use super::{account_defaults, assume_role, endpoint, guard, mounts, moved, s3_files, topics, ttl, waf};
+use super::{account_defaults, assume_role, endpoint, guard, mounts, moved, notify, s3_files, topics, ttl, waf};
 use crate::aliases::name::Pattern;
 use crate::check;
 use crate::kind::Kind;
@@ -125,6 +125,7 @@ pub(super) fn check(file: &File, source: &str) -> Vec<Fault> {
     guard::check(&mut checker, file.guard.as_ref());
     ttl::check(&mut checker, file.ttl.as_ref(), file.production);
     waf::check(&mut checker, file.waf.as_ref());
+    notify::check(&mut checker, file.notify.as_ref());
     s3_files::check(&mut checker, &file.s3_files, &file.clusters.value);
     dns(&mut checker, file);
     tags(&mut checker, file);

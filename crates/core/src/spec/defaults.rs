@@ -5,7 +5,7 @@ use super::model::{
     Server, State, Table,
 };
 use super::raw::{File, RegionSettings};
-use super::{account_defaults, guard, mounts, moved, names, s3_files, topics, waf};
+use super::{account_defaults, guard, mounts, moved, names, notify, s3_files, topics, waf};
 use crate::check::CheckIgnore;
 use crate::spec::ignore::Ignore;
 
@@ -134,6 +134,7 @@ pub(super) fn fill(file: File) -> Environment {
             dead_letters: file.alarms.dead_letters.is_some_and(|asked| asked.value),
             runbook: file.alarms.runbook.map(|url| url.value),
         },
+        notify: file.notify.map(|setting| notify::fill(setting.value)),
         metrics: Metrics {
             refusal_reasons: file.metrics.refusal_reasons,
             api_methods: file.metrics.api_methods,

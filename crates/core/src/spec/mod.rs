@@ -11,6 +11,7 @@ pub mod model;
 pub mod mounts;
 mod moved;
 pub mod names;
+pub mod notify;
 mod raw;
 mod regions;
 pub mod s3_files;

@@ -12,6 +12,7 @@ use crate::spec::guard::Guard;
 use crate::spec::ignore::Ignore;
 use crate::spec::mounts::Mount;
 use crate::spec::moved;
+use crate::spec::notify::Notify;
 use crate::spec::s3_files::FileSystem;
 use crate::spec::sftp_address::SftpAddress;
 use crate::spec::state_place::StatePlace;
@@ -65,6 +66,8 @@ pub struct Environment {
     pub waf: Option<Waf>,
     pub logs: Logs,
     pub alarms: Alarms,
+    /// Whom the end of a run is told; `None` tells nobody.
+    pub notify: Option<Notify>,
     /// CloudWatch metrics that cost extra.
     pub metrics: Metrics,
     /// Tags of the user, put on everything that takes tags.

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_saphyr::Spanned;
 
 use super::assume_role::Setting as AssumeRole;
-use super::{account_defaults, endpoint, guard, mounts, moved, s3_files, ttl, waf};
+use super::{account_defaults, endpoint, guard, mounts, moved, notify, s3_files, ttl, waf};
 
 /// An environment of sftpctl: regions, clusters and settings of one SFTP service on AWS.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -95,6 +95,9 @@ pub(super) struct File {
     /// CloudWatch alarms of each region.
     #[serde(default)]
     pub(super) alarms: Alarms,
+    /// Whom the end of a `deploy`, `teardown`, `drift` or `verify` is told. Default: nobody.
+    #[schemars(with = "Option<notify::Setting>")]
+    pub(super) notify: Option<Spanned<notify::Setting>>,
     /// CloudWatch metrics that cost more than the rest of a log-in: each is billed by itself, month by month.
     #[serde(default)]
     pub(super) metrics: Metrics,

@@ -15,6 +15,13 @@ pub(super) fn arn(checker: &mut Checker<'_>, topic: &Spanned<String>, region: &s
     checker.matches(topic, &pattern, message, &format!("arn:aws:sns:{region}:<account>:<name>"));
 }
 
+/// A fault unless this is the ARN of a topic, of any region and account.
+pub(super) fn arn_anywhere(checker: &mut Checker<'_>, topic: &Spanned<String>) {
+    let message = format!("`{}` is not the ARN of an SNS topic", topic.value);
+    let pattern = "^arn:aws:sns:[a-z0-9-]{1,30}:[0-9]{12}:[A-Za-z0-9_-]{1,256}$";
+    checker.matches(topic, pattern, message, "arn:aws:sns:<region>:<account>:<name>");
+}
+
 /// Faults of mail addresses.
 pub(super) fn emails<'a>(checker: &mut Checker<'_>, addresses: impl IntoIterator<Item = &'a Spanned<String>>) {
     let mut seen = Vec::new();
