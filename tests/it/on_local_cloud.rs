@@ -3,6 +3,7 @@
 mod account_defaults;
 mod addresses;
 mod aliases;
+mod arrivals;
 mod assumed_role;
 mod canary;
 mod changed_answers;

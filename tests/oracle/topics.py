@@ -87,6 +87,12 @@ def resources(stack):
         print(*(one["LogicalResourceId"] for one in page["StackResourceSummaries"]), sep="\n")
 
 
+def rules():
+    """Prints the name of each rule."""
+    for rule in client("events").list_rules()["Rules"]:
+        print(rule["Name"])
+
+
 def alarms():
     """Prints each alarm's actions."""
     for alarm in client("cloudwatch").describe_alarms()["MetricAlarms"]:
@@ -94,4 +100,4 @@ def alarms():
 
 
 {function.__name__: function for function in (
-    subscriptions, click, unsubscribe, topic, make, listen, messages, resources, alarms)}[COMMAND](*MORE)
+    subscriptions, click, unsubscribe, topic, make, listen, messages, resources, rules, alarms)}[COMMAND](*MORE)

@@ -37,37 +37,38 @@ pub async fn tell(
     let is_told = |notify: &&Notify| ended.end().is_some_and(|end| notify.on.contains(&end));
     let Some(notify) = environment.notify.as_ref().filter(is_told) else { return Vec::new() };
     let document = ended.document(environment);
+    let (subject, text) = (ended.subject(environment), ended.sentence(environment));
     let topics = async {
         if notify.topics.is_empty() {
             return Vec::new();
         }
         let aws = wait::at_most(LIMIT, connect).await.unwrap_or_else(|| Err(LATE.to_owned()));
-        let each = notify.topics.iter().map(async |topic| {
-            let message = (ended.subject(environment), ended.sentence(environment), document.as_str());
-            publish(aws.as_deref().map_err(String::as_str), topic, message, &environment.name).await
-        });
-        join_all(each).await
+        let aws = aws.as_deref().map_err(String::as_str);
+        let message = (subject.as_str(), text.as_str(), document.as_str());
+        join_all(notify.topics.iter().map(|topic| publish(aws, topic, message, &environment.name))).await
     };
-    let webhook = notify.webhook.iter().map(async |place| {
-        let url = match url(place) {
-            Ok(url) => url,
-            Err((why, hint)) => return Some(Unheard { who: place.to_string(), why, hint: Some(hint) }),
-        };
-        let failed = |error: WebhookError| {
-            let hint = Some(error.hint());
-            Unheard { who: place.to_string(), why: error.to_string(), hint }
-        };
-        let sent = wait::at_most(LIMIT, post(&url, document.clone(), LIMIT)).await;
-        sent.unwrap_or(Err(WebhookError::Late)).err().map(failed)
-    });
-    let (topics, webhook) = join(topics, join_all(webhook)).await;
+    let webhook = join_all(notify.webhook.iter().map(|place| post_to(place, &document)));
+    let (topics, webhook) = join(topics, webhook).await;
     topics.into_iter().chain(webhook).flatten().collect()
+}
+
+async fn post_to(place: &WebhookPlace, document: &str) -> Option<Unheard> {
+    let unheard = |why: String, hint| Some(Unheard { who: place.to_string(), why, hint: Some(hint) });
+    let url = match url(place) {
+        Ok(url) => url,
+        Err((why, hint)) => return unheard(why, hint),
+    };
+    let sent = wait::at_most(LIMIT, post(&url, document.to_owned(), LIMIT)).await;
+    match sent.unwrap_or(Err(WebhookError::Late)) {
+        Ok(()) => None,
+        Err(error) => unheard(error.to_string(), error.hint()),
+    }
 }
 
 async fn publish(
     aws: Result<&Aws, &str>,
     topic: &str,
-    message: (String, String, &str),
+    (subject, text, document): (&str, &str, &str),
     environment: &str,
 ) -> Option<Unheard> {
     let unheard = |why: String, hint| Some(Unheard { who: topic.to_owned(), why, hint });
@@ -77,8 +78,7 @@ async fn publish(
     };
     // `arn:aws:sns:REGION:…`
     let region = topic.split(':').nth(3).unwrap_or_default();
-    let (subject, text, document) = message;
-    match wait::at_most(LIMIT, aws.topics(region).publish(topic, &subject, &text, document)).await {
+    match wait::at_most(LIMIT, aws.topics(region).publish(topic, subject, text, document)).await {
         None => unheard(LATE.to_owned(), None),
         Some(Ok(())) => None,
         Some(Err(error)) => unheard(error.to_string(), Some(hint(&error, environment))),

@@ -178,7 +178,9 @@ fn only_the_topics_of_the_file_are_told() {
     let document = &every_document(&with)["notify"];
     assert_eq!(document["Statement"].as_array().unwrap().len(), 1);
     assert_eq!(resources(document, "sns:Publish"), [topic]);
-    let companions_of = |policy, environment| companions(policy, Site { environment, zone_id: None, state: None });
+    fn companions_of(policy: Policy, environment: &Environment) -> Vec<Policy> {
+        companions(policy, Site { environment, zone_id: None, state: None })
+    }
     assert_eq!(companions_of(Policy::Reader, &with), [Policy::Notify]);
     assert_eq!(companions_of(Policy::Canary, &with), [Policy::Users, Policy::Reader, Policy::Notify]);
     assert_eq!(companions_of(Policy::Deployer, &with), [Policy::Reader, Policy::Stack, Policy::Notify]);

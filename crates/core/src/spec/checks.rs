@@ -10,7 +10,7 @@ use super::model::{Homes, HostKeySource};
 use super::names::parts;
 use super::raw::File;
 use super::regions;
-use super::{account_defaults, assume_role, endpoint, guard, mounts, moved, notify, s3_files, topics, ttl, waf};
+use super::{account_defaults, arrivals, assume_role, endpoint, guard, mounts, moved, notify, s3_files, topics, ttl, waf};
 use crate::aliases::name::Pattern;
 use crate::check;
 use crate::kind::Kind;
@@ -125,6 +125,7 @@ pub(super) fn check(file: &File, source: &str) -> Vec<Fault> {
     guard::check(&mut checker, file.guard.as_ref());
     ttl::check(&mut checker, file.ttl.as_ref(), file.production);
     waf::check(&mut checker, file.waf.as_ref());
+    arrivals::check(&mut checker, &file.files.notify, &file.clusters.value);
     notify::check(&mut checker, file.notify.as_ref());
     s3_files::check(&mut checker, &file.s3_files, &file.clusters.value);
     dns(&mut checker, file);
@@ -207,15 +208,17 @@ fn clusters(checker: &mut Checker<'_>, file: &File) {
                 .hint = Some(format!("add `{}: {{ server: false }}` there, or move the cluster", region.value));
         }
         let rule = parts::longest_rule(&file.environment.value, origin(file, cluster));
-        if events && rule.len() > RULE_NAME {
+        let (arrivals, has_arrivals) = arrivals::resources(&file.files.notify, cluster);
+        if (events || has_arrivals) && rule.len() > RULE_NAME {
             let message =
                 format!("the name `{rule}` is too long: EventBridge allows {RULE_NAME} characters for a rule");
             checker.key_fault(cluster, region, message).hint =
-                Some("shorten the cluster's name, or leave out `files.events`".into());
+                Some("shorten the cluster's name, or leave out `files.events` and `files.notify`".into());
         }
         for (of, settings) in &file.regions {
             let added = match *of == region.value {
-                true => here + s3_files::resources(&file.s3_files, &file.mounts, cluster),
+                true => here + arrivals + s3_files::resources(&file.s3_files, &file.mounts, cluster),
+                false if settings.value.server.is_there() && has_arrivals => CLUSTER_RESOURCES_WITH_EVENTS.1,
                 false if settings.value.server.is_there() => elsewhere,
                 false => 0,
             };

@@ -1,6 +1,7 @@
 //! The environment file: its types, and every fault in it with line, column and a hint. Pure.
 
 pub mod account_defaults;
+pub mod arrivals;
 pub mod assume_role;
 mod checks;
 mod defaults;

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use crate::check::CheckIgnore;
 use crate::spec::account_defaults::AccountDefaults;
+use crate::spec::arrivals::Arrivals;
 use crate::spec::assume_role::AssumeRole;
 use crate::spec::endpoint::{Endpoint, VpcEndpoint};
 use crate::spec::guard::Guard;
@@ -48,6 +49,8 @@ pub struct Environment {
     /// What new accounts get, by cluster.
     pub defaults: BTreeMap<String, AccountDefaults>,
     pub files: Files,
+    /// Who is told of arriving files, by cluster.
+    pub arrivals: BTreeMap<String, Arrivals>,
     /// Where customers' home directories are on the old server.
     pub homes: Homes,
     /// Mounts of upload buckets, by the role of the server.
@@ -94,13 +97,14 @@ impl Environment {
 
     /// Whether the stacks have topics of SNS.
     pub fn has_topics(&self) -> bool {
-        self.alarms.email.is_some()
+        self.alarms.email.is_some() || self.arrivals.values().any(|arrivals| arrivals.topic.is_none())
     }
 
     /// Limits the environment to one of its clusters. Returns whether it has that one.
     pub fn only_cluster(&mut self, cluster: &str) -> bool {
         self.clusters.retain(|name, _| name == cluster);
         self.s3_files.retain(|name, _| name == cluster);
+        self.arrivals.retain(|name, _| name == cluster);
         !self.clusters.is_empty()
     }
 

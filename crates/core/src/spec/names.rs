@@ -79,6 +79,21 @@ pub fn history_queue(environment: &Environment, cluster: &str) -> String {
     format!("{}-history", events_queue(environment, cluster))
 }
 
+/// `99-upload-99-5-arrivals`: the topic that is told of a cluster's arriving files.
+pub fn arrivals_topic(environment: &Environment, cluster: &str) -> String {
+    format!("{}-upload-{}-arrivals", environment.name, environment.origin(cluster))
+}
+
+/// Its ARN, in the region of the cluster.
+pub fn arrivals_topic_arn(environment: &Environment, region: &str, cluster: &str) -> String {
+    format!("arn:aws:sns:{region}:{}:{}", environment.account, arrivals_topic(environment, cluster))
+}
+
+/// `99-upload-99-5-events-arrived-uploads`: a rule that tells this topic.
+pub fn arrival_rule(environment: &Environment, cluster: &str, end: &str) -> String {
+    format!("{}-arrived-{end}", events_queue(environment, cluster))
+}
+
 /// `99-upload-99-5-events-dead`: where the messages go that nobody could handle.
 pub fn events_dead_queue(environment: &Environment, cluster: &str) -> String {
     format!("{}-dead", events_queue(environment, cluster))

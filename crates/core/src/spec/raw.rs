@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_saphyr::Spanned;
 
 use super::assume_role::Setting as AssumeRole;
-use super::{account_defaults, endpoint, guard, mounts, moved, notify, s3_files, ttl, waf};
+use super::{account_defaults, arrivals, endpoint, guard, mounts, moved, notify, s3_files, ttl, waf};
 
 /// An environment of sftpctl: regions, clusters and settings of one SFTP service on AWS.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -264,6 +264,11 @@ pub(super) struct Files {
     /// Default false.
     #[schemars(with = "Option<bool>")]
     pub(super) history_events: Option<Spanned<bool>>,
+    /// Who is told of each file that a customer uploads, by cluster: mail addresses, or whoever subscribes to a topic of SNS, which
+    /// charges for messages and mails. Default: nobody.
+    #[serde(default)]
+    #[schemars(with = "BTreeMap<String, arrivals::Setting>")]
+    pub(super) notify: arrivals::Settings,
 }
 
 /// Home directories of the old server.

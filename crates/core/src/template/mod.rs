@@ -4,6 +4,7 @@
 //! `base.yaml` describes.
 
 mod alarms;
+mod arrivals;
 mod events;
 mod guard;
 mod queries;
@@ -23,6 +24,7 @@ use crate::spec::names;
 
 pub(crate) use alarms::PERIOD_MINUTES;
 pub use alarms::alarms;
+pub use arrivals::{SUBSCRIPTION as ARRIVALS_SUBSCRIPTION, UPLOADS as ARRIVED_UPLOADS};
 pub use s3_files::{access_point_output, file_system_output};
 pub use source::source;
 pub use topics::{OwnTopic, own_topics};
@@ -117,6 +119,7 @@ pub fn render(environment: &Environment, region: &str, code: &Code) -> Result<Re
     let resources = template["Resources"].as_object_mut().ok_or(TemplateError::Lacks("Resources"))?;
     let buckets = repeat_buckets(environment, region, resources)?;
     events::repeat(environment, region, resources)?;
+    arrivals::repeat(environment, region, resources)?;
     let file_systems = s3_files::repeat(environment, region, resources)?;
     alarms::repeat(environment, region, resources)?;
     guard::fit(environment, resources)?;
