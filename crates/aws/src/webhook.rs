@@ -178,7 +178,10 @@ mod tests {
             let error = post(&url, DOCUMENT.to_owned(), Duration::from_millis(300)).await.unwrap_err();
             let shown = format!("{error} {error:?} {}", error.hint());
             assert!(shown.contains(expected) && !shown.contains("s3cr3t"), "{answer:?}: {shown}");
-            serve.join().unwrap();
+            // The one that never answers reads until this runtime closes the connection.
+            if answer.is_some() {
+                serve.join().unwrap();
+            }
         }
         // Nobody listens there any more.
         let error = post(&url, DOCUMENT.to_owned(), CONNECT).await.unwrap_err();
