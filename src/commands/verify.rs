@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::args::AwsArgs;
-use super::{login_checks, notify};
 use super::permissions::Permissions;
+use super::{login_checks, notify};
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::report::{self, Printer};

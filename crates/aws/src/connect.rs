@@ -19,7 +19,8 @@ use super::nulls::WithoutNulls;
 use super::query;
 use super::sts::SessionCredentials;
 use super::{
-    ApiGateway, CloudFormation, CloudWatch, DynamoDb, Ec2, Iam, Lambda, Logs, Route53, S3, ServiceQuotas, Topics, Transfer,
+    ApiGateway, CloudFormation, CloudWatch, DynamoDb, Ec2, Iam, Lambda, Logs, Route53, S3, ServiceQuotas, Topics,
+    Transfer,
 };
 
 /// The endpoint and the credentials.

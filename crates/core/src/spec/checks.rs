@@ -10,7 +10,9 @@ use super::model::{Homes, HostKeySource};
 use super::names::parts;
 use super::raw::File;
 use super::regions;
-use super::{account_defaults, arrivals, assume_role, endpoint, guard, mounts, moved, notify, s3_files, topics, ttl, waf};
+use super::{
+    account_defaults, arrivals, assume_role, endpoint, guard, mounts, moved, notify, s3_files, topics, ttl, waf,
+};
 use crate::aliases::name::Pattern;
 use crate::check;
 use crate::kind::Kind;
