@@ -98,8 +98,7 @@ struct Document<'a> {
 }
 
 impl Ended<'_> {
-    /// How the run ended; `None` for what is not told: the command or its file was wrong, or a person or a protection refused it
-    /// before anything was done.
+    /// How the run ended; `None` for what is not told: a person or a protection refused it before anything was done.
     pub fn end(&self) -> Option<End> {
         match (self.exit_code, self.command) {
             (0, _) => Some(End::Success),

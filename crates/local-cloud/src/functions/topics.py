@@ -1,9 +1,10 @@
 class Topics:
     """Subscriptions by mail as SNS has them: MiniStack takes each as confirmed.
 
-    Sources: SNS API reference, Subscribe, ConfirmSubscription and ListSubscriptionsByTopic; SNS developer guide, "Deleting an Amazon
-    SNS topic and subscription" (one that is not confirmed cannot be deleted). `PendingConfirmation` in the place of its ARN:
-    mozilla/frost, pull request 428. That CloudFormation leaves such a one behind: go-to-k/cdkd, pull request 1305.
+    Sources: SNS API reference, Subscribe, ConfirmSubscription and ListSubscriptionsByTopic; SNS developer guide,
+    "Deleting an Amazon SNS topic and subscription" (one that is not confirmed cannot be deleted).
+    `PendingConfirmation` in the place of its ARN: mozilla/frost, pull request 428. That CloudFormation leaves such a
+    one behind: go-to-k/cdkd, pull request 1305.
 
     No mail is sent. The token in its link is the last part of the subscription's ARN.
     """
@@ -46,8 +47,8 @@ class Topics:
         arn = self.sns._p(params, "SubscriptionArn")
         if arn == "PendingConfirmation" or any(not one["confirmed"] for topic in self.sns._topics.values()
                                                for one in topic["subscriptions"] if one["arn"] == arn):
-            return self.sns._error("InvalidParameter", "Invalid parameter: SubscriptionArn Reason: This subscription is pending "
-                                   "confirmation", 400)
+            return self.sns._error("InvalidParameter", "Invalid parameter: SubscriptionArn Reason: "
+                                   "This subscription is pending confirmation", 400)
         return self.plain["_unsubscribe"](params)
 
     def shown(self, answer):
