@@ -203,6 +203,12 @@ impl AwsArgs {
         Ok(run::session(environment, place).await?)
     }
 
+    /// The environment, if its file can be read and has no faults.
+    pub(crate) fn quietly_loaded(&self) -> Option<Environment> {
+        let (path, source) = self.file.read().ok()?;
+        spec::load(&source, &path.display().to_string()).ok()
+    }
+
     /// Loads the environment. Hints contain these arguments from now on.
     pub(crate) fn load(&self, state: Option<&StatePlace>, printer: Printer) -> Result<Environment, CliError> {
         let environment = self.file.load(printer)?;

@@ -6,7 +6,7 @@ use super::args::{EnvArgs, LockTimeout, Part, Yes};
 use super::cost::inputs::{Counting, PlanCost};
 use super::permissions::Permissions;
 use super::prompt::{confirm, confirm_by_name};
-use super::{login_checks, saved_plan_file};
+use super::{login_checks, notify, saved_plan_file};
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::report::plan_view::{self, PlanView};
@@ -63,16 +63,22 @@ pub(super) struct Args {
 
 /// Deploys under the environment's lock.
 pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> {
+    let told = notify::Told::new("deploy");
+    let result = deploy_locked(&args, &told, printer).await;
+    told.end(&args.env.aws, result, printer).await
+}
+
+async fn deploy_locked(args: &Args, told: &notify::Told, printer: Printer) -> Result<Exit, CliError> {
     let saved = args.plan.as_deref().map(saved_plan_file::read).transpose()?;
     let run = args.env.open_part(Permissions::Deploys, args.part.selection(), printer).await?;
     let counting = args.cost.read(&run.environment, printer)?;
-    let work = async |run: &mut Run| deploy(&args, saved.as_ref(), &counting, run, printer).await;
+    let work = async |run: &mut Run| deploy(args, (saved.as_ref(), told), &counting, run, printer).await;
     run.locked("deploy", args.lock_timeout.seconds, work).await
 }
 
 async fn deploy(
     args: &Args,
-    saved: Option<&Plan>,
+    (saved, told): (Option<&Plan>, &notify::Told),
     counting: &Counting,
     run: &mut Run,
     printer: Printer,
@@ -83,7 +89,7 @@ async fn deploy(
     printer.text(|| plan_view::render(&plan, &left_out, streams::width()));
     printer.lines(plan_view::moved_lines(&plan_view::moved(&run.environment)));
     if plan.is_empty() {
-        return record_and_check_again(args, run, (&plan, &left_out), &observed.actual, printer).await;
+        return record_and_check_again((args, told), run, (&plan, &left_out), &observed.actual, printer).await;
     }
     let change = counting.change(&run.environment, &plan, &left_out)?;
     printer.text(|| {
@@ -97,13 +103,14 @@ async fn deploy(
     }
     confirm_plan(args, run, &plan).await?;
     let summary = run.execute("deploy", (&plan, &edges), observed.actual, Task::Apply).await?;
+    told.learn_steps(&summary);
     printer.text(String::new);
     printer.text(|| hints::completed_lines(&summary::render(&summary, streams::width())));
     match Exit::from(run.ended(&summary)) {
-        Exit::Ok => verify(args, run, run.served(), has_new_resources(&plan), printer).await,
+        Exit::Ok => verify((args, told), run, run.served(), has_new_resources(&plan), printer).await,
         Exit::Partly if summary.failed + summary.not_begun == 0 && !summary.left_out.is_empty() => {
             let regions = run.whole_regions(&summary.left_out);
-            let exit = verify(args, run, regions, has_new_resources(&plan), printer).await?;
+            let exit = verify((args, told), run, regions, has_new_resources(&plan), printer).await?;
             Ok(if exit == Exit::Ok { Exit::Partly } else { exit })
         }
         unfinished => {
@@ -161,7 +168,7 @@ fn check_saved_plan(args: &Args, saved: Option<&Plan>, run: &mut Run, plan: &Pla
 
 /// With nothing to do: records the run, and checks the servers that an earlier deployment left unchecked.
 async fn record_and_check_again(
-    args: &Args,
+    (args, told): (&Args, &notify::Told),
     run: &mut Run,
     (plan, left_out): (&Plan, &[Step]),
     actual: &Actual,
@@ -175,7 +182,7 @@ async fn record_and_check_again(
     let left: Vec<NodeId> = left_out.iter().map(|step| step.id.clone()).collect();
     let whole = run.whole_regions(&left);
     let unverified = run.unverified().into_iter().filter(|region| whole.contains(region)).collect();
-    let exit = verify(args, run, unverified, is_fresh, printer).await?;
+    let exit = verify((args, told), run, unverified, is_fresh, printer).await?;
     Ok(if exit == Exit::Ok && !left.is_empty() { Exit::Partly } else { exit })
 }
 
@@ -209,7 +216,7 @@ fn has_new_resources(plan: &Plan) -> bool {
 
 /// Logs a canary in. If a server refuses it, this deployment fails, and so do later ones until that server admits one.
 async fn verify(
-    args: &Args,
+    (args, told): (&Args, &notify::Told),
     run: &mut Run,
     regions: Vec<String>,
     is_fresh: bool,
@@ -220,7 +227,9 @@ async fn verify(
     }
     printer.text(String::new);
     let sender = Sender::Deployment { fresh: is_fresh, servers: run.server_ids() };
-    let exit = login_checks::send_canary(run.aws(), &run.environment, &regions, &sender, printer).await?;
+    let checks = login_checks::canary(run.aws(), &run.environment, &regions, &sender).await?;
+    told.learn_logins(&checks);
+    let exit = login_checks::show(&checks, printer);
     if exit == Exit::Ok {
         run.verified(&regions).await?;
     }

@@ -81,6 +81,8 @@ fn of_command(path: &str) -> Option<&'static [Exit]> {
         | "policy logs"
         | "policy s3-files"
         | "policy waf"
+        | "policy topics"
+        | "policy notify"
         | "policy addresses"
         | "policy state" => &[Ok, Usage],
         "plan" | "drift" => &[Ok, Failed, Usage, Refused, Changes],

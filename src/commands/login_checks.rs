@@ -23,17 +23,6 @@ pub(super) fn regions(environment: &Environment, selected: &[String]) -> Result<
     Ok(if selected.is_empty() { with_server } else { selected.to_vec() })
 }
 
-/// Logs a canary in and shows the results; exit code 1 if a server refuses it.
-pub(super) async fn send_canary(
-    aws: &Arc<Aws>,
-    environment: &Environment,
-    regions: &[String],
-    sender: &Sender,
-    printer: Printer,
-) -> Result<Exit, CliError> {
-    Ok(show(&canary(aws, environment, regions, sender).await?, printer))
-}
-
 /// Logs a canary in at the server of each region.
 pub(super) async fn canary(
     aws: &Arc<Aws>,

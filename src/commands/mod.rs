@@ -25,6 +25,7 @@ mod login_checks;
 mod logs;
 mod man;
 mod mounts;
+mod notify;
 mod package;
 mod password_prompt;
 mod permissions;

@@ -47,6 +47,8 @@ pub(crate) enum Permissions {
     ChecksLogins,
     /// Logs a canary in, and reports whether it was admitted.
     ReportsCanaries,
+    /// Tells topics the end of a run.
+    Notifies,
     /// Reads the environment, and writes its state.
     ChangesState,
 }
@@ -56,6 +58,7 @@ impl Permissions {
         let with_companions = |policy: Policy| [vec![policy], companions(policy, site)].concat();
         match self {
             Self::Reads => vec![Policy::Reader],
+            Self::Notifies => vec![Policy::Notify],
             Self::Deploys => with_companions(Policy::Deployer),
             Self::TearsDown => with_companions(Policy::Teardown),
             Self::ManagesUsers => vec![Policy::Users],

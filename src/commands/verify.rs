@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::args::AwsArgs;
-use super::login_checks;
 use super::permissions::Permissions;
+use super::{login_checks, notify};
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::report::{self, Printer};
@@ -37,6 +37,12 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> {
+    let told = notify::Told::new("verify");
+    let result = verify(&args, &told, printer).await;
+    told.end(&args.aws, result, printer).await
+}
+
+async fn verify(args: &Args, told: &notify::Told, printer: Printer) -> Result<Exit, CliError> {
     let permissions = if args.put_metric { Permissions::ReportsCanaries } else { Permissions::ChecksLogins };
     let (environment, aws) = args.aws.connect(permissions, printer).await?;
     let regions = login_checks::regions(&environment, &args.regions)?;
@@ -47,6 +53,7 @@ pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> 
         }
     }
     let checks = login_checks::canary(&aws, &environment, &regions, &Sender::Verify).await?;
+    told.learn_logins(&checks);
     let exit = login_checks::show(&checks, printer);
     if args.put_metric {
         put_metric(&aws, &environment, &checks).await?;

@@ -13,13 +13,14 @@ use aws_credential_types::provider::{ProvideCredentials as _, SharedCredentialsP
 
 use super::assume_role::{AssumeRole, RoleToAssume, RolesToAssume};
 use super::calls::{Calls, CountCalls};
-use super::ec2_query;
 use super::local_server;
 use super::network::{Network, NetworkError};
 use super::nulls::WithoutNulls;
+use super::query;
 use super::sts::SessionCredentials;
 use super::{
-    ApiGateway, CloudFormation, CloudWatch, DynamoDb, Ec2, Iam, Lambda, Logs, Route53, S3, ServiceQuotas, Transfer,
+    ApiGateway, CloudFormation, CloudWatch, DynamoDb, Ec2, Iam, Lambda, Logs, Route53, S3, ServiceQuotas, Topics,
+    Transfer,
 };
 
 /// The endpoint and the credentials.
@@ -82,7 +83,7 @@ fn provider(keys: SessionCredentials) -> SharedCredentialsProvider {
 }
 
 /// Whether a URL leads to this machine.
-fn is_loopback(url: &str) -> bool {
+pub(super) fn is_loopback(url: &str) -> bool {
     let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
     let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
     let host = match authority.strip_prefix('[') {
@@ -203,7 +204,13 @@ impl Aws {
     /// The client of Amazon EC2.
     pub fn ec2(&self, region: &str) -> Ec2 {
         let (config, calls) = (self.config(region).clone(), Arc::clone(&self.calls));
-        Ec2(ec2_query::Client { config, region: region.to_owned(), calls })
+        Ec2(query::Client { service: query::EC2, config, region: region.to_owned(), calls })
+    }
+
+    /// The client of Amazon SNS.
+    pub fn topics(&self, region: &str) -> Topics {
+        let (config, calls) = (self.config(region).clone(), Arc::clone(&self.calls));
+        Topics(query::Client { service: query::SNS, config, region: region.to_owned(), calls })
     }
 
     /// IAM is global.

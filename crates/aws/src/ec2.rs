@@ -1,7 +1,7 @@
 //! Amazon EC2: Elastic IP addresses, and what the endpoint of a server in a VPC consists of.
 
-use super::ec2_query::{Client, Element, Query};
 use super::error::OrMissing as _;
+use super::query::{Client, Element, Query};
 use super::{AwsError, Tags};
 
 #[derive(Clone, Debug)]

@@ -15,6 +15,7 @@ pub mod hex;
 pub mod kind;
 pub mod model;
 pub mod node;
+pub mod notification;
 pub mod openssh;
 pub mod outage;
 pub mod permissions;

@@ -16,6 +16,7 @@ pub mod drift;
 pub mod execute;
 pub mod host_keys;
 pub mod limited;
+pub mod notify;
 pub mod observe;
 pub mod package;
 pub mod resources;

@@ -39,6 +39,12 @@ enum Verb {
     /// Print the policy for CloudFormation's work on web ACLs of AWS WAF, in addition to that for stacks
     #[command(after_help = "Example:\n  sftpctl policy waf --env 99 > waf.json")]
     Waf(print::Args),
+    /// Print the policy for CloudFormation's work on SNS topics, in addition to that for stacks
+    #[command(after_help = "Example:\n  sftpctl policy topics --env 99 > topics.json")]
+    Topics(print::Args),
+    /// Print the policy for messages about the ends of runs, in addition to that of the command
+    #[command(after_help = "Example:\n  sftpctl policy notify --env 99 > notify.json")]
+    Notify(print::Args),
     /// Print the policy for plan, drift, status, doctor and connect-info
     #[command(after_help = "Example:\n  sftpctl policy reader --env 99 > reader.json")]
     Reader(print::Args),
@@ -119,6 +125,8 @@ pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> 
         Verb::Addresses(args) => (Policy::Addresses, args),
         Verb::S3Files(args) => (Policy::S3Files, args),
         Verb::Waf(args) => (Policy::Waf, args),
+        Verb::Topics(args) => (Policy::Topics, args),
+        Verb::Notify(args) => (Policy::Notify, args),
         Verb::Reader(args) => (Policy::Reader, args),
         Verb::Teardown(args) => (Policy::Teardown, args),
         Verb::Users(args) => (Policy::Users, args),

@@ -85,6 +85,10 @@ fn needs_none(policy: Policy, environment: &Environment, state: &StatePlace) -> 
         return CliError::new(Exit::Usage, format!("environment {} has no `dns:` in its file", environment.name))
             .hint("name its hosted zone there: dns: { zone: example.com }");
     }
+    if policy == Policy::Notify {
+        let message = format!("environment {} tells no topic the end of a run: no policy allows it", environment.name);
+        return CliError::new(Exit::Usage, message).hint("name one in its file: notify: { topics: [arn:aws:sns:…] }");
+    }
     let message =
         format!("the state of environment {} is in the folder {state}: no policy allows it", environment.name);
     CliError::new(Exit::Usage, message).hint(format!(

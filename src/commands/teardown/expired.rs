@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::{Args, Scope, teardown};
 use crate::commands::args::EnvArgs;
+use crate::commands::notify::Told;
 use crate::commands::permissions::Permissions;
 use crate::error::CliError;
 use crate::exit::Exit;
@@ -136,6 +137,7 @@ async fn one(args: &Args, env: &EnvArgs, printer: Printer) -> Result<(Environmen
     if let Some(why) = kept(expiry, now()) {
         return Ok((EnvironmentView::new(&name, Outcome::Kept, why, expiry.end()), Exit::Ok));
     }
+    let told = Told::new("teardown");
     let run = env.open(Permissions::TearsDown, printer).await?;
     let options = RemovalOptions { delete_data: ttl.delete_data, release_addresses: args.release_addresses };
     let work = async |run: &mut Run| {
@@ -143,7 +145,7 @@ async fn one(args: &Args, env: &EnvArgs, printer: Printer) -> Result<(Environmen
         if let Some(why) = kept(expiry, now()) {
             return Ok((EnvironmentView::new(&name, Outcome::Kept, why, expiry.end()), Exit::Ok));
         }
-        let exit = teardown(args, Scope::Everything, options, run, printer).await?;
+        let exit = teardown((args, &told), Scope::Everything, options, run, printer).await?;
         let (outcome, why) = match exit {
             Exit::Ok => (Outcome::TornDown, "its time was over".to_owned()),
             unfinished => {
@@ -153,7 +155,14 @@ async fn one(args: &Args, env: &EnvArgs, printer: Printer) -> Result<(Environmen
         };
         Ok::<_, CliError>((EnvironmentView::new(&name, outcome, why, expiry.end()), exit))
     };
-    run.locked("teardown", args.lock_timeout.seconds, work).await
+    let result = run.locked("teardown", args.lock_timeout.seconds, work).await;
+    match &result {
+        // Another run has changed its end meanwhile.
+        Ok((view, _)) if view.outcome == Outcome::Kept => {}
+        Ok((_, exit)) => told.tell(&env.aws, *exit, None, printer).await,
+        Err(error) => told.tell(&env.aws, error.exit, Some(&error.message), printer).await,
+    }
+    result
 }
 
 fn now() -> i64 {

@@ -5,6 +5,7 @@ mod expired;
 use std::path::PathBuf;
 
 use super::args::{EnvArgs, LockTimeout, Yes};
+use super::notify::Told;
 use super::permissions::Permissions;
 use super::prompt::{confirm, confirm_by_name};
 use crate::error::CliError;
@@ -76,15 +77,21 @@ pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> 
     if args.expired {
         return expired::run(&args, printer).await;
     }
+    let told = Told::new("teardown");
+    let result = teardown_locked(&args, &told, printer).await;
+    told.end(&args.env.aws, result, printer).await
+}
+
+async fn teardown_locked(args: &Args, told: &Told, printer: Printer) -> Result<Exit, CliError> {
     let run = args.env.open(Permissions::TearsDown, printer).await?;
     let options = RemovalOptions { delete_data: args.delete_data, release_addresses: args.release_addresses };
     let scope = if args.orphans { Scope::Orphans } else { Scope::Everything };
-    let work = async |run: &mut Run| teardown(&args, scope, options, run, printer).await;
+    let work = async |run: &mut Run| teardown((args, told), scope, options, run, printer).await;
     run.locked("teardown", args.lock_timeout.seconds, work).await
 }
 
 async fn teardown(
-    args: &Args,
+    (args, told): (&Args, &Told),
     scope: Scope,
     options: RemovalOptions,
     run: &mut Run,
@@ -108,6 +115,7 @@ async fn teardown(
     }
     confirm_deletion(args, &name, run.environment.production).await?;
     let summary = run.execute("teardown", (&plan, &edges), observed.actual, Task::Delete(options)).await?;
+    told.learn_steps(&summary);
     printer.text(String::new);
     printer.text(|| summary::render(&summary, streams::width()));
     Ok(run.ended(&summary).into())

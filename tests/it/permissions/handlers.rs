@@ -160,6 +160,12 @@ const UNUSED: &[(&str, &str, &[&str])] = &[
         "KmsKeyId",
         &["kms:CreateGrant", "kms:DescribeKey", "kms:GenerateDataKeyWithoutPlaintext"],
     ),
+    ("AWS::SNS::Subscription", "SubscriptionRoleArn", &["iam:GetRole", "iam:PassRole"]),
+    (
+        "AWS::SNS::Topic",
+        "DeliveryStatusLogging, DataProtectionPolicy",
+        &["iam:GetRole", "iam:PassRole", "sns:PutDataProtectionPolicy"],
+    ),
     ("AWS::WAFv2::WebACL", "rule groups of the AWS Marketplace", &["payments:GetConnectedAccount"]),
     (
         "AWS::WAFv2::WebACLAssociation",

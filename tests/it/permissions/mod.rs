@@ -28,6 +28,8 @@ files: { events: true, history_events: true }
 s3_files: { 99-5: { subnets: [subnet-0123456789abcdef0], security_groups: [sg-0123456789abcdef0] } }
 guard: {}
 waf: {}
+alarms: { email: [ops@example.com] }
+notify: { topics: ["arn:aws:sns:us-west-2:111111111111:ops"] }
 state: { place: "s3://company-sftpctl/state", kms_key: alias/sftpctl }
 server: { logging_role: transfer-logs, host_keys: ["secretsmanager:sftp/rsa", "ssm:/sftp/ed25519"] }
 "#;
@@ -51,7 +53,9 @@ fn policies(more: &str) -> BTreeMap<String, Value> {
     let environment = spec::load(&source, "99.yaml").unwrap();
     let state = "s3://company-sftpctl/state".parse().unwrap();
     let site = Site { environment: &environment, zone_id: Some("Z0123456789ABCDEFGHIJ"), state: Some(&state) };
-    Policy::ALL.map(|policy| (policy.to_string(), document(policy, site).unwrap())).into()
+    let documents = Policy::ALL.iter().map(|policy| (policy.to_string(), document(*policy, site)));
+    // Without a topic there is nothing to allow.
+    documents.filter_map(|(name, document)| Some((name, document?))).collect()
 }
 
 fn list(value: &Value) -> Vec<&str> {
@@ -67,7 +71,7 @@ fn statements(policy: &Value) -> &Vec<Value> {
 
 /// The actions that these policies allow.
 fn allowed(names: &[&str]) -> BTreeSet<String> {
-    let policies = policies(&format!("{FILE_SYSTEM}\nwaf: {{}}"));
+    let policies = policies(&format!("{FILE_SYSTEM}\nwaf: {{}}\nalarms: {{ email: [] }}"));
     let statements = names.iter().flat_map(|name| statements(&policies[*name]));
     statements.flat_map(|statement| list(&statement["Action"])).map(str::to_owned).collect()
 }
@@ -99,7 +103,11 @@ fn calls_by_cloudformation_are_allowed() {
         }
         let needed = handlers(kind);
         let needed = || needed.iter().map(String::as_str);
-        let documents: &[&str] = if kind.starts_with("AWS::WAFv2::") { &["stack", "waf"] } else { &["stack"] };
+        let documents: &[&str] = match kind.split("::").nth(1) {
+            Some("WAFv2") => &["stack", "waf"],
+            Some("SNS") => &["stack", "topics"],
+            _ => &["stack"],
+        };
         assert_eq!(missing(needed(), documents), Vec::<&str>::new(), "{kind}");
         // Drift detection reads with the caller's permissions. A function's package is read only to create it.
         let reads = needed().filter(is_read).filter(|action| *action != "s3:GetObjectVersion");
@@ -205,6 +213,7 @@ fn every_call_is_allowed_without_wildcard_actions() {
         "pre-warm",
         "logs",
         "canary",
+        "notify",
     ];
     let others: BTreeSet<&str> = others
         .iter()

@@ -372,6 +372,15 @@ impl One<'_, '_> {
             let polls = between(0, stack.queues * POLLS, sent.basis);
             self.line(id::SQS_REQUESTS, sent.with(polls, Quantity::plus), None);
         }
+        if stack.arrivals > 0 {
+            // Of the region's files, each bucket has an equal part.
+            let files = self.stored(stack, Field::UploadedFiles);
+            let of = |count: u64| files.map(|files| files.part(count, stack.buckets.max(1)));
+            self.line(id::SNS_REQUESTS, of(stack.arrivals), Some("of arriving files, without renames"));
+            if stack.arrival_mails > 0 {
+                self.line(id::SNS_MAILS, of(stack.arrival_mails), Some("one for each arriving file and address"));
+            }
+        }
         if stack.file_systems > 0 {
             let count = stack.file_systems;
             let sentence = format!("no price is known of {FILE_SYSTEMS}, of which {} has {count}", self.name);

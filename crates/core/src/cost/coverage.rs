@@ -62,6 +62,9 @@ pub fn of_type(resource_type: &str) -> Option<Coverage> {
         "AWS::S3::BucketPolicy" | "AWS::SQS::QueuePolicy" => Free("a policy is a setting of its resource"),
         "AWS::S3Files::FileSystem" => Unknown(FILE_SYSTEMS),
         "AWS::S3Files::AccessPoint" | "AWS::S3Files::MountTarget" => Free("a part of its file system"),
+        // Of alarms, too few to count.
+        "AWS::SNS::Topic" => Priced(&[id::SNS_REQUESTS, id::SNS_MAILS]),
+        "AWS::SNS::Subscription" | "AWS::SNS::TopicPolicy" => Free("a part of its topic"),
         "AWS::SQS::Queue" => Priced(&[id::SQS_REQUESTS]),
         "AWS::WAFv2::WebACL" => Priced(&[id::WAF_ACL, id::WAF_RULE, id::WAF_REQUESTS]),
         "AWS::WAFv2::IPSet" | "AWS::WAFv2::WebACLAssociation" => {

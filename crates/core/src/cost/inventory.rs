@@ -9,7 +9,7 @@ use crate::model::{Action, PropertyChange};
 use crate::plan::model::{Plan, Step};
 use crate::spec::model::Environment;
 use crate::spec::names;
-use crate::template::{self, Code, TemplateError};
+use crate::template::{self, ARRIVALS_SUBSCRIPTION, ARRIVED_UPLOADS, Code, TemplateError};
 
 /// The end of the name of a bucket's property.
 const LIFECYCLE: &str = ".LifecycleConfiguration";
@@ -86,6 +86,10 @@ pub struct Stack {
     pub file_systems: u64,
     /// Rules that send events to another region.
     pub forwards: u64,
+    /// Clusters whose arriving files are told to a topic.
+    pub arrivals: u64,
+    /// Mail addresses that are told of them, of all clusters.
+    pub arrival_mails: u64,
     /// Tables of the guard.
     pub guards: u64,
     /// Web ACLs of AWS WAF, and the rules in them.
@@ -183,7 +187,15 @@ impl Inventory {
             Kind::Address => self.regions.entry(place).or_default().addresses += 1,
             // Its buckets are kept, and cost what they did.
             Kind::Stack => {
-                let stack = Stack { buckets: 0, queues: 0, forwards: 0, file_systems: 0, ..like.clone() };
+                let stack = Stack {
+                    buckets: 0,
+                    queues: 0,
+                    forwards: 0,
+                    arrivals: 0,
+                    arrival_mails: 0,
+                    file_systems: 0,
+                    ..like.clone()
+                };
                 self.regions.entry(place).or_default().stack = Some(stack);
             }
             Kind::Replica => self.regions.entry(place).or_default().replica = true,
@@ -266,6 +278,8 @@ impl Stack {
             "AWS::S3Files::FileSystem" => &mut self.file_systems,
             // As the template calls the rules that send events to another region.
             "AWS::Events::Rule" if property.name.contains("Forward") => &mut self.forwards,
+            "AWS::Events::Rule" if property.name.starts_with(ARRIVED_UPLOADS) => &mut self.arrivals,
+            "AWS::SNS::Subscription" if property.name.starts_with(ARRIVALS_SUBSCRIPTION) => &mut self.arrival_mails,
             "AWS::DynamoDB::Table" => &mut self.guards,
             WEB_ACL => {
                 self.waf_rules = if property.before.is_none() { 0 } else { LEAST_RULES };
@@ -313,6 +327,9 @@ fn stack(environment: &Environment, region: &str) -> Result<Stack, TemplateError
     };
     let is_steady = |resource: &Value| !resource["Properties"]["MetricTransformations"][0]["DefaultValue"].is_null();
     let is_canary = |resource: &Value| resource["Properties"]["MetricName"] == names::CANARY_METRIC;
+    let ids = rendered.template["Resources"].as_object();
+    let named =
+        |start: &str| ids.into_iter().flat_map(|all| all.keys()).filter(|id| id.starts_with(start)).count() as u64;
     let fast_alarms = count(&is_fast);
     Ok(Stack {
         alarms: of_type("AWS::CloudWatch::Alarm") - fast_alarms,
@@ -331,6 +348,8 @@ fn stack(environment: &Environment, region: &str) -> Result<Stack, TemplateError
         queues: count(&tells),
         file_systems: of_type("AWS::S3Files::FileSystem"),
         forwards: count(&sends_away),
+        arrivals: named(ARRIVED_UPLOADS),
+        arrival_mails: named(ARRIVALS_SUBSCRIPTION),
         guards: of_type("AWS::DynamoDB::Table"),
         web_acls: of_type(WEB_ACL),
         waf_rules: resources.iter().filter(|resource| resource["Type"] == WEB_ACL).map(|acl| rules(acl)).sum(),

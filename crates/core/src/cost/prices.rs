@@ -44,13 +44,15 @@ pub mod id {
     pub const INTERNET_OUT: &str = "data.internet-out";
     pub const BETWEEN_REGIONS: &str = "data.between-regions";
     pub const SQS_REQUESTS: &str = "sqs.requests";
+    pub const SNS_REQUESTS: &str = "sns.requests";
+    pub const SNS_MAILS: &str = "sns.mails";
     pub const EVENTS: &str = "eventbridge.custom-events";
     pub const WAF_ACL: &str = "waf.acl";
     pub const WAF_RULE: &str = "waf.rule";
     pub const WAF_REQUESTS: &str = "waf.requests";
 
     /// All of the above.
-    pub const ALL: [&str; 34] = [
+    pub const ALL: [&str; 36] = [
         SFTP_HOUR,
         SFTP_UPLOAD,
         SFTP_DOWNLOAD,
@@ -80,6 +82,8 @@ pub mod id {
         INTERNET_OUT,
         BETWEEN_REGIONS,
         SQS_REQUESTS,
+        SNS_REQUESTS,
+        SNS_MAILS,
         EVENTS,
         WAF_ACL,
         WAF_RULE,

@@ -91,8 +91,10 @@ fn every_resource_type_of_the_region_template_is_priced_or_free() {
 /// A row that no line ever has would be a resource that is called priced, and is not.
 #[test]
 fn everything_priced_has_a_line_in_some_bill() {
+    let told = "notify: { 01-1: { email: [a@example.com] } }";
     let all = format!(
-        "{PRODUCTION}\nmetrics: {{ refusal_reasons: true, api_methods: true, dashboard: true }}\nfiles: {{ events: true }}\nwaf: {{}}\n"
+        "{PRODUCTION}\nmetrics: {{ refusal_reasons: true, api_methods: true, dashboard: true }}\n\
+         files: {{ events: true, {told} }}\nwaf: {{}}\n"
     );
     let latency = all.replace("  zone: xx.net\n", "  zone: xx.net\n  latency: true\n");
     let alone = "version: 1\nenvironment: e\naccount: \"111111111111\"\nhome_region: us-west-2\n\
@@ -158,6 +160,8 @@ fn prices_of_other_regions_are_theirs() {
         (id::LOGS_STORAGE, "eu-central-1", "0.0324"),
         (id::SQS_REQUESTS, "us-east-2", "0.40"),
         (id::SQS_REQUESTS, "eu-central-2", "0.44"),
+        (id::SNS_REQUESTS, "eu-central-1", "0.50"),
+        (id::SNS_MAILS, "eu-central-2", "0.022"),
         (id::QUERIES, "", "0.40"),
         (id::LATENCY_QUERIES, "", "0.60"),
         ("route53.geo-queries", "", "0.70"),
@@ -448,6 +452,25 @@ fn events_that_are_sent_to_another_region_cost_something_once_they_are() {
     assert_eq!(after.before(&plan).regions["us-west-2"].stack.as_ref().unwrap().forwards, 0);
     let change = change(&after, &plan);
     assert!(change.lines.iter().any(|line| line.service == "EventBridge"), "{change:?}");
+}
+
+#[test]
+fn each_arriving_file_is_a_message_and_a_mail_for_each_address() {
+    const TOLD: &str = "files: { notify: { 99-0: { email: [a@example.com, b@example.com] }, 99-1: {} } }";
+    let after = inventory(&format!("{TEST}\n{TOLD}\n"));
+    let stack = after.regions["us-west-2"].stack.as_ref().unwrap();
+    assert_eq!((stack.arrivals, stack.arrival_mails), (2, 2), "{stack:?}");
+    let bill = Bill::of(&after, &Usage::default(), &prices());
+    let of = |id: &str| bill.lines.iter().find(|line| line.price_id == id).unwrap().quantity;
+    // Two buckets, and two addresses of one of them; in millions, and in thousands.
+    let (messages, mails) = (of(id::SNS_REQUESTS), of(id::SNS_MAILS));
+    assert_eq!((mails.low.part(1, 1_000), mails.high.part(1, 1_000)), (messages.low, messages.high));
+    let gone = ["ArrivedUploads99x2d0 (AWS::Events::Rule)", "ArrivalsSubscription99x2d0a (AWS::SNS::Subscription)"];
+    let mut update = step("us-west-2", Kind::Stack, Action::Update);
+    update.change.properties = gone.map(|name| PropertyChange::new(name, None, Some(json!("new")))).into();
+    let before = after.before(&plan(vec![update]));
+    let stack = before.regions["us-west-2"].stack.as_ref().unwrap();
+    assert_eq!((stack.arrivals, stack.arrival_mails), (1, 1), "{stack:?}");
 }
 
 #[test]

@@ -186,6 +186,11 @@ impl Arns<'_> {
         self.in_every_region("sqs", &names::history_queue(self.0, "*"))
     }
 
+    /// Topics that the stacks have.
+    pub(super) fn topics(&self) -> String {
+        self.in_every_region("sns", &format!("{}-upload-*", self.0.name))
+    }
+
     /// The rules for events.
     pub(super) fn rules(&self) -> String {
         self.in_every_region("events", &format!("rule/{}-*", names::events_queue(self.0, "*")))

@@ -18,6 +18,7 @@ mod history;
 mod homes;
 mod logs;
 mod mount;
+mod notify;
 mod provisioning;
 mod reader;
 mod s3_files;
@@ -26,6 +27,7 @@ mod state;
 mod statement;
 mod table_import;
 mod teardown;
+mod topics;
 mod users;
 mod waf;
 
@@ -52,6 +54,8 @@ pub enum Policy {
     S3Files,
     /// The calls of CloudFormation for web ACLs of AWS WAF; in addition to [`Self::Stack`].
     Waf,
+    /// The calls of CloudFormation for SNS topics; in addition to [`Self::Stack`].
+    Topics,
     /// Servers in VPCs, with fixed addresses; in addition to [`Self::Deployer`].
     Addresses,
     /// Plans, and looks for drift; changes nothing.
@@ -85,6 +89,8 @@ pub enum Policy {
     Logs,
     /// Reports whether canaries were admitted; in addition to [`Self::Users`] and [`Self::Reader`].
     Canary,
+    /// Tells topics the end of a run; in addition to the policy of the command.
+    Notify,
     /// Keeps the state in a bucket; in addition to any of the others.
     State,
     /// The permissions boundary of the roles that a deployment creates.
@@ -98,6 +104,7 @@ impl std::fmt::Display for Policy {
             Self::Stack => "stack",
             Self::S3Files => "s3-files",
             Self::Waf => "waf",
+            Self::Topics => "topics",
             Self::Addresses => "addresses",
             Self::Reader => "reader",
             Self::Teardown => "teardown",
@@ -114,6 +121,7 @@ impl std::fmt::Display for Policy {
             Self::PreWarm => "pre-warm",
             Self::Logs => "logs",
             Self::Canary => "canary",
+            Self::Notify => "notify",
             Self::State => "state",
             Self::Boundary => "boundary",
         })
@@ -121,11 +129,12 @@ impl std::fmt::Display for Policy {
 }
 
 impl Policy {
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 24] = [
         Self::Deployer,
         Self::Stack,
         Self::S3Files,
         Self::Waf,
+        Self::Topics,
         Self::Addresses,
         Self::Reader,
         Self::Teardown,
@@ -142,6 +151,7 @@ impl Policy {
         Self::PreWarm,
         Self::Logs,
         Self::Canary,
+        Self::Notify,
         Self::State,
         Self::Boundary,
     ];
@@ -157,7 +167,8 @@ pub struct Site<'a> {
     pub state: Option<&'a StatePlace>,
 }
 
-/// The document of a policy. `None` for the state in a folder, which needs no permission, and for aliases without DNS.
+/// The document of a policy. `None` for the state in a folder, which needs no permission, for aliases without DNS, and for
+/// messages without a topic.
 pub fn document(policy: Policy, site: Site<'_>) -> Option<Value> {
     let arns = Arns(site.environment);
     let statements = match policy {
@@ -165,6 +176,7 @@ pub fn document(policy: Policy, site: Site<'_>) -> Option<Value> {
         Policy::Stack => stack::statements(&arns),
         Policy::S3Files => s3_files::statements(&arns),
         Policy::Waf => waf::statements(&arns),
+        Policy::Topics => topics::statements(&arns),
         Policy::Addresses => addresses::statements(&arns),
         Policy::Reader => reader::statements(&arns, site),
         Policy::Teardown => teardown::statements(&arns),
@@ -181,6 +193,7 @@ pub fn document(policy: Policy, site: Site<'_>) -> Option<Value> {
         Policy::PreWarm => users::pre_warming(&arns),
         Policy::Logs => logs::statements(&arns),
         Policy::Canary => canary::statements(&arns),
+        Policy::Notify => notify::statements(&arns)?,
         Policy::Boundary => boundary::statements(&arns),
         Policy::State => state::statements(&arns, site.state?, &["s3:GetObject", "s3:PutObject"])?,
     };
@@ -204,6 +217,8 @@ pub fn companions(policy: Policy, site: Site<'_>) -> Vec<Policy> {
     let has_addresses = site.environment.names_endpoints();
     let has_file_systems = !site.environment.s3_files.is_empty();
     let has_web_acls = site.environment.waf.is_some();
+    let has_topics = site.environment.has_topics();
+    let tells = site.environment.notify.as_ref().is_some_and(|notify| !notify.topics.is_empty());
     let deploys = [
         (Policy::Reader, true),
         (Policy::Deployer, true),
@@ -211,8 +226,10 @@ pub fn companions(policy: Policy, site: Site<'_>) -> Vec<Policy> {
         (Policy::Stack, !has_own_role),
         (Policy::S3Files, !has_own_role && has_file_systems),
         (Policy::Waf, !has_own_role && has_web_acls),
+        (Policy::Topics, !has_own_role && has_topics),
         (Policy::Addresses, has_addresses),
         (Policy::State, in_bucket),
+        (Policy::Notify, tells),
     ];
     if policy == Policy::TableImport {
         return vec![Policy::Users, Policy::State];
@@ -223,17 +240,27 @@ pub fn companions(policy: Policy, site: Site<'_>) -> Vec<Policy> {
     let needed = deploys.into_iter().filter(|(other, needed)| *needed && *other != policy).map(|(other, _)| other);
     match policy {
         Policy::Deployer | Policy::Addresses | Policy::Teardown => needed.collect(),
-        Policy::Stack | Policy::S3Files | Policy::Waf if !has_own_role => needed.collect(),
-        Policy::Stack | Policy::S3Files | Policy::Waf => {
-            let of_role = [(Policy::Stack, true), (Policy::S3Files, has_file_systems), (Policy::Waf, has_web_acls)];
+        Policy::Stack | Policy::S3Files | Policy::Waf | Policy::Topics if !has_own_role => needed.collect(),
+        Policy::Stack | Policy::S3Files | Policy::Waf | Policy::Topics => {
+            let of_role = [
+                (Policy::Stack, true),
+                (Policy::S3Files, has_file_systems),
+                (Policy::Waf, has_web_acls),
+                (Policy::Topics, has_topics),
+            ];
             of_role.into_iter().filter(|(other, needed)| *needed && *other != policy).map(|(other, _)| other).collect()
         }
         Policy::Aliases => needed.filter(|other| *other == Policy::State).collect(),
         Policy::Restore => vec![Policy::History],
-        Policy::Canary => vec![Policy::Users, Policy::Reader],
+        Policy::Canary => [vec![Policy::Users, Policy::Reader], told(Policy::Notify, tells)].concat(),
+        Policy::Reader => told(Policy::Notify, tells),
         Policy::Homes => vec![Policy::Users],
         _ => Vec::new(),
     }
+}
+
+fn told(policy: Policy, needed: bool) -> Vec<Policy> {
+    if needed { vec![policy] } else { Vec::new() }
 }
 
 /// Why the policies of this environment allow more than the environment needs. Each is one sentence.

@@ -58,12 +58,14 @@ fn in_vpcs(mut environment: Environment) -> Environment {
 fn every_document(environment: &Environment) -> BTreeMap<String, Value> {
     let state = environment.state.place.clone().unwrap_or("s3://company-sftpctl/state".parse().unwrap());
     let site = Site { environment, zone_id: Some("Z0123456789ABCDEFGHIJ"), state: Some(&state) };
-    Policy::ALL.map(|policy| (policy.to_string(), document(policy, site).unwrap())).into()
+    let documents = Policy::ALL.iter().map(|policy| (policy.to_string(), document(*policy, site)));
+    // Without a topic there is nothing to allow.
+    documents.filter_map(|(name, document)| Some((name, document?))).collect()
 }
 
 #[test]
 fn every_policy_fits_into_a_managed_policy() {
-    let with_all = format!("{BOUNDED}\n{FILE_SYSTEM}\nguard: {{}}\nwaf: {{}}");
+    let with_all = format!("{BOUNDED}\n{FILE_SYSTEM}\nguard: {{}}\nwaf: {{}}\n{TOPICS}");
     for more in ["", BOUNDED, &with_all] {
         for environment in [environment(more), large(more), in_vpcs(environment(more)), in_vpcs(large(more))] {
             for (name, document) in every_document(&environment) {
@@ -166,6 +168,44 @@ fn file_systems_have_a_policy_of_their_own() {
     for (policy, action) in [("reader", "s3files:GetMountTarget"), ("mount", "s3files:ClientWrite")] {
         assert_eq!(allowing(&every_document(&with)[policy], action).len(), 1, "{policy}");
         assert_eq!(allowing(&every_document(&environment(""))[policy], action).len(), 0, "{policy}");
+    }
+}
+
+#[test]
+fn only_the_topics_of_the_file_are_told() {
+    let topic = "arn:aws:sns:eu-west-1:222222222222:ops";
+    let with = environment(&format!("notify: {{ topics: [\"{topic}\"] }}"));
+    let document = &every_document(&with)["notify"];
+    assert_eq!(document["Statement"].as_array().unwrap().len(), 1);
+    assert_eq!(resources(document, "sns:Publish"), [topic]);
+    fn companions_of(policy: Policy, environment: &Environment) -> Vec<Policy> {
+        companions(policy, Site { environment, zone_id: None, state: None })
+    }
+    assert_eq!(companions_of(Policy::Reader, &with), [Policy::Notify]);
+    assert_eq!(companions_of(Policy::Canary, &with), [Policy::Users, Policy::Reader, Policy::Notify]);
+    assert_eq!(companions_of(Policy::Deployer, &with), [Policy::Reader, Policy::Stack, Policy::Notify]);
+    for without in [environment(""), environment("notify: { webhook: { url_env: HOOK } }")] {
+        assert!(!every_document(&without).contains_key("notify"));
+        assert_eq!(companions_of(Policy::Reader, &without), []);
+    }
+}
+
+const TOPICS: &str = "alarms: { email: [ops@example.com] }";
+
+#[test]
+fn topics_have_a_policy_of_their_own() {
+    let with = environment(TOPICS);
+    let topics = ["arn:aws:sns:*:111111111111:99-upload-*"];
+    assert_eq!(resources(&every_document(&with)["topics"], "sns:CreateTopic"), topics);
+    let companions_of = |policy, environment| companions(policy, Site { environment, zone_id: None, state: None });
+    assert_eq!(companions_of(Policy::Deployer, &with), [Policy::Reader, Policy::Stack, Policy::Topics]);
+    assert_eq!(companions_of(Policy::Topics, &with), [Policy::Reader, Policy::Deployer, Policy::Stack]);
+    let by_role = environment(&format!("{TOPICS}\nstack_role: arn:aws:iam::111111111111:role/sftp-cloudformation"));
+    assert_eq!(companions_of(Policy::Stack, &by_role), [Policy::Topics]);
+    assert_eq!(companions_of(Policy::Topics, &by_role), [Policy::Stack]);
+    for (environment, count) in [(&with, 1), (&environment(""), 0)] {
+        let reader = &every_document(environment)["reader"];
+        assert_eq!(allowing(reader, "sns:ListSubscriptionsByTopic").len(), count);
     }
 }
 

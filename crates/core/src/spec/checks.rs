@@ -10,7 +10,9 @@ use super::model::{Homes, HostKeySource};
 use super::names::parts;
 use super::raw::File;
 use super::regions;
-use super::{account_defaults, assume_role, endpoint, guard, mounts, moved, s3_files, ttl, waf};
+use super::{
+    account_defaults, arrivals, assume_role, endpoint, guard, mounts, moved, notify, s3_files, topics, ttl, waf,
+};
 use crate::aliases::name::Pattern;
 use crate::check;
 use crate::kind::Kind;
@@ -54,6 +56,8 @@ const POLICY_CHARACTERS: usize = 100;
 const BLOCK_LIST: usize = 3_500;
 /// Resources of a stack besides those for clusters.
 const OTHER_RESOURCES: usize = 30;
+/// Resources of a stack for `alarms.email`, besides one for each address: the topic and its policy.
+const ALARM_TOPIC: usize = 2;
 /// Resources of a stack for `logs.saved_queries`.
 const SAVED_QUERIES: usize = 6;
 /// Resources for a cluster in the stack of its region, and in each other one that has a server: the bucket and its policy;
@@ -123,6 +127,8 @@ pub(super) fn check(file: &File, source: &str) -> Vec<Fault> {
     guard::check(&mut checker, file.guard.as_ref());
     ttl::check(&mut checker, file.ttl.as_ref(), file.production);
     waf::check(&mut checker, file.waf.as_ref());
+    arrivals::check(&mut checker, &file.files.notify, &file.clusters.value);
+    notify::check(&mut checker, file.notify.as_ref());
     s3_files::check(&mut checker, &file.s3_files, &file.clusters.value);
     dns(&mut checker, file);
     tags(&mut checker, file);
@@ -204,19 +210,23 @@ fn clusters(checker: &mut Checker<'_>, file: &File) {
                 .hint = Some(format!("add `{}: {{ server: false }}` there, or move the cluster", region.value));
         }
         let rule = parts::longest_rule(&file.environment.value, origin(file, cluster));
-        if events && rule.len() > RULE_NAME {
+        let (arrivals, has_arrivals) = arrivals::resources(&file.files.notify, cluster);
+        if (events || has_arrivals) && rule.len() > RULE_NAME {
             let message =
                 format!("the name `{rule}` is too long: EventBridge allows {RULE_NAME} characters for a rule");
             checker.key_fault(cluster, region, message).hint =
-                Some("shorten the cluster's name, or leave out `files.events`".into());
+                Some("shorten the cluster's name, or leave out `files.events` and `files.notify`".into());
         }
         for (of, settings) in &file.regions {
             let added = match *of == region.value {
-                true => here + s3_files::resources(&file.s3_files, &file.mounts, cluster),
+                true => here + arrivals + s3_files::resources(&file.s3_files, &file.mounts, cluster),
+                false if settings.value.server.is_there() && has_arrivals => CLUSTER_RESOURCES_WITH_EVENTS.1,
                 false if settings.value.server.is_there() => elsewhere,
                 false => 0,
             };
-            let others = if file.logs.saved_queries { OTHER_RESOURCES + SAVED_QUERIES } else { OTHER_RESOURCES };
+            let saved = if file.logs.saved_queries { SAVED_QUERIES } else { 0 };
+            let topic = file.alarms.email.as_ref().map_or(0, |addresses| ALARM_TOPIC + addresses.len());
+            let others = OTHER_RESOURCES + saved + topic;
             let count = counts.entry(of).or_insert(others);
             let fitted = *count <= STACK_LIMIT;
             *count += added;
@@ -436,10 +446,9 @@ fn settings(checker: &mut Checker<'_>, file: &File) {
         if !file.regions.contains_key(region) {
             checker.key_fault(region, topic, format!("{region} is not among `regions`"));
         }
-        let message = format!("`{}` is not the ARN of an SNS topic in {region}", topic.value);
-        let pattern = format!("^arn:aws:sns:{}:[0-9]{{12}}:[A-Za-z0-9_-]{{1,256}}$", regex_lite::escape(region));
-        checker.matches(topic, &pattern, message, &format!("arn:aws:sns:{region}:<account>:<name>"));
+        topics::arn(checker, topic, region);
     }
+    topics::emails(checker, file.alarms.email.iter().flatten());
     asked_alarms(checker, file);
     if let Some(place) = &file.state.place
         && let Err(why) = place.value.parse::<StatePlace>()

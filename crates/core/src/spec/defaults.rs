@@ -5,7 +5,7 @@ use super::model::{
     Server, State, Table,
 };
 use super::raw::{File, RegionSettings};
-use super::{account_defaults, guard, mounts, moved, names, s3_files, waf};
+use super::{account_defaults, arrivals, guard, mounts, moved, names, notify, s3_files, topics, waf};
 use crate::check::CheckIgnore;
 use crate::spec::ignore::Ignore;
 
@@ -85,6 +85,7 @@ pub(super) fn fill(file: File) -> Environment {
             events: file.files.events.unwrap_or_default(),
             history_events: file.files.history_events.is_some_and(|asked| asked.value),
         },
+        arrivals: arrivals::fill(file.files.notify),
         homes: Homes {
             from: file.homes.from.and_then(|from| from.value.parse().ok()),
             root: value(file.homes.root, "/home"),
@@ -123,6 +124,7 @@ pub(super) fn fill(file: File) -> Environment {
         },
         alarms: Alarms {
             topics: file.alarms.topics.into_iter().map(|(region, topic)| (region, topic.value)).collect(),
+            email: file.alarms.email.map(topics::fill),
             authorizer_errors: file.alarms.authorizer_errors.unwrap_or(1),
             authorizer_throttles: file.alarms.authorizer_throttles.unwrap_or(1),
             authorizer_duration_ms: file.alarms.authorizer_duration_ms.unwrap_or(3000),
@@ -133,6 +135,7 @@ pub(super) fn fill(file: File) -> Environment {
             dead_letters: file.alarms.dead_letters.is_some_and(|asked| asked.value),
             runbook: file.alarms.runbook.map(|url| url.value),
         },
+        notify: file.notify.map(|setting| notify::fill(setting.value)),
         metrics: Metrics {
             refusal_reasons: file.metrics.refusal_reasons,
             api_methods: file.metrics.api_methods,

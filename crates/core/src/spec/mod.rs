@@ -1,6 +1,7 @@
 //! The environment file: its types, and every fault in it with line, column and a hint. Pure.
 
 pub mod account_defaults;
+pub mod arrivals;
 pub mod assume_role;
 mod checks;
 mod defaults;
@@ -11,11 +12,13 @@ pub mod model;
 pub mod mounts;
 mod moved;
 pub mod names;
+pub mod notify;
 mod raw;
 mod regions;
 pub mod s3_files;
 pub mod sftp_address;
 pub mod state_place;
+mod topics;
 pub mod ttl;
 pub mod waf;
 mod warnings;

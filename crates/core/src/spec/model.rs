@@ -6,12 +6,14 @@ use std::collections::BTreeMap;
 
 use crate::check::CheckIgnore;
 use crate::spec::account_defaults::AccountDefaults;
+use crate::spec::arrivals::Arrivals;
 use crate::spec::assume_role::AssumeRole;
 use crate::spec::endpoint::{Endpoint, VpcEndpoint};
 use crate::spec::guard::Guard;
 use crate::spec::ignore::Ignore;
 use crate::spec::mounts::Mount;
 use crate::spec::moved;
+use crate::spec::notify::Notify;
 use crate::spec::s3_files::FileSystem;
 use crate::spec::sftp_address::SftpAddress;
 use crate::spec::state_place::StatePlace;
@@ -47,6 +49,8 @@ pub struct Environment {
     /// What new accounts get, by cluster.
     pub defaults: BTreeMap<String, AccountDefaults>,
     pub files: Files,
+    /// Who is told of arriving files, by cluster.
+    pub arrivals: BTreeMap<String, Arrivals>,
     /// Where customers' home directories are on the old server.
     pub homes: Homes,
     /// Mounts of upload buckets, by the role of the server.
@@ -65,6 +69,8 @@ pub struct Environment {
     pub waf: Option<Waf>,
     pub logs: Logs,
     pub alarms: Alarms,
+    /// Whom the end of a run is told; `None` tells nobody.
+    pub notify: Option<Notify>,
     /// CloudWatch metrics that cost extra.
     pub metrics: Metrics,
     /// Tags of the user, put on everything that takes tags.
@@ -89,10 +95,16 @@ impl Environment {
         self.regions.values().any(|region| region.endpoint.is_some())
     }
 
+    /// Whether the stacks have topics of SNS.
+    pub fn has_topics(&self) -> bool {
+        self.alarms.email.is_some() || self.arrivals.values().any(|arrivals| arrivals.topic.is_none())
+    }
+
     /// Limits the environment to one of its clusters. Returns whether it has that one.
     pub fn only_cluster(&mut self, cluster: &str) -> bool {
         self.clusters.retain(|name, _| name == cluster);
         self.s3_files.retain(|name, _| name == cluster);
+        self.arrivals.retain(|name, _| name == cluster);
         !self.clusters.is_empty()
     }
 
@@ -339,8 +351,11 @@ pub struct Metrics {
 /// CloudWatch alarms of each region.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Alarms {
-    /// Region -> ARN of its SNS topic; without a topic, alarms send no notification.
+    /// Region -> ARN of its SNS topic.
     pub topics: BTreeMap<String, String>,
+    /// Mail addresses of the topics that the stacks of the other regions have. `None`: these have no topic, and their alarms
+    /// send no notification.
+    pub email: Option<Vec<String>>,
     /// Failed invocations of the authorizer in five minutes. Default 1.
     pub authorizer_errors: u32,
     /// Throttled invocations in five minutes. Default 1.

@@ -59,6 +59,11 @@ pub fn resource_stem(environment: &Environment, region: &str) -> String {
     format!("{}-upload-{region}", environment.name)
 }
 
+/// The ARN of `99-upload-us-west-2-alarms`: the topic that a region's stack has for its alarms.
+pub fn alarm_topic_arn(environment: &Environment, region: &str) -> String {
+    format!("arn:aws:sns:{region}:{}:{}-alarms", environment.account, resource_stem(environment, region))
+}
+
 /// `99-upload`: the CloudWatch dashboard of all regions.
 pub fn dashboard(environment: &Environment) -> String {
     format!("{}-upload", environment.name)
@@ -72,6 +77,21 @@ pub fn events_queue(environment: &Environment, cluster: &str) -> String {
 /// `99-upload-99-5-events-history`: the queue with the same messages for `history watch`, since a message has one reader.
 pub fn history_queue(environment: &Environment, cluster: &str) -> String {
     format!("{}-history", events_queue(environment, cluster))
+}
+
+/// `99-upload-99-5-arrivals`: the topic that is told of a cluster's arriving files.
+pub fn arrivals_topic(environment: &Environment, cluster: &str) -> String {
+    format!("{}-upload-{}-arrivals", environment.name, environment.origin(cluster))
+}
+
+/// Its ARN, in the region of the cluster.
+pub fn arrivals_topic_arn(environment: &Environment, region: &str, cluster: &str) -> String {
+    format!("arn:aws:sns:{region}:{}:{}", environment.account, arrivals_topic(environment, cluster))
+}
+
+/// `99-upload-99-5-events-arrived-uploads`: a rule that tells this topic.
+pub fn arrival_rule(environment: &Environment, cluster: &str, end: &str) -> String {
+    format!("{}-arrived-{end}", events_queue(environment, cluster))
 }
 
 /// `99-upload-99-5-events-dead`: where the messages go that nobody could handle.

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_saphyr::Spanned;
 
 use super::assume_role::Setting as AssumeRole;
-use super::{account_defaults, endpoint, guard, mounts, moved, s3_files, ttl, waf};
+use super::{account_defaults, arrivals, endpoint, guard, mounts, moved, notify, s3_files, ttl, waf};
 
 /// An environment of sftpctl: regions, clusters and settings of one SFTP service on AWS.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -95,6 +95,9 @@ pub(super) struct File {
     /// CloudWatch alarms of each region.
     #[serde(default)]
     pub(super) alarms: Alarms,
+    /// Whom the end of a `deploy`, `teardown`, `drift` or `verify` is told. Default: nobody.
+    #[schemars(with = "Option<notify::Setting>")]
+    pub(super) notify: Option<Spanned<notify::Setting>>,
     /// CloudWatch metrics that cost more than the rest of a log-in: each is billed by itself, month by month.
     #[serde(default)]
     pub(super) metrics: Metrics,
@@ -261,6 +264,11 @@ pub(super) struct Files {
     /// Default false.
     #[schemars(with = "Option<bool>")]
     pub(super) history_events: Option<Spanned<bool>>,
+    /// Who is told of each file that a customer uploads, by cluster: mail addresses, or whoever subscribes to a topic of SNS, which
+    /// charges for messages and mails. Default: nobody.
+    #[serde(default)]
+    #[schemars(with = "BTreeMap<String, arrivals::Setting>")]
+    pub(super) notify: arrivals::Settings,
 }
 
 /// Home directories of the old server.
@@ -376,6 +384,10 @@ pub(super) struct Alarms {
     #[serde(default)]
     #[schemars(with = "BTreeMap<String, String>")]
     pub(super) topics: BTreeMap<String, Spanned<String>>,
+    /// Mail addresses that alarms tell, by a topic in the stack of each region that `topics` does not name. Each address
+    /// gets a mail from every region, and must confirm it. An empty list makes the topics alone.
+    #[schemars(with = "Option<Vec<String>>")]
+    pub(super) email: Option<Vec<Spanned<String>>>,
     /// Failed invocations of the authorizer in five minutes. Default 1.
     pub(super) authorizer_errors: Option<u32>,
     /// Throttled invocations in five minutes. Default 1.

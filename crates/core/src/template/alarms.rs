@@ -2,13 +2,18 @@
 
 use serde_json::{Map, Value, json};
 
+use super::topics::subscription_id;
 use super::{TemplateError, cluster_stem, logical_stem};
 use crate::spec::model::Environment;
 use crate::spec::names;
 
 /// Parameters that no rendered template has: each alarm has its own values.
-pub(super) const PARAMETERS: [&str; 4] =
-    ["NoCanaryPeriods", "NoLogInPeriods", "ReceivingRegion", "ReplicationThresholdMs"];
+pub(super) const PARAMETERS: [&str; 5] =
+    ["AlarmEmail", "NoCanaryPeriods", "NoLogInPeriods", "ReceivingRegion", "ReplicationThresholdMs"];
+/// The topic that the stack of a region has, if the region is given none.
+const TOPIC: &str = "AlarmTopic";
+const TOPIC_POLICY: &str = "AlarmTopicPolicy";
+const SUBSCRIPTION: &str = "AlarmSubscription";
 /// Minutes of a period of the alarms on log-ins and canaries.
 pub(crate) const PERIOD_MINUTES: u32 = 5;
 /// Ends of the names of the alarms that every region has.
@@ -25,6 +30,7 @@ pub(super) fn repeat(
     let (metric, mut no_log_ins) = (take("LogInsMetric")?, take("NoLogInsAlarm")?);
     let mut no_canary = take("NoCanaryAlarm")?;
     let (replication, dead_letters) = (take("ReplicationAlarm")?, take("DeadLettersAlarm")?);
+    let (topic, topic_policy, subscription) = (take(TOPIC)?, take(TOPIC_POLICY)?, take(SUBSCRIPTION)?);
     if let Some(minutes) = no_log_in_minutes(environment, region) {
         no_log_ins["Properties"]["EvaluationPeriods"] = json!(minutes / PERIOD_MINUTES);
         resources.insert("LogInsMetric".to_owned(), metric);
@@ -50,6 +56,18 @@ pub(super) fn repeat(
         properties["Dimensions"][0]["Value"] = json!(names::events_dead_queue(environment, cluster));
         resources.insert(format!("DeadLettersAlarm{}", cluster_stem(environment, cluster)), alarm);
     }
+    if let Some(addresses) = own_topic(environment, region) {
+        for alarm in resources.values_mut().filter(|resource| resource["Type"] == "AWS::CloudWatch::Alarm") {
+            alarm["Properties"]["AlarmActions"] = json!([{ "Ref": TOPIC }]);
+        }
+        resources.insert(TOPIC.to_owned(), topic);
+        resources.insert(TOPIC_POLICY.to_owned(), topic_policy);
+        for address in addresses {
+            let mut one = subscription.clone();
+            one["Properties"]["Endpoint"] = json!(address);
+            resources.insert(subscription_id(SUBSCRIPTION, address), one);
+        }
+    }
     if let Some(runbook) = &environment.alarms.runbook {
         for alarm in resources.values_mut().filter(|resource| resource["Type"] == "AWS::CloudWatch::Alarm") {
             let text = alarm["Properties"]["AlarmDescription"].as_str().unwrap_or_default();
@@ -57,6 +75,12 @@ pub(super) fn repeat(
         }
     }
     Ok(())
+}
+
+/// The mail addresses of the topic that the region's stack has for its alarms; `None` if it has none.
+pub(super) fn own_topic<'a>(environment: &'a Environment, region: &str) -> Option<&'a [String]> {
+    let alarms = &environment.alarms;
+    alarms.email.as_deref().filter(|_| !alarms.topics.contains_key(region))
 }
 
 /// The names of a region's alarms.
@@ -172,6 +196,48 @@ mod tests {
         );
         assert_eq!(ends("us-east-2"), ["no-log-ins", "no-canary"]);
         assert_eq!(ends("us-east-1"), Vec::<String>::new(), "a region without a server has no log-ins");
+    }
+
+    #[test]
+    fn a_region_without_a_topic_gets_one_with_its_subscribers() {
+        let asked = environment(
+            "alarms: { email: [b.c@example.com, bc@example.com], no_log_in_minutes: 60, \
+             topics: { us-east-2: \"arn:aws:sns:us-east-2:111111111111:given\" } }\n",
+        );
+        let of_type = |template: &Value, kind: &str| {
+            let resources = template["Resources"].as_object().unwrap().iter();
+            let all = resources.filter(|(_, resource)| resource["Type"] == kind);
+            all.map(|(id, resource)| (id.clone(), resource["Properties"].clone())).collect::<Vec<_>>()
+        };
+        let west = rendered(&asked, "us-west-2");
+        let subscriptions = of_type(&west, "AWS::SNS::Subscription");
+        let mut endpoints: Vec<_> = subscriptions.iter().map(|(_, one)| one["Endpoint"].as_str().unwrap()).collect();
+        endpoints.sort_unstable();
+        assert_eq!(endpoints, ["b.c@example.com", "bc@example.com"], "both, though their IDs begin alike");
+        assert!(
+            subscriptions.iter().all(|(id, _)| id.starts_with("AlarmSubscriptionbcexamplecom")),
+            "{subscriptions:?}"
+        );
+        assert!(subscriptions.iter().all(|(_, one)| one["TopicArn"] == json!({ "Ref": TOPIC })));
+        let alarms = of_type(&west, "AWS::CloudWatch::Alarm");
+        assert_eq!(alarms.len(), 6);
+        assert!(alarms.iter().all(|(_, alarm)| alarm["AlarmActions"] == json!([{ "Ref": TOPIC }])), "{alarms:?}");
+        let (_, topic) = &of_type(&west, "AWS::SNS::Topic")[0];
+        assert!(topic["Tags"].is_array(), "{topic}");
+        let (_, policy) = &of_type(&west, "AWS::SNS::TopicPolicy")[0];
+        let statements = policy["PolicyDocument"]["Statement"].as_array().unwrap();
+        assert!(statements.iter().all(|statement| statement["Action"] == "sns:Publish"), "{statements:?}");
+        assert_eq!(statements[1]["Condition"]["StringEquals"]["aws:SourceAccount"], json!({ "Ref": "AWS::AccountId" }));
+
+        let given = rendered(&asked, "us-east-2");
+        assert!(!given.to_string().contains("AWS::SNS"), "a given topic is enough");
+        let alarms = of_type(&given, "AWS::CloudWatch::Alarm");
+        assert!(alarms.iter().all(|(_, alarm)| alarm["AlarmActions"]["Fn::If"][0] == "HasAlarmTopic"));
+        assert!(!rendered(&environment(""), "us-west-2").to_string().contains("AWS::SNS"), "nothing is asked for");
+        let alone = rendered(&environment("alarms: { email: [] }\n"), "us-west-2");
+        let counts =
+            ["Topic", "TopicPolicy", "Subscription"].map(|kind| of_type(&alone, &format!("AWS::SNS::{kind}")).len());
+        assert_eq!(counts, [1, 1, 0]);
     }
 
     #[test]

@@ -26,7 +26,8 @@ const FORWARDS: [&str; 2] = ["ForwardUploadEvents", "ForwardRenameEvents"];
 const ROLE: &str = "ForwardEventsRole";
 
 /// Replaces the prototypes: by the queue and the rules of each cluster of the region, and, where the region has a server,
-/// by rules that send its events to the regions of the other clusters. Without `files.events` by nothing.
+/// by rules that send its events to the regions of the other clusters. Without `files.events`
+/// by nothing but such rules for the clusters of `files.notify`.
 pub(super) fn repeat(
     environment: &Environment,
     region: &str,
@@ -36,14 +37,13 @@ pub(super) fn repeat(
     let own: Vec<_> = OWN.into_iter().map(&mut take).collect::<Result<_, _>>()?;
     let forwards: Vec<_> = FORWARDS.into_iter().map(&mut take).collect::<Result<_, _>>()?;
     let (role_id, role) = take(ROLE)?;
-    if !environment.files.events {
-        return Ok(());
-    }
     let has_server = environment.regions.get(region).is_some_and(|region| region.server);
     let mut forwards_any = false;
     for (cluster, settings) in &environment.clusters {
         let is_own = settings.region == region;
-        if !is_own && !has_server {
+        // Their topics are told by rules of their own.
+        let is_told_elsewhere = !is_own && has_server && environment.arrivals.contains_key(cluster);
+        if !(environment.files.events || is_told_elsewhere) || (!is_own && !has_server) {
             continue;
         }
         forwards_any |= !is_own;

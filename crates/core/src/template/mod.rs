@@ -4,11 +4,13 @@
 //! `base.yaml` describes.
 
 mod alarms;
+mod arrivals;
 mod events;
 mod guard;
 mod queries;
 mod s3_files;
 mod source;
+mod topics;
 mod waf;
 
 use std::collections::BTreeMap;
@@ -22,8 +24,10 @@ use crate::spec::names;
 
 pub(crate) use alarms::PERIOD_MINUTES;
 pub use alarms::alarms;
+pub use arrivals::{SUBSCRIPTION as ARRIVALS_SUBSCRIPTION, UPLOADS as ARRIVED_UPLOADS};
 pub use s3_files::{access_point_output, file_system_output};
 pub use source::source;
+pub use topics::{OwnTopic, own_topics};
 pub use waf::{EXEMPT as WAF_EXEMPT, PROOF as WAF_PROOF};
 
 /// The location of the authorizer's package.
@@ -88,7 +92,7 @@ impl Rendered {
 }
 
 /// Resource types of the template that take tags as a list of `Key` and `Value`.
-const TAGGED: [&str; 14] = [
+const TAGGED: [&str; 15] = [
     "AWS::ApiGateway::RestApi",
     "AWS::ApiGateway::Stage",
     "AWS::CloudWatch::Alarm",
@@ -100,6 +104,7 @@ const TAGGED: [&str; 14] = [
     "AWS::S3::Bucket",
     "AWS::S3Files::AccessPoint",
     "AWS::S3Files::FileSystem",
+    "AWS::SNS::Topic",
     "AWS::SQS::Queue",
     "AWS::WAFv2::IPSet",
     "AWS::WAFv2::WebACL",
@@ -114,6 +119,7 @@ pub fn render(environment: &Environment, region: &str, code: &Code) -> Result<Re
     let resources = template["Resources"].as_object_mut().ok_or(TemplateError::Lacks("Resources"))?;
     let buckets = repeat_buckets(environment, region, resources)?;
     events::repeat(environment, region, resources)?;
+    arrivals::repeat(environment, region, resources)?;
     let file_systems = s3_files::repeat(environment, region, resources)?;
     alarms::repeat(environment, region, resources)?;
     guard::fit(environment, resources)?;

@@ -24,10 +24,11 @@ macro_rules! fragments {
 }
 
 /// Every fragment. A new one is added here; a test compares the list with the folder.
-const FRAGMENTS: [Fragment; 11] = fragments![
+const FRAGMENTS: [Fragment; 12] = fragments![
     "base",
     "buckets",
     "events",
+    "arrivals",
     "s3-files",
     "authorizer",
     "guard",

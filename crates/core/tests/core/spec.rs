@@ -251,6 +251,36 @@ fn shipped_environments_are_valid() {
     "not the ARN of an SNS topic in us-west-2",
     "arn:aws:sns"
 )]
+#[case::email(
+    "clusters:",
+    "alarms: { email: [Ops <ops@example.com>] }\nclusters:",
+    "is not a mail address",
+    "ops@example.com"
+)]
+#[case::arrivals_elsewhere(
+    "clusters:",
+    "files: { notify: { 99-9: {} } }\nclusters:",
+    "`99-9` is not among `clusters`",
+    ""
+)]
+#[case::arrivals_both(
+    "clusters:",
+    "files: { notify: { 99-0: { email: [a@b.c], topic: \"arn:aws:sns:us-west-2:111111111111:x\" } } }\nclusters:",
+    "`topic` names another",
+    "subscribe them yourself"
+)]
+#[case::arrivals_region(
+    "clusters:",
+    "files: { notify: { 99-0: { topic: \"arn:aws:sns:us-east-1:111111111111:x\" } } }\nclusters:",
+    "not the ARN of an SNS topic in us-west-2",
+    ""
+)]
+#[case::email_twice(
+    "clusters:",
+    "alarms: { email: [a@example.com, a@example.com] }\nclusters:",
+    "a@example.com is listed twice",
+    ""
+)]
 #[case::tag_character(
     "clusters:",
     "tags: { owner: \"a;b\" }\nclusters:",

@@ -16,6 +16,7 @@ mod roles;
 mod s3_files;
 mod state;
 mod subject;
+mod subscriptions;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -129,6 +130,7 @@ fn every(subject: &Subject) -> Vec<Probe<'_>> {
         names::probes(subject),
         dns::probes(subject),
         s3_files::probes(subject),
+        subscriptions::probes(subject),
         state::probes(subject),
         permissions::probes(subject),
     ];

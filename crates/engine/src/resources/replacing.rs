@@ -20,6 +20,8 @@ const REPLACING: &[(&str, &[&str])] = &[
     ("AWS::S3Files::AccessPoint", &["ClientToken", "FileSystemId", "PosixUser", "RootDirectory"]),
     ("AWS::S3Files::FileSystem", &["AcceptBucketWarning", "Bucket", "ClientToken", "KmsKeyId", "Prefix", "RoleArn"]),
     ("AWS::S3Files::MountTarget", &["FileSystemId", "IpAddressType", "Ipv4Address", "Ipv6Address", "SubnetId"]),
+    ("AWS::SNS::Subscription", &["Endpoint", "Protocol", "TopicArn"]),
+    ("AWS::SNS::Topic", &["FifoTopic", "TopicName"]),
     ("AWS::SQS::Queue", &["FifoQueue", "QueueName"]),
     ("AWS::WAFv2::IPSet", &["Name", "Scope"]),
     ("AWS::WAFv2::WebACL", &["Name", "Scope"]),

@@ -3,6 +3,7 @@
 //! compared with the rules here, and delivered from here.
 
 mod pattern;
+mod transform;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,10 +11,12 @@ use std::time::Duration;
 
 use iam_model::{Caller, Decision, Policy, Request, evaluate};
 use jiff::Timestamp;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
+use self::transform::Input;
 use crate::front::{Upstream, uuid};
 use crate::place::Place;
 
@@ -67,8 +70,8 @@ struct Rule {
 struct Target {
     arn: String,
     has_role: bool,
-    /// It asks for another form of the event (`InputPath`, `Input`, `InputTransformer`).
-    is_transformed: bool,
+    /// The form of the event that it asks for.
+    input: Input,
 }
 
 /// Rules of buses, for a short time: anyone may name a bus that has none, and what is old makes room.
@@ -157,16 +160,14 @@ impl Buses {
     }
 
     async fn send(&self, bus: &Place, rule: &Rule, target: &Target, document: &Value) -> Result<Option<Place>, String> {
-        if target.is_transformed {
-            return Err("the local cloud does not transform events".to_owned());
-        }
         let words: Vec<&str> = target.arn.splitn(6, ':').collect();
         let [_, _, service, region, account, name] = words[..] else {
             return Err("the target is not an ARN".to_owned());
         };
         match service {
-            "sqs" if region == bus.region => self.queue(bus, rule, name, document).await.map(|()| None),
-            "sqs" => Err("a queue of another region".to_owned()),
+            "sqs" | "sns" if region != bus.region => Err("a target of another region".to_owned()),
+            "sqs" => self.queue(bus, rule, name, &target.input.of(document)?).await.map(|()| None),
+            "sns" => self.topic(bus, &target.arn, &target.input.of(document)?).await.map(|()| None),
             "events" if name == "event-bus/default" && account == bus.account => {
                 // EventBridge assumes the role to put the event there (user guide, "Sending events between AWS Regions").
                 if !target.has_role {
@@ -174,17 +175,36 @@ impl Buses {
                 }
                 Ok(Some(Place { account: account.to_owned(), region: region.to_owned() }))
             }
-            _ => Err("the local cloud delivers events to queues and default buses only".to_owned()),
+            _ => Err("the local cloud delivers events to queues, topics and default buses only".to_owned()),
         }
     }
 
-    async fn queue(&self, bus: &Place, rule: &Rule, name: &str, document: &Value) -> Result<(), String> {
+    async fn queue(&self, bus: &Place, rule: &Rule, name: &str, message: &str) -> Result<(), String> {
         let url = self.sqs(bus, "GetQueueUrl", &json!({ "QueueName": name })).await?["QueueUrl"].clone();
         let asked = json!({ "QueueUrl": url, "AttributeNames": ["Policy", "QueueArn"] });
         let attributes = self.sqs(bus, "GetQueueAttributes", &asked).await?["Attributes"].clone();
-        permitted(&attributes, &rule.arn, &bus.account)?;
-        let message = json!({ "QueueUrl": url, "MessageBody": document.to_string() });
+        let queue = attributes["QueueArn"].as_str().unwrap_or_default();
+        let by = [("aws:SourceArn", rule.arn.as_str()), ("aws:SourceAccount", bus.account.as_str())];
+        permitted(attributes["Policy"].as_str(), ("sqs:SendMessage", queue), &bus.account, &by)?;
+        let message = json!({ "QueueUrl": url, "MessageBody": message });
         self.sqs(bus, "SendMessage", &message).await.map(drop)
+    }
+
+    /// Of a topic's policy, EventBridge's user guide shows no condition on the rule, so that none is met here.
+    async fn topic(&self, bus: &Place, topic: &str, message: &str) -> Result<(), String> {
+        let attributes = self.sns(bus, &[("Action", "GetTopicAttributes"), ("TopicArn", topic)]).await?;
+        let policy =
+            attributes.split_once("<key>Policy</key><value>").and_then(|(_, rest)| rest.split_once("</value>"));
+        let policy = policy.map(|(policy, _)| transform::unescaped(policy));
+        permitted(policy.as_deref(), ("sns:Publish", topic), &bus.account, &[])?;
+        self.sns(bus, &[("Action", "Publish"), ("TopicArn", topic), ("Message", message)]).await.map(drop)
+    }
+
+    async fn sns(&self, bus: &Place, form: &[(&str, &str)]) -> Result<String, String> {
+        let pairs = form.iter().map(|(name, value)| format!("{name}={}", utf8_percent_encode(value, NON_ALPHANUMERIC)));
+        let body = format!("{}&Version=2010-03-31", pairs.collect::<Vec<_>>().join("&"));
+        let kind = "application/x-www-form-urlencoded";
+        self.upstream.ask(&bus.account, &bus.region, "sns", None, kind, &body).await
     }
 
     async fn rules(&self, bus: &Place) -> Result<Vec<Rule>, String> {
@@ -205,7 +225,7 @@ impl Buses {
             let targets = targets["Targets"].as_array().into_iter().flatten().map(|target| Target {
                 arn: target["Arn"].as_str().unwrap_or_default().to_owned(),
                 has_role: target["RoleArn"].is_string(),
-                is_transformed: ["Input", "InputPath", "InputTransformer"].iter().any(|name| !target[name].is_null()),
+                input: Input::read(target),
             });
             rules.push(Rule { arn: arn.to_owned(), pattern, targets: targets.collect() });
         }
@@ -235,23 +255,27 @@ impl Buses {
     }
 }
 
-/// Whether the queue's policy lets EventBridge send for this rule: without it, AWS drops the event.
-fn permitted(attributes: &Value, rule: &str, account: &str) -> Result<(), String> {
-    let policy = attributes["Policy"].as_str().ok_or("the queue has no policy, so EventBridge may not send to it")?;
-    let queue = attributes["QueueArn"].as_str().unwrap_or_default();
-    let refused = |error: &dyn std::fmt::Display| format!("the queue's policy does not let EventBridge send: {error}");
-    let policy = Policy::parse(policy).map_err(|error| refused(&error))?.named("the queue's policy");
+/// Whether the target's policy lets EventBridge do this, with these keys of the request: without it, AWS drops the event.
+fn permitted(
+    policy: Option<&str>,
+    (action, target): (&str, &str),
+    account: &str,
+    by: &[(&str, &str)],
+) -> Result<(), String> {
+    let policy = policy.ok_or("the target has no policy, so EventBridge may not send to it")?;
+    let refused = |error: &dyn std::fmt::Display| format!("the target's policy does not let EventBridge send: {error}");
+    let policy = Policy::parse(policy).map_err(|error| refused(&error))?.named("the target's policy");
     let caller = Caller::service("events.amazonaws.com").map_err(|error| refused(&error))?;
     let request = Request {
         caller: &caller,
-        action: "sqs:SendMessage",
-        resource: queue,
+        action,
+        resource: target,
         resource_account: Some(account),
-        context: BTreeMap::from([
-            ("aws:SourceArn".to_owned(), vec![rule.to_owned()]),
-            ("aws:SourceAccount".to_owned(), vec![account.to_owned()]),
-            ("aws:SecureTransport".to_owned(), vec!["true".to_owned()]),
-        ]),
+        context: by
+            .iter()
+            .chain(&[("aws:SecureTransport", "true")])
+            .map(|(key, value)| ((*key).to_owned(), vec![(*value).to_owned()]))
+            .collect::<BTreeMap<_, _>>(),
     };
     match evaluate(&request, &[], None, Some(&policy)).map_err(|error| refused(&error))? {
         Decision::Allow { .. } => Ok(()),
@@ -278,7 +302,7 @@ mod tests {
     #[test]
     fn a_queue_takes_what_its_policy_allows() {
         let (queue, rule) = ("arn:aws:sqs:us-west-2:111111111111:q", "arn:aws:events:us-west-2:111111111111:rule/r");
-        let attributes = |source: &str| {
+        let policy = |source: &str| {
             let policy = json!({ "Version": "2012-10-17", "Statement": [{
                 "Effect": "Allow",
                 "Principal": { "Service": "events.amazonaws.com" },
@@ -286,10 +310,13 @@ mod tests {
                 "Resource": queue,
                 "Condition": { "ArnEquals": { "aws:SourceArn": source } },
             }] });
-            json!({ "QueueArn": queue, "Policy": policy.to_string() })
+            policy.to_string()
         };
-        assert_eq!(permitted(&attributes(rule), rule, "111111111111"), Ok(()));
-        assert!(permitted(&attributes(&format!("{rule}2")), rule, "111111111111").is_err());
-        assert!(permitted(&json!({ "QueueArn": queue }), rule, "111111111111").is_err());
+        let takes = |policy: Option<&str>| {
+            permitted(policy, ("sqs:SendMessage", queue), "111111111111", &[("aws:SourceArn", rule)])
+        };
+        assert_eq!(takes(Some(&policy(rule))), Ok(()));
+        assert!(takes(Some(&policy(&format!("{rule}2")))).is_err());
+        assert!(takes(None).is_err());
     }
 }

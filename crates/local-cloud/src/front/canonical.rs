@@ -37,7 +37,7 @@ fn shape(service: &str) -> Option<Shape> {
         "servicequotas" => Shape::Json(&["ServiceQuotasV20190624"]),
         "ssm" => Shape::Json(&["AmazonSSM"]),
         "transfer" => Shape::Json(&["TransferService"]),
-        "cloudformation" | "ec2" | "iam" | "sts" => Shape::Form,
+        "cloudformation" | "ec2" | "iam" | "sns" | "sts" => Shape::Form,
         "monitoring" => Shape::FormOrCbor(&["GraniteServiceVersion20100801"]),
         "apigateway" | "lambda" | "route53" => Shape::Rest,
         "s3" => Shape::S3,

@@ -16,6 +16,7 @@
 * Stacks may have file systems of Amazon S3 Files (`s3_files.py`).
 * Dashboards belong to no region, have tags, and are checked (`dashboards.py`).
 * Stacks may have web ACLs of AWS WAF, which are checked; the front evaluates them (`waf.py`).
+* Mail addresses that subscribe to a topic must confirm it (`topics.py`).
 * Queries of CloudWatch Logs Insights may be saved, by stacks, too (`saved_queries.py`).
 """
 
@@ -350,6 +351,9 @@ class Child(subprocess.Popen):
 # SAVED QUERIES
 
 
+# TOPICS
+
+
 def serve(app, log_level):
     """Serves on the socket that the front has bound, as MiniStack's `main` does on a port of its own."""
     listener = int(LISTENER)
@@ -413,7 +417,7 @@ if __name__ == "__main__":
     import ministack.app
     from ministack.core import responses
     from ministack.services import (
-        apigateway_v1, cloudwatch, cloudwatch_logs, dynamodb, eventbridge, iam, lambda_svc, s3, s3files, waf)
+        apigateway_v1, cloudwatch, cloudwatch_logs, dynamodb, eventbridge, iam, lambda_svc, s3, s3files, sns, waf)
     from ministack.services.cloudformation import drift, helpers, provisioners
 
     assert lambda_svc.execution_credentials is session
@@ -437,4 +441,5 @@ if __name__ == "__main__":
     Dashboards(cloudwatch, responses)
     WebAcls(waf, apigateway_v1, responses).register(provisioners, drift)
     SavedQueries(cloudwatch_logs, responses).register(provisioners, drift)
+    Topics(sns).register(provisioners)
     serve(guarded(ministack.app.app), ministack.app.LOG_LEVEL)

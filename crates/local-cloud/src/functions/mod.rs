@@ -16,6 +16,7 @@ pub(crate) fn launcher() -> String {
     let launcher = include_str!("launch.py").replace("# FILE SYSTEMS\n", include_str!("s3_files.py"));
     let launcher = launcher.replace("# DASHBOARDS\n", include_str!("dashboards.py"));
     let launcher = launcher.replace("# WEB ACLS\n", include_str!("waf.py"));
+    let launcher = launcher.replace("# TOPICS\n", include_str!("topics.py"));
     launcher.replace("# SAVED QUERIES\n", include_str!("saved_queries.py"))
 }
 
@@ -23,7 +24,7 @@ pub(crate) fn launcher() -> String {
 mod tests {
     #[test]
     fn each_file_is_in_the_launcher_once() {
-        for class in ["class FileSystems", "class Dashboards", "class WebAcls", "class SavedQueries"] {
+        for class in ["class FileSystems", "class Dashboards", "class WebAcls", "class SavedQueries", "class Topics:"] {
             assert_eq!(super::launcher().matches(class).count(), 1, "{class}");
         }
     }

@@ -16,6 +16,10 @@ pub(super) fn rows(service: &str) -> &'static [Row] {
             ("ListAWSDefaultServiceQuotas", "servicequotas:ListAWSDefaultServiceQuotas", ""),
             ("ListServiceQuotas", "servicequotas:ListServiceQuotas", ""),
         ],
+        "sns" => &[
+            ("ListSubscriptionsByTopic", "sns:ListSubscriptionsByTopic", "topic"),
+            ("Publish", "sns:Publish", "topic"),
+        ],
         // Of a batch, each part is authorized as the call for one message (SQS developer guide, "Actions, resources, and
         // condition keys").
         "sqs" => &[
@@ -46,6 +50,7 @@ pub(super) fn resource(kind: &str, asked: &Asked<'_>) -> Result<String, String> 
             let url = asked.json["QueueUrl"].as_str().and_then(|url| url.rsplit('/').next());
             asked.arn("sqs", url.map_or_else(|| asked.member("QueueName"), Ok)?)
         }
+        "topic" => asked.field("TopicArn")?.to_owned(),
         "quota" => {
             let quota = format!("{}/{}", asked.member("ServiceCode")?, asked.member("QuotaCode")?);
             asked.arn("servicequotas", &quota)

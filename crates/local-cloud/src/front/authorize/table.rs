@@ -70,7 +70,7 @@ pub(super) mod tests {
     use super::super::need::Known;
     use super::*;
 
-    const SERVICES: [&str; 15] = [
+    const SERVICES: [&str; 16] = [
         "apigateway",
         "cloudformation",
         "dynamodb",
@@ -84,6 +84,7 @@ pub(super) mod tests {
         "monitoring",
         "secretsmanager",
         "servicequotas",
+        "sns",
         "ssm",
         "sts",
     ];

@@ -1,8 +1,8 @@
-//! Calls of Amazon EC2, in its Query protocol.
+//! Calls of Amazon EC2 and Amazon SNS, in their Query protocols.
 //!
-//! The SDK of EC2 is larger than all the others together; a handful of calls is made here with the SDK's own parts:
-//! signatures, retries, timeouts and the counting of calls are those of every other client. Source: Amazon EC2 API
-//! reference, "Query Requests" and "Error codes for the Amazon EC2 API".
+//! The SDK of EC2 is larger than all the others together, and of SNS two calls are needed; they are made here with the SDK's
+//! own parts: signatures, retries, timeouts and the counting of calls are those of every other client. Source: Amazon EC2
+//! API reference, "Query Requests" and "Error codes for the Amazon EC2 API"; Amazon SNS API reference, "Common Parameters".
 
 use std::sync::Arc;
 
@@ -30,22 +30,33 @@ use super::AwsError;
 use super::calls::{Calls, CountCalls};
 use super::error::Call as _;
 
-/// The version of the API.
-const VERSION: &str = "2016-11-15";
+/// A service with this protocol.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Service {
+    /// `ec2`: in host names and signatures.
+    id: &'static str,
+    /// `EC2`: in logs.
+    name: &'static str,
+    /// The version of the API.
+    version: &'static str,
+}
 
-/// An error in EC2's form.
+pub(super) const EC2: Service = Service { id: "ec2", name: "EC2", version: "2016-11-15" };
+pub(super) const SNS: Service = Service { id: "sns", name: "SNS", version: "2010-03-31" };
+
+/// An error in the form of these services.
 #[derive(Debug)]
-struct Ec2Error(ErrorMetadata);
+struct QueryError(ErrorMetadata);
 
-impl std::fmt::Display for Ec2Error {
+impl std::fmt::Display for QueryError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         self.0.fmt(f)
     }
 }
 
-impl std::error::Error for Ec2Error {}
+impl std::error::Error for QueryError {}
 
-impl ProvideErrorMetadata for Ec2Error {
+impl ProvideErrorMetadata for QueryError {
     fn meta(&self) -> &ErrorMetadata {
         &self.0
     }
@@ -55,22 +66,32 @@ impl ProvideErrorMetadata for Ec2Error {
 pub(super) struct Query {
     /// `ec2:AllocateAddress`.
     name: &'static str,
-    form: String,
+    /// `&Name=value` of each parameter.
+    parameters: String,
     retries: bool,
 }
 
 impl Query {
     /// A call of an operation, by the name of its permission: `ec2:AllocateAddress`.
     pub(super) fn new(name: &'static str) -> Self {
-        let action = name.rsplit(':').next().unwrap_or(name);
-        Self { name, form: format!("Action={action}&Version={VERSION}"), retries: true }
+        Self { name, parameters: String::new(), retries: true }
+    }
+
+    /// The operation.
+    fn action(&self) -> &'static str {
+        self.name.rsplit(':').next().unwrap_or(self.name)
+    }
+
+    /// The body of the request.
+    fn form(&self, version: &str) -> String {
+        format!("Action={}&Version={version}{}", self.action(), self.parameters)
     }
 
     /// Adds a parameter.
     #[must_use]
     pub(super) fn with(mut self, name: &str, value: &str) -> Self {
         let value = utf8_percent_encode(value, NON_ALPHANUMERIC);
-        self.form += &format!("&{name}={value}");
+        self.parameters += &format!("&{name}={value}");
         self
     }
 
@@ -94,6 +115,7 @@ impl Query {
 /// The transport of one region.
 #[derive(Clone)]
 pub(super) struct Client {
+    pub(super) service: Service,
     pub(super) config: SdkConfig,
     pub(super) region: String,
     pub(super) calls: Arc<Calls>,
@@ -101,7 +123,7 @@ pub(super) struct Client {
 
 impl std::fmt::Debug for Client {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Ec2").field("region", &self.region).finish_non_exhaustive()
+        f.debug_struct(self.service.name).field("region", &self.region).finish_non_exhaustive()
     }
 }
 
@@ -112,19 +134,19 @@ impl Client {
         }
         let fips = if self.config.use_fips() == Some(true) { "-fips" } else { "" };
         let domain = if self.config.use_dual_stack() == Some(true) { "api.aws" } else { "amazonaws.com" };
-        format!("https://ec2{fips}.{}.{domain}", self.region)
+        format!("https://{}{fips}.{}.{domain}", self.service.id, self.region)
     }
 
     /// What the SDK needs to sign a call.
     fn signing(&self) -> StaticRuntimePlugin {
-        let mut layer = Layer::new("ec2");
+        let mut layer = Layer::new("query");
         layer.store_put(AuthSchemeOptionResolverParams::new(()));
         layer.store_put(SigV4OperationSigningConfig {
             region: Some(SigningRegion::from(Region::new(self.region.clone()))),
-            name: Some(SigningName::from_static("ec2")),
+            name: Some(SigningName::from_static(self.service.id)),
             ..SigV4OperationSigningConfig::default()
         });
-        let mut components = RuntimeComponentsBuilder::new("ec2")
+        let mut components = RuntimeComponentsBuilder::new("query")
             .with_auth_scheme(SigV4AuthScheme::new())
             .with_auth_scheme_option_resolver(Some(StaticAuthSchemeOptionResolver::new(vec![SCHEME_ID])))
             .with_identity_cache(self.config.identity_cache());
@@ -136,10 +158,9 @@ impl Client {
 
     /// Sends a call about `object`, and returns the root of the answer.
     pub(super) async fn send(&self, query: Query, object: &str) -> Result<Element, AwsError> {
-        let action = query.name.rsplit(':').next().unwrap_or(query.name);
         let mut operation = Operation::builder()
-            .service_name("EC2")
-            .operation_name(action)
+            .service_name(self.service.name)
+            .operation_name(query.action())
             .with_connection_poisoning()
             .endpoint_url(&self.endpoint())
             .runtime_plugin(self.signing())
@@ -153,8 +174,8 @@ impl Client {
         operation = match self.config.retry_config().filter(|_| query.retries) {
             Some(retries) => operation
                 .standard_retry(retries)
-                .retry_classifier(AwsErrorCodeClassifier::<Ec2Error>::new())
-                .retry_classifier(TransientErrorClassifier::<Ec2Error>::new())
+                .retry_classifier(AwsErrorCodeClassifier::<QueryError>::new())
+                .retry_classifier(TransientErrorClassifier::<QueryError>::new())
                 .retry_classifier(HttpStatusCodeClassifier::default()),
             None => operation.no_retry(),
         };
@@ -168,12 +189,12 @@ impl Client {
             })
             .deserializer(read)
             .build();
-        operation.invoke(query.form).await.call(query.name, object)
+        operation.invoke(query.form(self.service.version)).await.call(query.name, object)
     }
 }
 
 /// An answer's root element, or the error that it reports.
-fn read(response: &HttpResponse) -> Result<Element, OrchestratorError<Ec2Error>> {
+fn read(response: &HttpResponse) -> Result<Element, OrchestratorError<QueryError>> {
     let text = response.body().bytes().map(String::from_utf8_lossy).unwrap_or_default();
     let root = Element::parse(&text);
     if response.status().is_success() {
@@ -189,7 +210,7 @@ fn read(response: &HttpResponse) -> Result<Element, OrchestratorError<Ec2Error>>
     if let Some(message) = member("Message") {
         meta = meta.message(message);
     }
-    Err(OrchestratorError::operation(Ec2Error(meta.build())))
+    Err(OrchestratorError::operation(QueryError(meta.build())))
 }
 
 /// An element of an answer, without its attributes.
@@ -234,7 +255,7 @@ impl Element {
         self.child(name).map(|child| child.text.trim().to_owned()).unwrap_or_default()
     }
 
-    /// The members of a list: in this protocol each is called `item`.
+    /// The members of a list, whatever they are called.
     pub(super) fn items(&self, list: &str) -> &[Self] {
         self.child(list).map(|list| list.children.as_slice()).unwrap_or_default()
     }
@@ -293,6 +314,6 @@ mod tests {
     fn parameters_are_escaped_and_numbered() {
         let query = Query::new("ec2:DescribeAddresses").with("Filter.1.Name", "tag:a/b").with_all("Id", ["x", "y"]);
         let form = "Action=DescribeAddresses&Version=2016-11-15&Filter.1.Name=tag%3Aa%2Fb&Id.1=x&Id.2=y";
-        assert_eq!(query.form, form);
+        assert_eq!(query.form(EC2.version), form);
     }
 }
