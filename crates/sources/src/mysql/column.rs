@@ -101,6 +101,9 @@ pub(super) struct Column {
     pub(super) digests: u64,
     /// Values as long as the column is wide, of a length that no whole hash has.
     pub(super) cut: u64,
+    /// Its values, if it is secret: hexadecimal digits, and others.
+    pub(super) hexadecimal: u64,
+    pub(super) others: u64,
     /// Values whose time zone was assumed.
     pub(super) zoneless: u64,
 }
@@ -160,6 +163,10 @@ impl Column {
         if let Some(oddity) = decoded.oddity {
             self.remark(record, &oddity.before, &decoded.text, oddity.why);
         }
+        if self.is_secret && !decoded.text.is_empty() {
+            let is_digest = decoded.text.bytes().all(|byte| byte.is_ascii_hexdigit());
+            *(if is_digest { &mut self.hexadecimal } else { &mut self.others }) += 1;
+        }
         if self.is_secret && self.width == Some(decoded.text.chars().count()) {
             self.cut += u64::from(!self.width.is_some_and(|width| WHOLE.contains(&width)));
         }
@@ -212,7 +219,7 @@ impl Column {
                     counted(self.cut, "value"),
                     either(self.cut, "fills", "fill")
                 ));
-            } else if width < SHA224_BASE64 && !WHOLE.contains(&width) {
+            } else if width < SHA224_BASE64 && (self.hexadecimal == 0 || self.others > 0) {
                 remarks.push(format!(
                     "`{name}` has room for {width} characters; SHA-224 in Base64 has {SHA224_BASE64}, so such hashes were \
                      cut when they were stored, and no password will match them"
@@ -237,6 +244,8 @@ mod tests {
             latin1: Latin1::Detect,
             digests: 0,
             cut: 0,
+            hexadecimal: 0,
+            others: 0,
             zoneless: 0,
         }
     }
@@ -298,8 +307,11 @@ mod tests {
         value(&mut cut, &[b'a'; 35]);
         assert!(cut.remarks()[0].contains("36 characters, and 1 value fills it"));
         let mut narrow = secret(kind, Some(32));
-        value(&mut narrow, &[b'a'; 32]);
+        value(&mut narrow, &[b'z'; 32]);
         assert!(narrow.remarks()[0].contains("has 40"));
+        let mut digests = secret(kind, Some(32));
+        value(&mut digests, b"5ebe2294ecd0e0f08eab7690d2a6ee69");
+        assert_eq!(digests.remarks(), [""; 0]);
         let mut fits = secret(kind, Some(40));
         value(&mut fits, &[b'a'; 40]);
         assert_eq!(fits.remarks(), [""; 0]);

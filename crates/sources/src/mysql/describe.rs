@@ -166,6 +166,8 @@ pub(super) async fn describe(connection: &mut Connection, options: &Options) -> 
             latin1: options.latin1,
             digests: 0,
             cut: 0,
+            hexadecimal: 0,
+            others: 0,
             zoneless: 0,
         });
     }
