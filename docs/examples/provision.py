@@ -80,7 +80,7 @@ def main() -> int:
         if fault:
             print(f"the {what} {value} {fault}", file=sys.stderr)
             return 1
-    password = sys.stdin.readline().rstrip("\n")
+    password = sys.stdin.readline().rstrip("\r\n")
     if not password:
         print("the password is empty", file=sys.stderr)
         return 1

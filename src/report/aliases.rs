@@ -28,6 +28,9 @@ pub struct AliasesView<'a> {
     /// Names that are as wanted.
     same: &'a [String],
     foreign: &'a [Foreign],
+    /// Aliases that were not looked at where no names are given, since they are no plain CNAME.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub left: Vec<Foreign>,
     /// Absent if nothing was sent.
     #[serde(skip_serializing_if = "Option::is_none")]
     sent: Option<SentView>,
@@ -49,7 +52,7 @@ struct SentView {
 impl<'a> AliasesView<'a> {
     pub fn new(environment: &'a str, command: &'a str, host: Option<&'a str>, plan: &'a Plan) -> Self {
         let Plan { changes, same, foreign } = plan;
-        Self { environment, command, host, changes, same, foreign, sent: None, plan }
+        Self { environment, command, host, changes, same, foreign, left: Vec::new(), sent: None, plan }
     }
 
     /// With the result.

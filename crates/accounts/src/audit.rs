@@ -298,7 +298,7 @@ impl Audit<'_> {
         let shown = |name: &str| text(name).unwrap_or_else(|| "?".to_owned());
         let (username, org_id) = (shown(USERNAME), shown("orgid"));
         // The canaries of `verify` are not customers.
-        if org_id.parse().is_ok_and(|id| is_canary(id, &username)) {
+        if is_canary(item) {
             return None;
         }
         self.sums.accounts += 1;
@@ -464,7 +464,8 @@ mod tests {
             (&exact, item("1", "jan", &[("password", &legacy[..32])]), vec![Kind::Unverifiable]),
             (&exact, item("1", "jan", &[("HomeDirectory", "/elsewhere/1")]), vec![Kind::UnknownBucket]),
             (&exact, item("1", "jan", &[("expiresAt", "2020-01-01")]), vec![Kind::Expired]),
-            (&exact, item("0", "sftpctl-canary-x", &[("status", "on")]), vec![]),
+            (&exact, item("0", "sftpctl-canary-x", &[("HomeDirectory", "/pl-pt99-0-uploads/sftpctl-canary")]), vec![]),
+            (&exact, item("0", "sftpctl-canary-x", &[]), vec![Kind::Malformed]),
             (&exact, item("0", "jan", &[]), vec![Kind::Malformed]),
             (&exact, item("-7", "jan", &[]), vec![Kind::Malformed]),
         ] {

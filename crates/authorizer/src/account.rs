@@ -65,9 +65,18 @@ pub struct MalformedItem {
 /// What the names of canaries begin with, the accounts by which `sftpctl verify` tries log-ins.
 pub const CANARY: &str = "sftpctl-canary-";
 
-/// Whether an item with this key and name is a canary, and no customer's account.
-pub fn is_canary(org_id: i64, username: &str) -> bool {
-    org_id <= 0 && username.starts_with(CANARY)
+/// The folder of canaries, in any bucket.
+pub const CANARY_FOLDER: &str = "sftpctl-canary";
+
+/// Whether an item is a canary, and no customer's account: its number, its name and its folder are no customer's.
+pub fn is_canary(item: &Item) -> bool {
+    let text = |name: &str| match item.get(name) {
+        Some(Attribute::Text(text) | Attribute::Number(text)) => text.as_str(),
+        _ => "",
+    };
+    text(ORG_ID).parse::<i64>().is_ok_and(|id| id <= 0)
+        && text(USERNAME).starts_with(CANARY)
+        && Home::parse(text(HOME)).is_some_and(|home| home.folder == CANARY_FOLDER)
 }
 
 /// The partition key of the table.
@@ -110,7 +119,7 @@ impl Account {
             None => return Err(wrong(ORG_ID, "is missing")),
         };
         let username = text(USERNAME)?.filter(|name| !name.is_empty()).ok_or(wrong(USERNAME, "is missing"))?;
-        if org_id <= 0 && !is_canary(org_id, &username) {
+        if org_id <= 0 && !is_canary(item) {
             return Err(wrong(ORG_ID, "is not a whole number from 1 on"));
         }
         let home = text(HOME)?.ok_or(wrong(HOME, "is missing"))?;

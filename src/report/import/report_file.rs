@@ -2,7 +2,7 @@
 //! remark.
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 use sftpctl_accounts::import::differences::{Difference, Outcome};
@@ -84,16 +84,54 @@ fn difference(from: &Difference, deletes: bool) -> Line<'_> {
 }
 
 /// Removes the report of an earlier run, and finds out whether the new one can be written, before the source is read.
+/// That of a run whose writes did not end is kept: what they changed is in no other report. Returns where.
 ///
 /// # Errors
 /// The folder cannot be written, or the report's place is a folder.
-pub fn begin(path: &Path) -> io::Result<()> {
+pub fn begin(path: &Path) -> io::Result<Option<PathBuf>> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     tempfile::NamedTempFile::new_in(folder)?;
+    let mark = mark(path);
+    if mark.exists() && path.is_file() {
+        let free = (1_u32..).map(|number| beside(path, &number.to_string())).find(|kept| !kept.exists());
+        let kept = free.unwrap_or_else(|| beside(path, "0"));
+        std::fs::rename(path, &kept)?;
+        std::fs::remove_file(mark)?;
+        return Ok(Some(kept));
+    }
     match std::fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
+        _ => Ok(None),
     }
+}
+
+/// A file beside the report: `rejected.csv.1`.
+fn beside(path: &Path, end: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".");
+    name.push(end);
+    PathBuf::from(name)
+}
+
+/// What is beside the report while its run writes.
+fn mark(path: &Path) -> PathBuf {
+    beside(path, "unfinished")
+}
+
+/// Marks the report, if there is one, before the writes.
+///
+/// # Errors
+/// The mark cannot be written.
+pub fn writes_begin(path: Option<&Path>) -> io::Result<()> {
+    path.map_or(Ok(()), |path| std::fs::write(mark(path), ""))
+}
+
+/// Removes the mark, after everything was written.
+///
+/// # Errors
+/// It cannot be removed.
+pub fn writes_ended(path: Option<&Path>) -> io::Result<()> {
+    path.map_or(Ok(()), |path| std::fs::remove_file(mark(path)))
 }
 
 /// The columns.
@@ -180,6 +218,17 @@ mod tests {
         begin(&path).unwrap();
         assert!(!path.exists());
         assert!(begin(&dir.path().join("none/r.csv")).is_err());
+        // Unless its run was killed while it wrote.
+        for kept in ["r.csv.1", "r.csv.2"] {
+            std::fs::write(&path, kept).unwrap();
+            writes_begin(Some(&path)).unwrap();
+            assert_eq!(begin(&path).unwrap(), Some(dir.path().join(kept)));
+            assert_eq!(std::fs::read_to_string(dir.path().join(kept)).unwrap(), kept);
+        }
+        std::fs::write(&path, "of a run that ended").unwrap();
+        writes_begin(Some(&path)).unwrap();
+        writes_ended(Some(&path)).unwrap();
+        assert_eq!(begin(&path).unwrap(), None);
         assert!(begin(dir.path()).is_err(), "a folder");
     }
 }

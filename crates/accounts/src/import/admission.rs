@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use sftp_authorizer::expiry::Expiry;
-use sftp_authorizer::{Attribute, Item};
+use sftp_authorizer::{Account, Attribute, Item};
 use sftpctl_core::spec::model::Environment;
 
 use super::compare::text;
@@ -50,7 +50,8 @@ impl Admission {
                 None => after.remove(name),
             };
         }
-        let is_open = |item: &Item| text(item, "status") != Some("disabled") && self.fault(item).is_none();
+        let is_open =
+            |item: &Item| Account::from_item(item).is_ok_and(|account| !account.disabled) && self.fault(item).is_none();
         let (was, is) = (is_open(&change.item), is_open(&after));
         let decides = |name: &&String| ["status", EXPIRES, REGIONS].contains(&name.as_str());
         let by: Vec<&str> = change.attributes.iter().filter(decides).map(String::as_str).collect();
@@ -69,7 +70,14 @@ mod tests {
     }
 
     fn item(more: &[(&str, Attribute)]) -> Item {
-        more.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect()
+        let text = |text: &str| Attribute::Text(text.to_owned());
+        let account = [
+            ("orgid", Attribute::Number("7".to_owned())),
+            ("username", text("jan")),
+            ("password", text("lcf7ypKsUIOv2mKlZKPQFPw7cskUDjy5nqa/Eg==")),
+            ("HomeDirectory", text("/bucket/7")),
+        ];
+        account.iter().chain(more).map(|(name, value)| ((*name).to_owned(), value.clone())).collect()
     }
 
     fn end(text: &str) -> (&'static str, Attribute) {
@@ -106,6 +114,8 @@ mod tests {
         assert_eq!(turn(&opens), Some((false, EXPIRES.to_owned())));
         let disables = change(&[], std::slice::from_ref(&disabled), &["status"]);
         assert_eq!(turn(&disables), Some((true, "status".to_owned())));
+        let mends = change(&[("status", Attribute::Text("on".to_owned()))], &[], &["status"]);
+        assert_eq!(turn(&mends), Some((false, "status".to_owned())));
         // It stays shut out, and the source says nothing of the end.
         let still = change(&[end("2020-01-01"), disabled], &[], &["status"]);
         assert_eq!(turn(&still), None);

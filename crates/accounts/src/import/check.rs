@@ -306,7 +306,8 @@ fn org_id(scrutiny: &mut Scrutiny<'_>) -> Option<i64> {
 fn password(scrutiny: &mut Scrutiny<'_>) -> (Option<String>, Option<String>) {
     match &scrutiny.row.password {
         Password::None => (None, None),
-        Password::Plain(plain) if Scheme::of(plain).is_some() => {
+        // In hexadecimal digits it may be a password: many are made so.
+        Password::Plain(plain) if Scheme::of(plain).is_some() || has_dollars(plain) => {
             let reason = "it has the form of a stored password, and would be hashed once more: nobody could log in. Map it \
                           with `form: hash`";
             scrutiny.fault(Reason::Password, "password", "", reason);
@@ -322,6 +323,12 @@ fn password(scrutiny: &mut Scrutiny<'_>) -> (Option<String>, Option<String>) {
             (None, None)
         }
     }
+}
+
+/// Whether a text has the form of crypt(3): `$6$salt$hash`, also locked with `!`.
+fn has_dollars(text: &str) -> bool {
+    let text = text.trim().trim_start_matches('!');
+    text.starts_with('$') && text.matches('$').count() >= 3 && text.len() >= 20
 }
 
 fn disabled(scrutiny: &mut Scrutiny<'_>) -> bool {

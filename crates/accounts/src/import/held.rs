@@ -103,7 +103,7 @@ pub(crate) fn claim(
     (claims, folders): (&mut Spill<Claim>, &mut Spill<Folder<Claim>>),
 ) -> io::Result<Option<String>> {
     let name = text(item, "username").unwrap_or_default().to_owned();
-    let Some(org_id) = org_id(item).filter(|id| !is_canary(*id, &name)) else { return Ok(None) };
+    let Some(org_id) = org_id(item).filter(|_| !is_canary(item)) else { return Ok(None) };
     let key = key_text(key, org_id, &name);
     let claim = Claim { name, written: None, org_id: Some(org_id), row: 0, place: String::new(), key: key.clone() };
     // Without a name it is no account, but has the organisation's key.

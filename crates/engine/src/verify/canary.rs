@@ -16,7 +16,7 @@ use super::login::{LoginCheck, check};
 use crate::clock;
 use crate::wait;
 use sftp_authorizer::Account;
-use sftp_authorizer::account::CANARY;
+use sftp_authorizer::account::{CANARY, CANARY_FOLDER};
 use sftp_authorizer::home::Home;
 use sftpctl_accounts::Accounts;
 use sftpctl_accounts::password::{self, GENERATED_LENGTH, HashError};
@@ -137,7 +137,7 @@ async fn create_canary(
             org_id: -slot,
             username: format!("{CANARY}{}", password::random_text(12).to_lowercase()),
             password: Some(stored.clone()),
-            home: Home { bucket: names::upload_bucket(environment, cluster), folder: "sftpctl-canary".to_owned() },
+            home: Home { bucket: names::upload_bucket(environment, cluster), folder: CANARY_FOLDER.to_owned() },
             disabled: false,
             expires: None,
             allowed: Vec::new(),

@@ -75,6 +75,8 @@ impl Root {
         let owners = if is_kept { Owners::Kept } else { Owners::Lost };
         let mut is_checked = self.is_live;
         let mut links = 0;
+        // Whether the next part is a folder that a cut-over has kept.
+        let mut is_kept = false;
         // Parts of the path behind the last link; those before them are the link's.
         let mut behind_link = 0;
         let mut folders: Vec<OwnedFd> = Vec::new();
@@ -86,6 +88,12 @@ impl Root {
             }
             let at = folders.last().unwrap_or(&self.folder);
             let name = OsStr::from_bytes(&part);
+            // Whatever has the home's place: a link on the server, nothing or the mount's content in a copy.
+            if !ahead.is_empty() && !is_kept && is_cut_over(at, &part) {
+                ahead.push(kept_name(&part));
+                is_kept = true;
+                continue;
+            }
             let stat = match statat(at, name, AtFlags::SYMLINK_NOFOLLOW) {
                 // A mount that is not there must not pass for a home without the file.
                 Err(Errno::NOENT | Errno::NOTDIR) if behind_link > 0 && ahead.len() >= behind_link => {
@@ -95,7 +103,6 @@ impl Root {
                 stat => stat?,
             };
             match FileType::from_raw_mode(stat.st_mode) {
-                FileType::Symlink if !ahead.is_empty() && is_cut_over(at, &part) => ahead.push(kept_name(&part)),
                 FileType::Symlink => {
                     behind_link = ahead.len();
                     links += 1;
@@ -112,7 +119,9 @@ impl Root {
                 FileType::Directory => {
                     let flags = FOLDER | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
                     let folder = openat(at, name, flags, Mode::empty())?;
-                    if is_checked && !user.may(1, &fstat(&folder)?, owners) {
+                    // A cut-over may have taken the rights of the folder that it keeps.
+                    let is_home = std::mem::take(&mut is_kept);
+                    if is_checked && !is_home && !user.may(1, &fstat(&folder)?, owners) {
                         return Err(forbidden());
                     }
                     folders.push(folder);
@@ -228,7 +237,10 @@ mod tests {
         symlink("../mount/7", home.join("7")).unwrap();
         symlink("/gone/8", home.join("8")).unwrap();
         symlink("/gone/9", home.join("9")).unwrap();
-        for name in ["7", "8"] {
+        // In a copy, what a link led to may have its place, or nothing.
+        fs::create_dir(home.join("6")).unwrap();
+        fs::write(home.join("6/keys"), "of the mount").unwrap();
+        for name in ["5", "6", "7", "8"] {
             let kept = home.join(format!(".{name}.before-cutover"));
             fs::create_dir(&kept).unwrap();
             fs::write(kept.join("keys"), "kept").unwrap();

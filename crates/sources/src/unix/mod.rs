@@ -34,7 +34,7 @@ use self::sshd_config::SshdConfig;
 use crate::days;
 use crate::lines::{Faults, Lines, readable_by_all, text};
 use crate::mapping::Mapping;
-use crate::notes::{Tally, mapping, remark, usage};
+use crate::notes::{Tally, mapping, refused, remark, usage};
 use crate::passwd::{self, Entry, Line};
 use crate::source::{Record, Source};
 
@@ -94,6 +94,9 @@ fn kind(remark: &Remark) -> Option<&'static str> {
         _ => return None,
     })
 }
+
+/// Why a row is refused whose keys nobody can know.
+const LOST: &str = "a link on the way to the keys leads nowhere: mount what it leads to, or correct the link";
 
 /// Accounts that are not records.
 #[derive(Default)]
@@ -187,20 +190,23 @@ impl Unix {
             self.left_out.staff.add(entry.name);
             return Ok(None);
         }
-        let (keys, remarks) = self.keys(&entry, &login);
+        let (keys, remarks, lost) = self.keys(&entry, &login);
         let account = Account { entry, groups: &groups, secret, login, keys, today: self.today };
-        let record = account.record(place, remarks);
+        let mut record = account.record(place, remarks);
+        // Without its keys it would lose those that it has in the table.
+        record.refusal = record.refusal.or_else(|| lost.map(|path| refused("keys", &path, LOST)));
         for kind in record.remarks.iter().filter_map(kind) {
             *self.lost.entry(kind).or_default() += 1;
         }
         Ok(Some(record))
     }
 
-    /// The keys of an account, and what is said of those that it cannot have.
-    fn keys(&self, entry: &Entry, login: &Login) -> (Vec<Key>, Vec<Remark>) {
+    /// The keys of an account, what is said of those that it cannot have, and a file of keys that nobody can know: a mount
+    /// is not there.
+    fn keys(&self, entry: &Entry, login: &Login) -> (Vec<Key>, Vec<Remark>, Option<String>) {
         let context = Context { has_command: login.force_command.is_some(), today: self.today };
         let user = Reader { uid: entry.uid, gids: self.groups.ids_of(entry) };
-        let (mut keys, mut remarks): (Vec<Key>, Vec<Remark>) = Default::default();
+        let (mut keys, mut remarks, mut lost): (Vec<Key>, Vec<Remark>, Option<String>) = Default::default();
         for path in login.key_paths(entry) {
             match self.root.read_as(&path, SMALL, &user) {
                 Ok(None) => {}
@@ -214,10 +220,11 @@ impl Unix {
                     }
                     remarks.extend(said);
                 }
+                Err(error) if error.kind() == io::ErrorKind::NotFound => lost = Some(path),
                 Err(error) => remarks.push(remark("keys", &path, "", format!("it could not be read: {error}"))),
             }
         }
-        (keys, remarks)
+        (keys, remarks, lost)
     }
 }
 

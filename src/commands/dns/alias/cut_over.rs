@@ -94,12 +94,12 @@ pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> 
     let names = args.work.names.full(&session.pattern, &session.own_names())?;
     let mut memory = session.store.alias_memory().await?;
     let opened = session.open().await?;
-    if names.is_empty() && step != Step::Back {
-        tell_others(&session, &opened);
-    }
+    let left = if names.is_empty() && step != Step::Back { left(&session, &opened) } else { Vec::new() };
+    tell_left(&session, &left);
     let rules = rules(&args, step, host.as_deref(), (&session, &opened, memory.get()), names)?;
     let plan = plan(&opened.records, rules.iter().map(|(name, rule)| (name.as_str(), rule)));
-    let view = AliasesView::new(&session.environment.name, step.name(), host.as_deref(), &plan);
+    let mut view = AliasesView::new(&session.environment.name, step.name(), host.as_deref(), &plan);
+    view.left = left;
     if step == Step::Move && !args.now {
         refuse_early(&session, &view, memory.get())?;
     }
@@ -193,22 +193,24 @@ fn pointing_to(from: &str, moved_to: Option<&str>, session: &Session, opened: &O
     all.map(|(name, _)| name.to_owned()).collect()
 }
 
-/// Says which aliases were not looked at, since they are no plain CNAME: where they lead is not known here.
-fn tell_others(session: &Session, opened: &Opened) {
+/// Aliases that were not looked at, since they are no plain CNAME: where they lead is not known here.
+fn left(session: &Session, opened: &Opened) -> Vec<Foreign> {
     let own = session.own_names();
     let is_ours = |name: &str| session.pattern.fits(name) && !own.iter().any(|own| own == name);
-    let others: Vec<String> = opened
-        .records
-        .iter()
-        .filter_map(|(name, found)| match found {
-            Found::Other(what) if is_ours(name) => Some(format!("{name} {what}")),
-            _ => None,
-        })
-        .collect();
-    if !others.is_empty() {
-        let (count, are) = (counted(others.len() as u64, "alias"), either(others.len() as u64, "is", "are"));
-        let some = others.iter().take(NAMED).map(String::as_str).collect::<Vec<_>>().join("; ");
-        let more = if others.len() > NAMED { "; …" } else { "" };
+    let all = opened.records.iter().filter_map(|(name, found)| match found {
+        Found::Other(what) if is_ours(name) => Some(Foreign { name: name.to_owned(), reason: what.clone() }),
+        _ => None,
+    });
+    all.collect()
+}
+
+/// Says which aliases are left.
+fn tell_left(session: &Session, left: &[Foreign]) {
+    if !left.is_empty() {
+        let (count, are) = (counted(left.len() as u64, "alias"), either(left.len() as u64, "is", "are"));
+        let some: Vec<_> = left.iter().take(NAMED).map(|one| format!("{} {}", one.name, one.reason)).collect();
+        let more = if left.len() > NAMED { "; … (--output json has all)" } else { "" };
+        let some = some.join("; ");
         session.printer.note(|| format!("warning: {count} {are} no plain CNAME, and left as they are: {some}{more}"));
     }
 }
