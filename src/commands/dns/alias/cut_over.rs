@@ -13,7 +13,7 @@ use crate::report::Printer;
 use crate::report::aliases::AliasesView;
 use crate::report::format::time;
 use crate::report::span::span;
-use sftpctl_core::aliases::decide::{Plan, Rule, Ttl, plan};
+use sftpctl_core::aliases::decide::{Foreign, Plan, Rule, Ttl, plan};
 use sftpctl_core::aliases::memory::{LOW_TTL, Memory, PROPAGATION, Wait};
 use sftpctl_core::aliases::name::is_host_name;
 use sftpctl_core::aliases::zone::Found;
