@@ -191,7 +191,7 @@ fn machines_with_one_plan_are_merged() {
         let arguments = [&["bench", "run", "--plan", "plan.yaml"][..], &more].concat();
         let output = sftpctl(dir.path(), &arguments).output().unwrap();
         succeeded(host, &output);
-        assert!(shown(&output).contains("is over; the other machines have begun"), "{}", shown(&output));
+        assert!(shown(&output).contains("has passed; the other machines began"), "{}", shown(&output));
     }
     let merge = ["bench", "merge", "a.jsonl", "b.jsonl", "--into", "all.jsonl"];
     let said = succeeded("merge", &sftpctl(dir.path(), &merge).output().unwrap());

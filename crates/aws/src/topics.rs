@@ -21,6 +21,8 @@ pub struct SubscriptionFacts {
 /// What stands for the ARN of a subscription that is not confirmed (SNS API reference, `ListSubscriptionsByTopic`; from
 /// experience: mozilla/frost, pull request 428).
 const PENDING: &str = "PendingConfirmation";
+/// What stands for it after somebody has unsubscribed, for some time (from experience: ansible/ansible, pull request 20086).
+const DELETED: &str = "Deleted";
 
 impl Topics {
     /// The subscriptions of a topic, by its ARN; `None` if there is no such topic.
@@ -37,7 +39,8 @@ impl Topics {
             }
             let Some(answer) = self.0.send(query, topic).await.or_missing(&["NotFound"])? else { return Ok(None) };
             let Some(page) = answer.child("ListSubscriptionsByTopicResult") else { return Ok(Some(all)) };
-            all.extend(page.items("Subscriptions").iter().map(|one| SubscriptionFacts {
+            let there = page.items("Subscriptions").iter().filter(|one| one.text_of("SubscriptionArn") != DELETED);
+            all.extend(there.map(|one| SubscriptionFacts {
                 protocol: one.text_of("Protocol"),
                 endpoint: one.text_of("Endpoint"),
                 is_confirmed: one.text_of("SubscriptionArn") != PENDING,

@@ -41,17 +41,16 @@ impl WebhookError {
     /// What to do about it.
     pub fn hint(&self) -> String {
         match self {
-            Self::Malformed | Self::Plain => {
-                "copy the whole URL, as the service shows it, without quotes or spaces".to_owned()
-            }
+            Self::Plain => "use the URL that begins with https://".to_owned(),
+            Self::Malformed => "copy the whole URL, as the service shows it, without quotes or spaces".to_owned(),
             Self::Status(401 | 403 | 404 | 410) => {
-                "the webhook was probably deleted: make another one, and put its URL there".to_owned()
+                "the webhook was probably deleted: create another one, and put its URL there".to_owned()
             }
             Self::Redirected(_) => "put the URL there that it leads to".to_owned(),
             Self::Status(400..=499) => {
                 "it does not take the document: docs/notify.md shows what is sent, and who takes it".to_owned()
             }
-            Self::Status(_) | Self::Late => "nothing is sent again; look whether the service works".to_owned(),
+            Self::Status(_) | Self::Late => "nothing is sent again; check whether the service works".to_owned(),
             Self::Unreached(_) => {
                 "the name must resolve, port 443 be open, and the certificate be of an authority that this machine \
                  knows; HTTPS_PROXY and AWS_CA_BUNDLE are respected"

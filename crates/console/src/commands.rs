@@ -108,7 +108,7 @@ impl Commands {
     pub(crate) async fn end(&self) {
         self.stop.send_replace(true);
         if timeout(GRACE, self.seats.acquire_many(SEATS)).await.is_err() {
-            say("warning: a change did not end in time and was stopped; look whether it was done");
+            say("warning: a change did not end in time and was stopped; check whether it was done");
         }
     }
 }

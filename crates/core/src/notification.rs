@@ -108,6 +108,12 @@ impl Ended<'_> {
         }
     }
 
+    /// Whether nothing failed of what was to be done, and something is left for another run.
+    fn is_part(&self) -> bool {
+        let is_whole = |steps: &Steps| steps.failed + steps.not_begun == 0;
+        self.exit_code == 6 && self.error.is_none() && self.facts.steps.as_ref().is_some_and(is_whole)
+    }
+
     /// What happened, in one line.
     pub fn sentence(&self, environment: &Environment) -> String {
         let name = &environment.name;
@@ -116,6 +122,7 @@ impl Ended<'_> {
         let mut text = match self.end() {
             Some(End::Success) => format!("{run} is done"),
             Some(End::Drift) => format!("{production} {name} was changed outside sftpctl"),
+            _ if self.is_part() => format!("{run} is done in part (exit code 6)"),
             _ => format!("{run} failed with exit code {}", self.exit_code),
         };
         let details = self.facts.sentence();

@@ -7,6 +7,7 @@ use std::time::Duration;
 use futures_util::future::{join, join_all};
 use sftpctl_aws::{Aws, AwsError, WebhookError, post};
 use sftpctl_core::notification::Ended;
+use sftpctl_core::shell_word::shell_word;
 use sftpctl_core::spec::model::Environment;
 use sftpctl_core::spec::notify::{Notify, WebhookPlace};
 
@@ -113,24 +114,12 @@ fn url(place: &WebhookPlace) -> Result<String, (String, String)> {
     Ok(text.to_owned())
 }
 
-#[cfg(unix)]
-fn is_open(file: &std::fs::Metadata) -> bool {
-    use std::os::unix::fs::MetadataExt as _;
-    file.mode() & 0o077 != 0
-}
-
-#[cfg(not(unix))]
-fn is_open(_: &std::fs::Metadata) -> bool {
-    false
-}
-
 fn read(path: &Path) -> Result<String, (String, String)> {
-    let unread = |error: std::io::Error| (error.to_string(), format!("put the URL into {}", path.display()));
-    let file = std::fs::File::open(path).map_err(unread)?;
-    if is_open(&file.metadata().map_err(unread)?) {
-        return Err(("others may read it".to_owned(), format!("chmod 0600 {}", path.display())));
-    }
-    let bytes = limited::read_open(file, URL).map_err(unread)?;
+    let unread = |error: std::io::Error| match limited::is_not_private(&error) {
+        true => (error.to_string(), format!("chmod 0600 {}", shell_word(&path.display().to_string()))),
+        false => (error.to_string(), format!("put the URL into {}", path.display())),
+    };
+    let bytes = limited::read_private(path, URL).map_err(unread)?;
     String::from_utf8(bytes).map_err(|_| ("it is not text".to_owned(), format!("put the URL into {}", path.display())))
 }
 

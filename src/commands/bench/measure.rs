@@ -85,7 +85,7 @@ impl Watch for Shown {
         self.printer.note(|| format!("{target}: {} are free there", Size(free).about()));
         if free < self.stored {
             streams::progress(format!(
-                "warning: {target} has not the {} that are needed at once: writes will fail, and that will be the result",
+                "warning: {target} has less free space than the {} that are needed at once, so that writes will fail",
                 Size(self.stored).about()
             ));
         }
@@ -176,9 +176,7 @@ async fn wait_until(begins: jiff::Timestamp, printer: Printer) {
             // Nothing ends before that.
             let _ = tokio::time::timeout(left, std::future::pending::<()>()).await;
         }
-        Err(_) => {
-            streams::progress(format!("warning: {begins} is over; the other machines have begun without this one"))
-        }
+        Err(_) => streams::progress(format!("warning: {begins} has passed; the other machines began without this one")),
     }
 }
 

@@ -1,7 +1,6 @@
 //! The target that a command line names.
 
 use std::collections::BTreeMap;
-use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use secrecy::ExposeSecret as _;
@@ -15,6 +14,8 @@ use crate::local_cloud::{self, Grant};
 use crate::report::Printer;
 use sftpctl_bench::plan::{Plan, Target};
 use sftpctl_bench::target::{Access, Keys, Password, Place};
+use sftpctl_core::shell_word::shell_word;
+use sftpctl_engine::limited;
 
 /// What is measured, and how to log in there.
 #[derive(Debug, clap::Args)]
@@ -192,13 +193,13 @@ pub(super) fn of_plan(
 /// The password in a file that nobody else may read.
 fn password_of(path: &Path) -> Result<String, CliError> {
     let shown = path.display();
-    let facts = std::fs::metadata(path)
-        .map_err(|error| CliError::new(Exit::Usage, format!("cannot read the password from {shown}: {error}")))?;
-    if facts.mode() & 0o077 != 0 {
-        let word = sftpctl_core::shell_word::shell_word(&shown.to_string());
-        return Err(CliError::new(Exit::Refused, format!("{shown} has a password, and others may read it"))
-            .hint(format!("chmod 600 {word}")));
-    }
-    let text = input_file::named(path, input_file::SMALL)?;
+    let bytes =
+        limited::read_private(path, input_file::SMALL).map_err(|error| match limited::is_not_private(&error) {
+            true => CliError::new(Exit::Refused, format!("{shown} has a password, and others may read it"))
+                .hint(format!("chmod 600 {}", shell_word(&shown.to_string()))),
+            false => CliError::new(Exit::Usage, format!("cannot read the password from {shown}: {error}")),
+        })?;
+    let text = String::from_utf8(bytes)
+        .map_err(|_| CliError::new(Exit::Usage, format!("the password in {shown} is not UTF-8")))?;
     Ok(password_prompt::without_line_end(&text).to_owned())
 }

@@ -138,7 +138,6 @@ async fn one(args: &Args, env: &EnvArgs, printer: Printer) -> Result<(Environmen
         return Ok((EnvironmentView::new(&name, Outcome::Kept, why, expiry.end()), Exit::Ok));
     }
     let told = Told::new("teardown");
-    let run = env.open(Permissions::TearsDown, printer).await?;
     let options = RemovalOptions { delete_data: ttl.delete_data, release_addresses: args.release_addresses };
     let work = async |run: &mut Run| {
         let expiry = Expiry::of(&ttl, &run.state, now());
@@ -155,7 +154,10 @@ async fn one(args: &Args, env: &EnvArgs, printer: Printer) -> Result<(Environmen
         };
         Ok::<_, CliError>((EnvironmentView::new(&name, outcome, why, expiry.end()), exit))
     };
-    let result = run.locked("teardown", args.lock_timeout.seconds, work).await;
+    let result = match env.open(Permissions::TearsDown, printer).await {
+        Ok(run) => run.locked("teardown", args.lock_timeout.seconds, work).await,
+        Err(error) => Err(error),
+    };
     match &result {
         // Another run has changed its end meanwhile.
         Ok((view, _)) if view.outcome == Outcome::Kept => {}

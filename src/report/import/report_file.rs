@@ -131,7 +131,10 @@ pub fn writes_begin(path: Option<&Path>) -> io::Result<()> {
 /// # Errors
 /// It cannot be removed.
 pub fn writes_ended(path: Option<&Path>) -> io::Result<()> {
-    path.map_or(Ok(()), |path| std::fs::remove_file(mark(path)))
+    match path.map_or(Ok(()), |path| std::fs::remove_file(mark(path))) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
 }
 
 /// The columns.

@@ -129,7 +129,7 @@ fn a_full_file_system_is_a_result_and_what_fits_is_measured() {
     let mut command = crate::bench::sftpctl(dir.path(), &[&arguments[..], &["--output", "json"]].concat());
     let output = command.output().unwrap();
     assert_eq!(output.status.code(), Some(6), "{}", shown(&output));
-    assert!(shown(&output).contains("has not the 3.0 MB that are needed"), "{}", shown(&output));
+    assert!(shown(&output).contains("has less free space than the 3.0 MB"), "{}", shown(&output));
     let ended = end(&output);
     let said = problems(&ended);
     assert!(said[0].contains("failed at 3MB binary put") && said[0].contains("No space left on device"), "{said:?}");

@@ -11,6 +11,8 @@ use crate::wire::{File, Order, Step};
 
 /// Bytes of a part, and the largest object that is put in one call.
 const PART: usize = 16 << 20;
+/// Parts of an object, at most (Amazon S3 user guide, "Multipart upload limits").
+const PARTS: u64 = 10_000;
 /// An attempt takes as long as its worker may live.
 const LONGEST: Duration = Duration::from_hours(24);
 
@@ -64,11 +66,13 @@ impl Bucket {
             Order::Delete(name) => {
                 at.step(Step::Delete);
                 let key = self.key(name);
-                // Of a worker that was ended. Who may not list them has none that could be found.
-                for upload in self.patient.open_uploads(&self.bucket, &key).await.unwrap_or_default() {
+                // Of a worker that was ended; S3 bills what it had sent.
+                let uploads = self.patient.open_uploads(&self.bucket, &key).await;
+                self.patient.delete_object(&self.bucket, &key).await?;
+                for upload in uploads? {
                     self.patient.abort_whole((&self.bucket, &key), &upload.id).await?;
                 }
-                Ok(self.patient.delete_object(&self.bucket, &key).await?)
+                Ok(())
             }
             Order::Finish => self.finish(at).await,
         }
@@ -86,6 +90,7 @@ impl Bucket {
             at.end();
             return Ok(());
         }
+        let length = usize::try_from(file.size.0.div_ceil(PARTS)).unwrap_or(PART).max(PART);
         at.step(Step::Open);
         let mut upload = self.s3.begin(&self.bucket, &key).await?;
         at.step(Step::Write);
@@ -93,7 +98,7 @@ impl Bucket {
             let mut body = BytesMut::new();
             for piece in source.pieces(file.size) {
                 body.extend_from_slice(piece);
-                if body.len() >= PART {
+                if body.len() >= length {
                     self.part(&key, &mut upload, body.split().freeze(), at).await?;
                 }
             }

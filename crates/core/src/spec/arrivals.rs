@@ -30,13 +30,17 @@ pub(super) struct Setting {
     #[serde(default)]
     #[schemars(with = "Vec<String>")]
     email: Vec<Spanned<String>>,
-    /// ARN of an SNS topic in the cluster's region, in place of one in the stack. Its policy must let events.amazonaws.com
+    /// ARN of an SNS topic in the cluster's region and the environment's account, in place of one in the stack. Its policy must let events.amazonaws.com
     /// publish.
     #[schemars(with = "Option<String>")]
     topic: Option<Spanned<String>>,
 }
 
-pub(super) fn check(checker: &mut Checker<'_>, settings: &Settings, clusters: &BTreeMap<String, Spanned<String>>) {
+pub(super) fn check(
+    checker: &mut Checker<'_>,
+    settings: &Settings,
+    (clusters, account): (&BTreeMap<String, Spanned<String>>, &str),
+) {
     for (cluster, setting) in settings {
         let Some(region) = clusters.get(cluster) else {
             checker.key_fault(cluster, setting, format!("`{cluster}` is not among `clusters`"));
@@ -46,6 +50,13 @@ pub(super) fn check(checker: &mut Checker<'_>, settings: &Settings, clusters: &B
         topics::emails(checker, email);
         if let Some(topic) = topic {
             topics::arn(checker, topic, &region.value);
+            // EventBridge user guide, "Sending events to an AWS service in another account".
+            if topic.value.split(':').nth(4).is_some_and(|other| other != account) {
+                let message =
+                    "EventBridge reaches a topic of another account only by a role, which sftpctl does not create";
+                checker.fault(topic, message).hint =
+                    Some(format!("name a topic of account {account}, and forward its messages"));
+            }
             if let Some(address) = email.first() {
                 checker
                     .fault(address, "addresses are subscribed to a topic of the stack, and `topic` names another")

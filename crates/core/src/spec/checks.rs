@@ -127,7 +127,7 @@ pub(super) fn check(file: &File, source: &str) -> Vec<Fault> {
     guard::check(&mut checker, file.guard.as_ref());
     ttl::check(&mut checker, file.ttl.as_ref(), file.production);
     waf::check(&mut checker, file.waf.as_ref());
-    arrivals::check(&mut checker, &file.files.notify, &file.clusters.value);
+    arrivals::check(&mut checker, &file.files.notify, (&file.clusters.value, &file.account.value));
     notify::check(&mut checker, file.notify.as_ref());
     s3_files::check(&mut checker, &file.s3_files, &file.clusters.value);
     dns(&mut checker, file);

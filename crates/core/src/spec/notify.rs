@@ -111,7 +111,7 @@ pub(super) fn check(checker: &mut Checker<'_>, setting: Option<&Spanned<Setting>
         self::webhook(checker, webhook);
     }
     if topics.is_empty() && webhook.is_none() {
-        checker.fault(setting, "`notify` tells nobody").hint =
+        checker.fault(setting, "`notify` has neither `topics` nor `webhook`").hint =
             Some("name `topics`, or a `webhook: { url_env: SFTPCTL_WEBHOOK }`".to_owned());
     }
 }
@@ -183,7 +183,7 @@ mod tests {
     fn faults_say_what_to_do_and_never_show_a_url() {
         const SECRET: &str = "https://hooks.example.com/T0/s3cr3t";
         for (more, message) in [
-            ("notify: {}", "`notify` tells nobody"),
+            ("notify: {}", "`notify` has neither `topics` nor `webhook`"),
             ("notify: { on: [], topics: [\"arn:aws:sns:us-west-2:111111111111:a\"] }", "names no end of a run"),
             ("notify: { on: [fail], webhook: { url_env: A } }", "invalid end of a run `fail`"),
             ("notify: { topics: [ops] }", "`ops` is not the ARN of an SNS topic"),

@@ -2,6 +2,7 @@
 
 use sftpctl_aws::{Aws, SubscriptionFacts};
 use sftpctl_core::check::{Check, Definition};
+use sftpctl_core::shell_word::shell_word;
 use sftpctl_core::template::{OwnTopic, own_topics};
 
 use super::Probe;
@@ -48,8 +49,9 @@ fn judge(region: &str, topics: &[(OwnTopic, Vec<SubscriptionFacts>)]) -> Check {
             let list = if of_address.next().is_some() { &mut pending } else { &mut gone };
             list.push(address.as_str());
             commands.push(format!(
-                "aws sns subscribe --region {region} --topic-arn {} --protocol email --notification-endpoint {address}",
-                topic.arn
+                "aws sns subscribe --region {region} --topic-arn {} --protocol email --notification-endpoint {}",
+                topic.arn,
+                shell_word(address)
             ));
         }
     }

@@ -166,6 +166,8 @@ impl Buses {
         };
         match service {
             "sqs" | "sns" if region != bus.region => Err("a target of another region".to_owned()),
+            // It would need a role (user guide, "Sending events to an AWS service in another account").
+            "sns" if account != bus.account => Err("a topic of another account".to_owned()),
             "sqs" => self.queue(bus, rule, name, &target.input.of(document)?).await.map(|()| None),
             "sns" => self.topic(bus, &target.arn, &target.input.of(document)?).await.map(|()| None),
             "events" if name == "event-bus/default" && account == bus.account => {

@@ -104,6 +104,7 @@ impl Root {
             };
             match FileType::from_raw_mode(stat.st_mode) {
                 FileType::Symlink => {
+                    is_kept = false;
                     behind_link = ahead.len();
                     links += 1;
                     if links > LINKS {

@@ -38,7 +38,8 @@ pub struct LogIn {
     /// The file of the only private key that is offered.
     pub identity: Option<PathBuf>,
     pub password: Option<String>,
-    /// The program that prints the value of [`PASSWORD`]. Only `ssh` and this program have the variable.
+    /// The program that prints the value of [`PASSWORD`], whatever the question is: so `ssh`, and what it starts, ask
+    /// for nothing else. The variable is in the environment of `ssh`, and of what that starts.
     pub askpass: PathBuf,
     /// Whether the server may have any host key, as that of a local cloud.
     pub any_host_key: bool,
@@ -50,6 +51,8 @@ impl LogIn {
             command.arg("-i").arg(identity).args(["-o", "IdentitiesOnly=yes"]);
         }
         if let Some(password) = &self.password {
+            // A jump host would ask for a password, too, and get the server's.
+            command.args(["-o", "ProxyJump=none", "-o", "ProxyCommand=none"]);
             // BatchMode would not ask for a password.
             command.args(["-o", "BatchMode=no", "-o", "NumberOfPasswordPrompts=1"]);
             // Its question would be answered with the password.

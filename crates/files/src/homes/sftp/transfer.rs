@@ -25,6 +25,23 @@ impl Connection {
         closing: impl FnOnce(),
     ) -> io::Result<()> {
         let handle = self.handle(Request::Create(path))?;
+        let sent = self.send_pieces(&handle, pieces, &mut written);
+        if sent.is_err() {
+            // The server would keep the file open for as long as the session.
+            self.close(&handle);
+            return sent;
+        }
+        closing();
+        self.client().ask(Request::Close(&handle)).map(drop)
+    }
+
+    /// Writes the pieces to an open file.
+    fn send_pieces<'a>(
+        &self,
+        handle: &[u8],
+        pieces: impl Iterator<Item = &'a [u8]>,
+        written: &mut impl FnMut(u64),
+    ) -> io::Result<()> {
         let mut waiting: VecDeque<(u64, Pending)> = VecDeque::new();
         let (mut start, mut taken) = (0, 0);
         for part in pieces.flat_map(|piece| piece.chunks(CONTENT as usize)) {
@@ -35,7 +52,7 @@ impl Connection {
                 taken += length;
                 written(taken);
             }
-            let pending = self.client().send(Request::Write { handle: &handle, start, bytes: part })?;
+            let pending = self.client().send(Request::Write { handle, start, bytes: part })?;
             let length = part.len() as u64;
             waiting.push_back((length, pending));
             start += length;
@@ -45,8 +62,7 @@ impl Connection {
             taken += length;
             written(taken);
         }
-        closing();
-        self.client().ask(Request::Close(&handle)).map(drop)
+        Ok(())
     }
 
     /// Reads a file, piece by piece in order.
@@ -55,11 +71,27 @@ impl Connection {
     /// The server refuses, or the connection is lost.
     pub fn fetch(&self, path: &[u8], mut piece: impl FnMut(&[u8])) -> io::Result<()> {
         let handle = self.handle(Request::Open(path))?;
-        let Answer::Attributes(facts) = self.client().ask(Request::Fstat(&handle))? else { return Err(unexpected()) };
+        let read = self.read_pieces(&handle, &mut piece);
+        match read {
+            Ok(true) => self.client().ask(Request::Close(&handle)).map(drop),
+            Ok(false) => {
+                self.close(&handle);
+                Ok(())
+            }
+            Err(error) => {
+                self.close(&handle);
+                Err(error)
+            }
+        }
+    }
+
+    /// Reads an open file; returns whether it had as much as it said.
+    fn read_pieces(&self, handle: &[u8], piece: &mut impl FnMut(&[u8])) -> io::Result<bool> {
+        let Answer::Attributes(facts) = self.client().ask(Request::Fstat(handle))? else { return Err(unexpected()) };
         let size = facts.size.unwrap_or(u64::MAX);
         let ask = |start: u64, end: u64| {
             let length = u32::try_from(end - start).unwrap_or(CONTENT).min(CONTENT);
-            self.client().send(Request::Read { handle: &handle, start, length })
+            self.client().send(Request::Read { handle, start, length })
         };
         let mut waiting: VecDeque<(u64, u64, Pending)> = VecDeque::new();
         let mut asked = 0;
@@ -74,10 +106,7 @@ impl Connection {
                 let bytes = match pending.take() {
                     Ok(Answer::Data(bytes)) if !bytes.is_empty() && at + bytes.len() as u64 <= end => bytes,
                     Ok(_) => return Err(unexpected()),
-                    Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
-                        self.close(&handle);
-                        return Ok(());
-                    }
+                    Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(false),
                     Err(error) => return Err(error),
                 };
                 piece(&bytes);
@@ -89,7 +118,7 @@ impl Connection {
                 pending = ask(at, end)?;
             }
         }
-        self.client().ask(Request::Close(&handle)).map(drop)
+        Ok(true)
     }
 
     /// Deletes a file; a missing one is fine.
