@@ -350,3 +350,19 @@ pub fn exported(done: &Done, repository: &Path) -> Text {
     });
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_marker_of_a_folder_has_words_for_its_name() {
+        let line = |path| {
+            let time = "2026-01-01T00:00:00Z".to_owned();
+            let (deleted, current, owner, who) = (false, true, None, None);
+            row(&VersionView { path, key: path, version: "v1", time, size: 0, deleted, current, owner, who })
+        };
+        assert!(line("").ends_with("v1  (the folder itself)"), "{}", line(""));
+        assert!(line("order.txt").ends_with("v1  order.txt"));
+    }
+}

@@ -117,6 +117,7 @@ fn long_requests_are_refused_and_the_others_are_answered() {
     assert!(answer.status == 431 || answer.status == 0, "{answer:?}");
     // Connections that say nothing take the places, and the rest is closed until one is free.
     let mut held: Vec<TcpStream> = (0..100).map(|_| TcpStream::connect(("127.0.0.1", console.port)).unwrap()).collect();
+    assert_eq!(console.get("/api/about").status, 0, "all places are taken");
     held.clear();
     crate::site::until("a place is free", || (console.get("/api/about").status == 200).then_some(()));
 }

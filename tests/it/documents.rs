@@ -59,7 +59,7 @@ fn every_row_names_its_tests() {
     }
 }
 
-/// The repository's documents, and all of its files with text, by their paths from its root.
+/// The repository's documents, by their paths from its root.
 fn documents(root: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     let mut folders = vec![PathBuf::new()];

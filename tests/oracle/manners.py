@@ -14,6 +14,7 @@ import botocore.config
 import botocore.session
 from botocore.exceptions import ClientError
 
+import checks
 import front_secret
 
 ENDPOINT = sys.argv[1]
@@ -50,13 +51,7 @@ class Account:
 
 def refused(code, words, call, **arguments):
     """One call, which must be refused with this code and a message with these words."""
-    try:
-        call(**arguments)
-    except ClientError as error:
-        have = error.response["Error"]
-        assert have["Code"] == code and words in have["Message"], f"{have}, not {code}: {words}"
-    else:
-        raise AssertionError(f"accepted, not {code}: {words}")
+    checks.refused(call.__name__, code, words, call, **arguments)
 
 
 def stack(account, template, operation="create_stack"):

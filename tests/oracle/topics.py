@@ -99,5 +99,10 @@ def alarms():
         print(alarm["AlarmName"], *alarm["AlarmActions"])
 
 
+def ring(alarm):
+    """Sets an alarm off, as CloudWatch does."""
+    client("cloudwatch").set_alarm_state(AlarmName=alarm, StateValue="ALARM", StateReason="test")
+
+
 {function.__name__: function for function in (
-    subscriptions, click, unsubscribe, topic, make, listen, messages, resources, rules, alarms)}[COMMAND](*MORE)
+    subscriptions, click, unsubscribe, topic, make, listen, messages, resources, rules, alarms, ring)}[COMMAND](*MORE)

@@ -7,8 +7,8 @@ import os
 import sys
 
 from botocore.config import Config
-from botocore.exceptions import ClientError
 
+import checks
 import front_secret
 import late
 
@@ -79,12 +79,7 @@ def own():
 
 
 def refused(code, call, **arguments):
-    try:
-        call(**arguments)
-    except ClientError as error:
-        assert error.response["Error"]["Code"] == code, error
-        return
-    raise AssertionError(f"{code} is expected")
+    checks.refused(call.__name__, code, "", call, **arguments)
 
 
 def aws_refuses():

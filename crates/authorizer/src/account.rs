@@ -86,9 +86,11 @@ pub const USERNAME: &str = "username";
 const PASSWORD: &str = "password";
 const HOME: &str = "HomeDirectory";
 const STATUS: &str = "status";
-const EXPIRES: &str = "expiresAt";
+/// When it ends.
+pub const EXPIRES: &str = "expiresAt";
 const ALLOWED: &str = "allowedSources";
-const REGIONS: &str = "regions";
+/// The regions whose server admits it.
+pub const REGIONS: &str = "regions";
 const KEYS: &str = "publicKeys";
 const NOTE: &str = "note";
 const CREATED: &str = "createdAt";

@@ -46,6 +46,12 @@ impl KeyProblem {
     }
 }
 
+/// Whether a line begins with the type of a key, and not with options or another text (sshd(8), "AUTHORIZED_KEYS FILE
+/// FORMAT").
+pub fn begins_with_type(line: &str) -> bool {
+    ["ssh-", "ecdsa-sha2-", "sk-ssh-", "sk-ecdsa-"].iter().any(|prefix| line.starts_with(prefix))
+}
+
 /// What is wrong with a line as in `authorized_keys`. A line that begins with options, or whose blob was cut off, is not
 /// a key.
 pub fn problem(line: &str) -> Option<KeyProblem> {

@@ -58,9 +58,24 @@ impl Topics {
     /// # Errors
     /// AWS's.
     pub async fn publish(&self, topic: &str, subject: &str, text: &str, document: &str) -> Result<(), AwsError> {
-        let message = serde_json::json!({ "default": document, "email": text }).to_string();
         let query = Query::new("sns:Publish").with("TopicArn", topic).with("Subject", subject);
-        let query = query.with("MessageStructure", "json").with("Message", &message);
+        let query = query.with("MessageStructure", "json").with("Message", &message(text, document));
         self.0.send(query.once(), topic).await.map(drop)
+    }
+}
+
+/// A message with a form of its own for subscribers by mail (SNS API reference, `Publish`, `MessageStructure`).
+fn message(text: &str, document: &str) -> String {
+    serde_json::json!({ "default": document, "email": text }).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn mails_have_the_text_and_all_others_the_document() {
+        let message: serde_json::Value = serde_json::from_str(&message("a \"line\"", "{\"a\":1}")).unwrap();
+        assert_eq!(message, serde_json::json!({ "default": "{\"a\":1}", "email": "a \"line\"" }));
     }
 }

@@ -19,27 +19,6 @@ pub fn worksheet_2019() -> Results {
     parse(WORKSHEET_2019).unwrap_or_default()
 }
 
-/// What is said of the second value.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Word {
-    Faster,
-    Slower,
-    NotShown,
-    NoInterval,
-}
-
-impl Word {
-    pub fn words(self) -> &'static str {
-        match self {
-            Self::Faster => "faster",
-            Self::Slower => "slower",
-            Self::NotShown => "no difference shown",
-            Self::NoInterval => "no verdict: too few values",
-        }
-    }
-}
-
 /// Two values of the same kind.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -55,7 +34,8 @@ pub struct Pair {
     pub second_interval: Option<(f64, f64)>,
     /// How many times as fast the second is.
     pub ratio: f64,
-    pub verdict: Word,
+    /// What is said of the second value.
+    pub verdict: Verdict,
 }
 
 /// Compares two results: targets of the same name, and those of which one side has only one.
@@ -92,12 +72,8 @@ fn pair(first: &Row, second: &Row) -> Option<Pair> {
         summary.map(|summary| (summary.median, summary.interval))
     };
     let ((one, one_interval), (other, other_interval)) = (of(first)?, of(second)?);
-    let verdict = match (verdict(one_interval, other_interval), is_login) {
-        (Verdict::Higher, false) | (Verdict::Lower, true) => Word::Faster,
-        (Verdict::Lower, false) | (Verdict::Higher, true) => Word::Slower,
-        (Verdict::NotShown, _) => Word::NotShown,
-        (Verdict::NoInterval, _) => Word::NoInterval,
-    };
+    // Of log-ins, fewer seconds are faster.
+    let verdict = if is_login { verdict(other_interval, one_interval) } else { verdict(one_interval, other_interval) };
     Some(Pair {
         first_target: first.target.clone(),
         second_target: second.target.clone(),
@@ -144,7 +120,7 @@ mod tests {
         let old = Report::of(&worksheet_2019());
         let same = compare(&old, &old);
         assert_eq!(same.len(), 90);
-        assert!(same.iter().all(|pair| pair.verdict == Word::NoInterval && (pair.ratio - 1.0).abs() < 1e-9));
+        assert!(same.iter().all(|pair| pair.verdict == Verdict::NoInterval && (pair.ratio - 1.0).abs() < 1e-9));
         let with = |low: f64, high: f64, target: &str| {
             let mut report = old.clone();
             report.rows.truncate(1);
@@ -155,9 +131,9 @@ mod tests {
         };
         let word = |one: &Report, other: &Report| compare(one, other)[0].verdict;
         let (slow, fast, wide) = (with(1.0, 2.0, "a"), with(3.0, 4.0, "b"), with(1.5, 3.5, "a"));
-        assert_eq!(word(&slow, &fast), Word::Faster);
-        assert_eq!(word(&fast, &slow), Word::Slower);
-        assert_eq!(word(&slow, &wide), Word::NotShown);
-        assert_eq!(word(&old, &fast), Word::NoInterval);
+        assert_eq!(word(&slow, &fast), Verdict::Faster);
+        assert_eq!(word(&fast, &slow), Verdict::Slower);
+        assert_eq!(word(&slow, &wide), Verdict::NotShown);
+        assert_eq!(word(&old, &fast), Verdict::NoInterval);
     }
 }

@@ -106,6 +106,29 @@ pub struct Sample {
     pub cpu: Option<f64>,
 }
 
+impl Sample {
+    /// One of which nothing is known but what it is about: of a cell's ID, and of a thread's iteration.
+    pub fn begun(run: &str, cell: &str, action: Action, (thread, iteration): (u32, u32)) -> Self {
+        Self {
+            run: run.to_owned(),
+            cell: cell.to_owned(),
+            action,
+            thread,
+            iteration,
+            warmup: false,
+            at: 0.0,
+            seconds: 0.0,
+            bytes: 0,
+            outcome: Outcome::Ok,
+            step: None,
+            errno: None,
+            message: None,
+            abandoned: None,
+            cpu: None,
+        }
+    }
+}
+
 fn is_false(value: &bool) -> bool {
     !value
 }
@@ -342,23 +365,7 @@ pub(crate) mod tests {
     }
 
     pub(crate) fn sample(run: &str, cell: &str, thread: u32, iteration: u32) -> Sample {
-        Sample {
-            run: run.into(),
-            cell: cell.into(),
-            action: Action::Put,
-            thread,
-            iteration,
-            warmup: false,
-            at: 0.0,
-            seconds: 1.0,
-            bytes: 1,
-            outcome: Outcome::Ok,
-            step: None,
-            errno: None,
-            message: None,
-            abandoned: None,
-            cpu: None,
-        }
+        Sample { seconds: 1.0, bytes: 1, ..Sample::begun(run, cell, Action::Put, (thread, iteration)) }
     }
 
     #[test]

@@ -81,21 +81,32 @@ pub fn ranks(count: usize) -> Option<(usize, usize)> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Verdict {
-    /// The second is higher.
-    Higher,
+    /// The second is higher: faster, for speeds.
+    Faster,
     /// The second is lower.
-    Lower,
+    Slower,
     /// The intervals overlap.
     NotShown,
     /// At least one of them has no interval.
     NoInterval,
 }
 
-/// Compares two intervals: only if they are apart, the medians differ.
+impl Verdict {
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Faster => "faster",
+            Self::Slower => "slower",
+            Self::NotShown => "no difference shown",
+            Self::NoInterval => "no verdict: too few values",
+        }
+    }
+}
+
+/// Compares two intervals of speeds: only if they are apart, the medians differ.
 pub fn verdict(first: Option<(f64, f64)>, second: Option<(f64, f64)>) -> Verdict {
     match (first, second) {
-        (Some((_, high)), Some((low, _))) if low > high => Verdict::Higher,
-        (Some((low, _)), Some((_, high))) if high < low => Verdict::Lower,
+        (Some((_, high)), Some((low, _))) if low > high => Verdict::Faster,
+        (Some((low, _)), Some((_, high))) if high < low => Verdict::Slower,
         (Some(_), Some(_)) => Verdict::NotShown,
         _ => Verdict::NoInterval,
     }
@@ -169,8 +180,8 @@ mod tests {
     fn a_verdict_needs_intervals_that_are_apart() {
         let interval = |low: f64, high: f64| Some((low, high));
         for (first, second, expected) in [
-            (interval(1.0, 2.0), interval(2.1, 3.0), Verdict::Higher),
-            (interval(2.1, 3.0), interval(1.0, 2.0), Verdict::Lower),
+            (interval(1.0, 2.0), interval(2.1, 3.0), Verdict::Faster),
+            (interval(2.1, 3.0), interval(1.0, 2.0), Verdict::Slower),
             (interval(1.0, 2.0), interval(2.0, 3.0), Verdict::NotShown),
             (interval(1.0, 4.0), interval(2.0, 3.0), Verdict::NotShown),
             (None, interval(2.0, 3.0), Verdict::NoInterval),

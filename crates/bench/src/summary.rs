@@ -95,8 +95,9 @@ pub struct Row {
     /// Processor seconds of the workers for 100 MB.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cpu: Option<f64>,
+    /// Seconds of each operation that succeeded.
     #[serde(skip)]
-    pub values: Vec<f64>,
+    pub times: Vec<f64>,
 }
 
 /// How the speed of a target changes with threads.
@@ -193,12 +194,12 @@ fn rows(results: &Results) -> Vec<Row> {
 #[expect(clippy::cast_precision_loss, reason = "numbers of which four digits are shown")]
 fn row(cell: &Cell, direction: Direction, of: &[&Sample], ends: &[&Vec<&Measured>], results: &Results) -> Row {
     let good: Vec<&&Sample> = of.iter().filter(|sample| sample.outcome == Outcome::Ok).collect();
-    let values: Vec<f64> = good
+    let speeds: Vec<f64> = good
         .iter()
         .filter(|sample| sample.bytes > 0 && sample.seconds > 0.0)
         .map(|sample| Size(sample.bytes).mb() / sample.seconds)
         .collect();
-    let seconds: Vec<f64> = good.iter().map(|sample| sample.seconds).collect();
+    let times: Vec<f64> = good.iter().map(|sample| sample.seconds).collect();
     let mut hosts: Vec<&str> = of.iter().map(|sample| sample.run.as_str()).collect();
     hosts.sort_unstable();
     hosts.dedup();
@@ -232,8 +233,8 @@ fn row(cell: &Cell, direction: Direction, of: &[&Sample], ends: &[&Vec<&Measured
         target: cell.target.clone(),
         key: Key { test: cell.test, size: cell.size, content: cell.content, direction, threads: cell.threads },
         hosts: hosts.len(),
-        speed: stats::Summary::of(&values),
-        seconds: stats::Summary::of(&seconds),
+        speed: stats::Summary::of(&speeds),
+        seconds: stats::Summary::of(&times),
         together: (!ends.is_empty() && bytes > 0).then_some(together * share),
         operations: (!ends.is_empty() && !good.is_empty()).then_some(operations * share),
         stuck: count(&[Outcome::Stuck]),
@@ -242,7 +243,7 @@ fn row(cell: &Cell, direction: Direction, of: &[&Sample], ends: &[&Vec<&Measured
         load: busiest.map(|(load, _)| load),
         network: busiest.map(|(_, network)| network),
         cpu: (bytes > 0 && cpu > 0.0).then(|| cpu / Size(bytes).mb() * 100.0),
-        values,
+        times,
     }
 }
 
@@ -377,7 +378,7 @@ mod tests {
             threads: seconds.iter().map(|(threads, _)| *threads).collect(),
             iterations: 10,
             warmup: 0,
-            operations: vec![crate::plan::Direction::Put],
+            operations: vec![crate::plan::Operation::Put],
             ..Threads::default()
         });
         let cells = plan.cells();

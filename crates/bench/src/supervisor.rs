@@ -1,7 +1,6 @@
 //! A worker from outside: its orders have a deadline, and at its end the worker is killed, or abandoned if the kernel
 //! does not let it go.
 
-use std::fs;
 use std::io;
 use std::path::PathBuf;
 use std::process::Stdio;
@@ -144,12 +143,6 @@ impl Worker {
     }
 }
 
-/// What the kernel says of a process: `D` is an uninterruptible sleep.
-pub fn state(pid: u32) -> Option<char> {
-    let text = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    text.rsplit_once(") ")?.1.chars().next()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -176,7 +169,7 @@ mod tests {
         let pid = worker.child.id().unwrap();
         let ended = worker.carry_out(&Order::Login, Duration::from_secs(2)).await;
         assert_eq!(ended, Ended::Stuck { step: Step::Write, bytes: 5, seconds: 2.0, abandoned: None });
-        assert_eq!(state(pid), None, "it is gone");
+        assert!(!std::path::Path::new(&format!("/proc/{pid}")).exists(), "it is gone");
     }
 
     #[tokio::test]

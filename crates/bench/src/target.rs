@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
+use sftpctl_core::spec::names::is_bucket_name;
 use sftpctl_core::spec::sftp_address::SftpAddress;
 
 /// Where files are put and fetched.
@@ -27,8 +28,7 @@ impl FromStr for Place {
         }
         if let Some(rest) = text.strip_prefix("s3://") {
             let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
-            let is_name = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || ".-".contains(c);
-            if !(3..=63).contains(&bucket.len()) || !bucket.chars().all(is_name) {
+            if !is_bucket_name(bucket) {
                 return Err(format!("`{bucket}` is not the name of a bucket; expected s3://BUCKET/PREFIX"));
             }
             let prefix = prefix.trim_end_matches('/');

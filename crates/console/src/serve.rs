@@ -99,7 +99,11 @@ async fn accept(console: &Arc<Console>, listener: TcpListener, stop: impl Future
             accepted = listener.accept() => accepted,
             () = &mut stop => break,
         };
-        let Ok((stream, _)) = accepted else { continue };
+        let Ok((stream, _)) = accepted else {
+            #[expect(clippy::disallowed_methods, reason = "milliseconds, until a descriptor is free")]
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            continue;
+        };
         // Before it has a seat: another user could take them all.
         if !has_our_client(&stream) {
             continue;
@@ -184,7 +188,6 @@ fn about(console: &Console) -> Value {
     json!({
         "environment": sftpctl_core::shown::visible(&console.environment),
         "write": console.is_writable,
-        "selection": console.commands.selection(),
         "version": env!("CARGO_PKG_VERSION"),
     })
 }

@@ -4,8 +4,6 @@
 //! keeps it for its tab, and sends it in a header. A cookie would do worse: cookies of 127.0.0.1 go to the servers on
 //! all of its ports, those of other users among them.
 
-use std::fmt::Write as _;
-
 use subtle::ConstantTimeEq as _;
 
 /// The header that carries it.
@@ -18,11 +16,7 @@ impl Token {
     pub(crate) fn random() -> Self {
         let mut bytes = [0_u8; 32];
         rand::fill(&mut bytes);
-        let mut text = String::with_capacity(64);
-        for byte in bytes {
-            let _ = write!(text, "{byte:02x}");
-        }
-        Self(text)
+        Self(sftpctl_core::hex::encode(&bytes))
     }
 
     /// The address of the page on this port.

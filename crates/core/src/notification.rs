@@ -11,8 +11,6 @@ use crate::text::counted;
 pub const SCHEMA: &str = "sftpctl/notification/1";
 /// Characters of the text that chats show.
 const TEXT: usize = 1_000;
-/// Characters of the subject of a mail (SNS API reference, `Publish`).
-const SUBJECT: usize = 100;
 
 /// The end of a run.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -138,11 +136,11 @@ impl Ended<'_> {
         visible(&text).chars().take(TEXT).collect()
     }
 
-    /// The subject of a mail: ASCII, at most 100 characters.
+    /// The subject of a mail. SNS takes less than 100 characters (API reference, `Publish`); names of environments have at
+    /// most twenty.
     pub fn subject(&self, environment: &Environment) -> String {
         let end = self.end().map_or("", End::name);
-        let subject = format!("sftpctl {}, environment {}: {end}", self.command, environment.name);
-        subject.chars().filter(|c| c.is_ascii() && !c.is_ascii_control()).take(SUBJECT).collect()
+        format!("sftpctl {}, environment {}: {end}", self.command, environment.name)
     }
 
     /// The document as JSON.
@@ -240,6 +238,11 @@ mod tests {
         assert_eq!(document["jobUrl"], "https://ci.example.com/1");
         assert!(document.get("drift").is_none() && document.get("logins").is_none(), "{document}");
         assert_eq!(run.subject(&environment), "sftpctl deploy, environment 99: failure");
+
+        let steps = Steps { changed: 3, later: 1, ..Steps::default() };
+        let run = Ended { facts: Facts { steps: Some(steps), ..Facts::default() }, ..ended("deploy", 6) };
+        let part = "sftpctl deploy of environment 99 is done in part (exit code 6): 3 changed, 1 to do later";
+        assert_eq!(run.sentence(&environment), part);
 
         let long = "x".repeat(10_000);
         let run = Ended { error: Some(&long), ..ended("verify", 1) };

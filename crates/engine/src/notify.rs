@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::{join, join_all};
-use sftpctl_aws::{Aws, AwsError, WebhookError, post};
+use sftpctl_aws::{Aws, AwsError, post};
 use sftpctl_core::notification::Ended;
 use sftpctl_core::shell_word::shell_word;
 use sftpctl_core::spec::model::Environment;
@@ -59,8 +59,7 @@ async fn post_to(place: &WebhookPlace, document: &str) -> Option<Unheard> {
         Ok(url) => url,
         Err((why, hint)) => return unheard(why, hint),
     };
-    let sent = wait::at_most(LIMIT, post(&url, document.to_owned(), LIMIT)).await;
-    match sent.unwrap_or(Err(WebhookError::Late)) {
+    match post(&url, document.to_owned(), LIMIT).await {
         Ok(()) => None,
         Err(error) => unheard(error.to_string(), error.hint()),
     }

@@ -1,8 +1,6 @@
 //! `sftpctl bench logins`: log-ins a second, and how long each takes.
 
-use std::collections::BTreeMap;
-
-use super::measure::{DeadlineArgs, ResultsArgs, go};
+use super::measure::{DeadlineArgs, ResultsArgs, go_one};
 use super::target::TargetArgs;
 use super::threads::{Numbers, all, numbers};
 use crate::error::CliError;
@@ -42,8 +40,7 @@ pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> 
         return Err(CliError::new(Exit::Usage, format!("{} has no log-in", target.at))
             .hint("name sftp://USER@HOST:PORT, or an environment with --env"));
     }
-    let access = BTreeMap::from([(target.name.clone(), access)]);
     let logins = Logins { threads: all(&args.threads), iterations: args.iterations, warmup: args.warmup };
     let plan = Plan { logins: Some(logins), ..args.deadline.plan(target) };
-    go(plan, access, &args.results, None, printer).await
+    go_one(plan, access, &args.results, printer).await
 }

@@ -96,6 +96,13 @@ impl Watch for Shown {
     }
 }
 
+/// Measures the only target of a plan, at once.
+pub(super) async fn go_one(plan: Plan, access: Access, args: &ResultsArgs, printer: Printer) -> Result<Exit, CliError> {
+    let names = plan.targets.iter().map(|target| target.name.clone());
+    let access = names.zip([access]).collect();
+    go(plan, access, args, None, printer).await
+}
+
 /// Measures, and shows what came of it. `begins` is when.
 pub(super) async fn go(
     plan: Plan,

@@ -10,6 +10,7 @@ use crate::exit::Exit;
 use crate::report::Printer;
 use crate::report::report_file::replace;
 use sftpctl_bench::record::{Line, merge};
+use sftpctl_core::text::counted;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  \
@@ -51,6 +52,8 @@ pub(super) fn run(args: &Args, printer: Printer) -> Result<Exit, CliError> {
         runs: count(|line| matches!(line, Line::Run(_))),
         samples: count(|line| matches!(line, Line::Sample(_))),
     };
-    printer.emit("bench-merge/1", &view, || format!("{}: {} runs, {} operations", view.into, view.runs, view.samples));
+    printer.emit("bench-merge/1", &view, || {
+        format!("{}: {}, {}", view.into, counted(view.runs as u64, "run"), counted(view.samples as u64, "operation"))
+    });
     Ok(Exit::Ok)
 }

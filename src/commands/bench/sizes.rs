@@ -1,8 +1,6 @@
 //! `sftpctl bench sizes`: one transfer at a time.
 
-use std::collections::BTreeMap;
-
-use super::measure::{DeadlineArgs, ResultsArgs, go};
+use super::measure::{DeadlineArgs, ResultsArgs, go_one};
 use super::target::TargetArgs;
 use crate::error::CliError;
 use crate::exit::Exit;
@@ -46,7 +44,6 @@ pub(super) struct Args {
 /// Measures by size.
 pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> {
     let (target, access) = args.target.open(printer).await?;
-    let access = BTreeMap::from([(target.name.clone(), access)]);
     let base = Sizes::default();
     let or = |given: &Vec<Size>, base: Vec<Size>| if given.is_empty() { base } else { given.clone() };
     let sizes = Sizes {
@@ -57,5 +54,5 @@ pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> 
         cached: !args.no_cached,
     };
     let plan = Plan { sizes: Some(sizes), ..args.deadline.plan(target) };
-    go(plan, access, &args.results, None, printer).await
+    go_one(plan, access, &args.results, printer).await
 }

@@ -1,14 +1,12 @@
 //! `sftpctl bench threads`: several transfers at a time.
 
-use std::collections::BTreeMap;
-
-use super::measure::{DeadlineArgs, ResultsArgs, go};
+use super::measure::{DeadlineArgs, ResultsArgs, go_one};
 use super::target::TargetArgs;
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::report::Printer;
 use sftpctl_bench::content::Content;
-use sftpctl_bench::plan::{Direction, MOST_THREADS, Plan, Threads};
+use sftpctl_bench::plan::{MOST_THREADS, Operation, Plan, Threads};
 use sftpctl_bench::size::Size;
 
 #[derive(Debug, clap::Args)]
@@ -37,8 +35,8 @@ pub(super) struct Args {
     #[arg(long, value_name = "CONTENTS", default_value = "text", value_delimiter = ',', value_parser = content)]
     content: Vec<Content>,
     /// What the threads do: put, get, both
-    #[arg(long, value_name = "WORDS", default_value = "put,get,both", value_delimiter = ',', value_parser = direction)]
-    operations: Vec<Direction>,
+    #[arg(long, value_name = "WORDS", default_value = "put,get,both", value_delimiter = ',', value_parser = operation)]
+    operations: Vec<Operation>,
     #[command(flatten)]
     deadline: DeadlineArgs,
     #[command(flatten)]
@@ -72,19 +70,14 @@ pub(super) fn content(text: &str) -> Result<Content, String> {
     found.ok_or_else(|| "expected text or binary".to_owned())
 }
 
-fn direction(text: &str) -> Result<Direction, String> {
-    match text {
-        "put" => Ok(Direction::Put),
-        "get" => Ok(Direction::Get),
-        "both" => Ok(Direction::Both),
-        _ => Err("expected put, get or both".to_owned()),
-    }
+fn operation(text: &str) -> Result<Operation, String> {
+    let found = Operation::ALL.into_iter().find(|operation| operation.action().as_str() == text);
+    found.ok_or_else(|| "expected put, get or both".to_owned())
 }
 
 /// Measures by threads.
 pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> {
     let (target, access) = args.target.open(printer).await?;
-    let access = BTreeMap::from([(target.name.clone(), access)]);
     let threads = Threads {
         sizes: args.sizes.clone(),
         content: args.content.clone(),
@@ -94,5 +87,5 @@ pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> 
         operations: args.operations.clone(),
     };
     let plan = Plan { threads: Some(threads), ..args.deadline.plan(target) };
-    go(plan, access, &args.results, None, printer).await
+    go_one(plan, access, &args.results, printer).await
 }

@@ -56,7 +56,7 @@ pub(super) async fn run(args: &Args, printer: Printer) -> Result<Exit, CliError>
         }
         None => vec![(args.env.aws.words(), args.env.clone())],
     };
-    let names = names(&each, printer)?;
+    let names = names(&each)?;
     // Also between two environments, where no run listens.
     let stop = Stop::on_signals(|| {}, || {});
     let (mut environments, mut worst) = (Vec::new(), Exit::Ok);
@@ -88,11 +88,11 @@ pub(super) async fn run(args: &Args, printer: Printer) -> Result<Exit, CliError>
 
 /// The names of the environments whose files can be read, by how each is shown. Two files of one environment are refused: the
 /// state is kept by its name, so one with a `ttl` would delete what the other one keeps.
-fn names(each: &[(String, EnvArgs)], printer: Printer) -> Result<BTreeMap<String, String>, CliError> {
+fn names(each: &[(String, EnvArgs)]) -> Result<BTreeMap<String, String>, CliError> {
     let (mut names, mut files) = (BTreeMap::new(), BTreeMap::new());
     for (shown, env) in each {
         // What cannot be read is reported in its turn.
-        let Ok(environment) = env.load(printer) else { continue };
+        let Some(environment) = env.aws.quietly_loaded() else { continue };
         if let Some(first) = files.insert((environment.account, environment.name.clone()), shown) {
             let message = format!("{first} and {shown} are both environment {}", environment.name);
             return Err(CliError::new(Exit::Usage, message).hint("nothing was deleted; give one of them another name"));

@@ -12,6 +12,7 @@ use sftpctl_bench::size::Size;
 use sftpctl_bench::stats::Summary;
 use sftpctl_bench::summary::{Key, Report, Row, Scaling};
 use sftpctl_core::shown::{Text, csv_cell};
+use sftpctl_core::text::counted;
 
 /// The view of a run that has ended, as `bench-run/1`.
 #[derive(Debug, Serialize)]
@@ -47,7 +48,8 @@ pub fn needs(plan: &Plan, needs: Needs) -> Text {
         count => format!("each of {count} targets"),
     };
     let mut text = Text::from(format!(
-        "{operations} operations, {} in all; at most {} at once on {targets}, deleted again",
+        "{}, {} in all; at most {} at once on {targets}, deleted again",
+        counted(operations, "operation"),
         Size(transferred).about(),
         Size(stored).about()
     ));

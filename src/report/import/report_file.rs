@@ -96,13 +96,10 @@ pub fn begin(path: &Path) -> io::Result<Option<PathBuf>> {
         let free = (1_u32..).map(|number| beside(path, &number.to_string())).find(|kept| !kept.exists());
         let kept = free.unwrap_or_else(|| beside(path, "0"));
         std::fs::rename(path, &kept)?;
-        std::fs::remove_file(mark)?;
+        removed(&mark)?;
         return Ok(Some(kept));
     }
-    match std::fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => Ok(None),
-    }
+    removed(path).map(|()| None)
 }
 
 /// A file beside the report: `rejected.csv.1`.
@@ -118,20 +115,27 @@ fn mark(path: &Path) -> PathBuf {
     beside(path, "unfinished")
 }
 
-/// Marks the report, if there is one, before the writes.
+/// Marks the report before the writes.
 ///
 /// # Errors
 /// The mark cannot be written.
-pub fn writes_begin(path: Option<&Path>) -> io::Result<()> {
-    path.map_or(Ok(()), |path| std::fs::write(mark(path), ""))
+pub fn writes_begin(path: &Path) -> io::Result<()> {
+    // A link that somebody has put there is replaced, not followed.
+    removed(&mark(path))?;
+    std::fs::File::create_new(mark(path)).map(drop)
 }
 
 /// Removes the mark, after everything was written.
 ///
 /// # Errors
 /// It cannot be removed.
-pub fn writes_ended(path: Option<&Path>) -> io::Result<()> {
-    match path.map_or(Ok(()), |path| std::fs::remove_file(mark(path))) {
+pub fn writes_ended(path: &Path) -> io::Result<()> {
+    removed(&mark(path))
+}
+
+/// Removes a file; a missing one is fine.
+fn removed(path: &Path) -> io::Result<()> {
+    match std::fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         _ => Ok(()),
     }
@@ -224,13 +228,17 @@ mod tests {
         // Unless its run was killed while it wrote.
         for kept in ["r.csv.1", "r.csv.2"] {
             std::fs::write(&path, kept).unwrap();
-            writes_begin(Some(&path)).unwrap();
+            writes_begin(&path).unwrap();
             assert_eq!(begin(&path).unwrap(), Some(dir.path().join(kept)));
             assert_eq!(std::fs::read_to_string(dir.path().join(kept)).unwrap(), kept);
         }
+        let other = dir.path().join("other");
+        std::fs::write(&other, "theirs").unwrap();
+        std::os::unix::fs::symlink(&other, dir.path().join("r.csv.unfinished")).unwrap();
         std::fs::write(&path, "of a run that ended").unwrap();
-        writes_begin(Some(&path)).unwrap();
-        writes_ended(Some(&path)).unwrap();
+        writes_begin(&path).unwrap();
+        writes_ended(&path).unwrap();
+        assert_eq!(std::fs::read_to_string(&other).unwrap(), "theirs");
         assert_eq!(begin(&path).unwrap(), None);
         assert!(begin(dir.path()).is_err(), "a folder");
     }

@@ -74,6 +74,12 @@ fn worked_call_makes_an_account_that_the_program_takes_for_its_own() {
         let (added, said) = provision(&site, "17580", name, "Fake-Password-2\n");
         assert!(!added && said.contains("the user name "), "{name}: {said}");
     }
+    for org_id in ["0", "-7", "017578", "1.5", "1e3", "9223372036854775808"] {
+        let (added, said) = provision(&site, org_id, "piet", "Fake-Password-2\n");
+        assert!(!added && said.contains("the organisation "), "{org_id}: {said}");
+    }
+    let (added, said) = provision(&site, "17580", "piet", "\r\n");
+    assert!(!added && said.contains("the password is empty"), "{said}");
     let example = std::fs::read_to_string(root().join("docs/examples/provision.py")).unwrap();
     let (_, list) = example.split_once("BLOCKED = \"\"\"").unwrap();
     let listed: Vec<&str> = list.split("\"\"\"").next().unwrap().split_whitespace().collect();

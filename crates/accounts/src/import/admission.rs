@@ -3,15 +3,13 @@
 
 use std::collections::BTreeSet;
 
+use sftp_authorizer::account::{EXPIRES, REGIONS};
 use sftp_authorizer::expiry::Expiry;
 use sftp_authorizer::{Account, Attribute, Item};
 use sftpctl_core::spec::model::Environment;
 
 use super::compare::text;
 use super::wanted::Change;
-
-const EXPIRES: &str = "expiresAt";
-const REGIONS: &str = "regions";
 
 /// What decides on it.
 #[derive(Clone, Debug)]

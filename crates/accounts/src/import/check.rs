@@ -8,6 +8,7 @@ use sftp_authorizer::Account;
 use sftp_authorizer::expiry::Expiry;
 use sftp_authorizer::home::Home;
 use sftp_authorizer::password::{self as stored, Scheme};
+use sftp_authorizer::public_key::begins_with_type;
 use sftpctl_core::spec::model::Environment;
 use sftpctl_core::spec::names;
 
@@ -206,7 +207,7 @@ impl Rules<'_> {
             let value = row.home.clone().unwrap_or_default();
             let mut reason = "no cluster: pass --cluster NAME, or map a column to `cluster`".to_owned();
             let first = value.strip_prefix('/').and_then(|path| path.split_once('/')).map(|(first, _)| first);
-            if let Some(first) = first.filter(|first| is_bucket_name(first)) {
+            if let Some(first) = first.filter(|first| may_be_bucket(first)) {
                 reason.push_str(&format!(
                     "; `{first}` is the bucket of no cluster of environment {}, so that the home is taken for a folder of \
                      the old server",
@@ -274,11 +275,9 @@ impl Rules<'_> {
     }
 }
 
-/// Whether a folder may be meant as a bucket, whose names have 3 to 63 of these characters (Amazon S3 user guide, "General
-/// purpose bucket naming rules"); `/home` and other short names without a hyphen or a dot are folders.
-fn is_bucket_name(name: &str) -> bool {
-    let is_allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'.');
-    (3..=63).contains(&name.len()) && name.bytes().all(is_allowed) && name.contains(['-', '.'])
+/// Whether a folder may be meant as a bucket; `/home` and other names without a hyphen or a dot are folders.
+fn may_be_bucket(name: &str) -> bool {
+    names::is_bucket_name(name) && name.contains(['-', '.'])
 }
 
 fn org_id(scrutiny: &mut Scrutiny<'_>) -> Option<i64> {
@@ -379,8 +378,7 @@ fn public_keys(scrutiny: &mut Scrutiny<'_>) -> Vec<String> {
             Ok(read) => keys.extend(read),
             Err(error) => {
                 // The type of a key, and no word of a text that may be anything.
-                let is_type = |word: &&str| ["ssh-", "ecdsa-", "sk-"].iter().any(|start| word.starts_with(start));
-                let value = line.split_whitespace().next().filter(is_type).unwrap_or_default();
+                let value = line.split_whitespace().next().filter(|word| begins_with_type(word)).unwrap_or_default();
                 scrutiny.fault(Reason::PublicKey, "keys", value, format!("key {}: {error}", index + 1));
             }
         }
@@ -525,6 +523,8 @@ mod tests {
             ]
         );
         assert!(!format!("{faults:?}").contains("secret"));
+        let faults = check(&Row { keys: vec!["summer-24 and more".into()], ..row }).account.unwrap_err();
+        assert!(!format!("{faults:?}").contains("summer"), "a word that is no key's type");
         assert_eq!(checked.username.as_deref(), Some("ab"), "it still claims the name");
     }
 

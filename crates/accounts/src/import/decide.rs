@@ -14,7 +14,7 @@ use super::held::Removal;
 use super::moves::{Moves, Step};
 use super::reading::on_all_processors;
 use super::rejected::{Reason, Rejected, Whose, shown};
-use super::review::{Noted, Review, ReviewError};
+use super::review::{Review, ReviewError};
 use super::row::Remark;
 use super::wanted::{Change, Wanted, key_of, label};
 use crate::bulk::watch::{Progress, Watch};
@@ -149,17 +149,15 @@ fn note_new(review: &mut Review, claim: &Wanted, row: &Item) -> io::Result<()> {
         review.sample("shut-out", || label(row));
     }
     let whose = Whose::new(Some(claim.org_id), claim.name());
-    let mut note = |column: &str, before: &str, why: String| {
-        let remark = Remark { column: column.to_owned(), before: shown(before), after: String::new(), why };
-        let noted = Noted { row: claim.row, place: claim.place.clone(), whose: whose.clone(), remark };
-        review.noted.push(&claim.row.to_be_bytes(), &noted)
+    let mut note = |column: &str, before: &str, why: &str| {
+        let (column, before, after, why) = (column.to_owned(), shown(before), String::new(), why.to_owned());
+        review.note((claim.row, &claim.place), whose.clone(), Remark { column, before, after, why })
     };
     if let Some((column, value, why)) = fault {
-        note(column, &value, why.to_owned())?;
+        note(column, &value, why)?;
     }
-    let name = text(row, "username").unwrap_or_default();
-    if name.contains(|c: char| c.is_ascii_uppercase()) {
-        note("username", name, "it has capital letters, and is admitted exactly as written".to_owned())?;
+    if let Some(name) = capitals(row) {
+        note("username", name, "it has capital letters, and is admitted exactly as written")?;
     }
     Ok(())
 }
@@ -170,9 +168,7 @@ fn keep_out(review: &mut Review, claim: &Wanted, row: &Item, time: &str) -> io::
     review.sample("kept-out", || label(row));
     let why = format!("the account was removed from the table at {time}, and is kept out (--overwrite brings it back)");
     let remark = Remark { column: "username".into(), before: label(row), after: String::new(), why };
-    let whose = Whose::new(Some(claim.org_id), claim.name());
-    let noted = Noted { row: claim.row, place: claim.place.clone(), whose, remark };
-    review.noted.push(&claim.row.to_be_bytes(), &noted)
+    review.note((claim.row, &claim.place), Whose::new(Some(claim.org_id), claim.name()), remark)
 }
 
 /// Computes whether an item's hardened password is over a row's hash.
@@ -317,10 +313,13 @@ pub(super) fn count_change(review: &mut Review, change: &Change) -> io::Result<(
     differences::keep(&mut review.differing, change, &review.admission)
 }
 
-/// Where names are compared without case, they are stored in lower case.
+/// The user name, if it has capital letters. Where names are compared without case, they are stored in lower case.
+fn capitals(row: &Item) -> Option<&str> {
+    text(row, "username").filter(|name| name.contains(|c: char| c.is_ascii_uppercase()))
+}
+
 fn count_capitals(review: &mut Review, row: &Item) {
-    let name = text(row, "username").unwrap_or_default();
-    if name.contains(|c: char| c.is_ascii_uppercase()) {
+    if let Some(name) = capitals(row) {
         review.counts.capitals += 1;
         review.sample("capitals", || name.to_owned());
     }

@@ -14,7 +14,7 @@ use tokio::task::JoinSet;
 use super::compare::{HOME, text};
 use super::moves::{Form, Step};
 use super::rejected::Whose;
-use super::review::{Noted, Review};
+use super::review::Review;
 use super::row::Remark;
 use super::wanted::{Wanted, label};
 use crate::folder_check::{Content, content};
@@ -119,7 +119,7 @@ fn keep(review: &mut Review, mut found: Vec<Chosen>) -> io::Result<()> {
         let why = "the folder has files already, which the new account sees: decide whose they are first".to_owned();
         let before = super::rejected::shown(&home.path());
         let remark = Remark { column: "home".to_owned(), before, after: String::new(), why };
-        review.noted.push(&row.to_be_bytes(), &Noted { row, place, whose, remark })?;
+        review.note((row, &place), whose, remark)?;
     }
     if count > 0 {
         review.remarks.push(format!(

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use sftpctl_core::text::counted;
 
 use super::rejected::Whose;
-use super::review::{Noted, Review};
+use super::review::Review;
 use super::row::Remark;
 use crate::spill::{PARTS, Spill};
 
@@ -56,10 +56,7 @@ pub(super) fn note_shared(mut folders: Spill<OldFolder>, review: &mut Review) ->
             sample.get_or_insert_with(|| format!("`{before}` ({place}, {at})"));
             let why = format!("organisation {rival} has this folder of the old server, too ({at}): each gets its own");
             let remark = Remark { column: "home".to_owned(), before, after: org_id.to_string(), why };
-            review.noted.push(
-                &row.to_be_bytes(),
-                &Noted { row, place, whose: Whose::new(Some(org_id), Some(&name)), remark },
-            )?;
+            review.note((row, &place), Whose::new(Some(org_id), Some(&name)), remark)?;
         }
     }
     if let Some(sample) = sample {

@@ -202,6 +202,11 @@ impl Review {
         self.work.estimate((environment, rate), choices.markers, choices.deletes)
     }
 
+    /// Keeps a remark on a row.
+    pub(super) fn note(&mut self, (row, place): (u64, &str), whose: Whose, remark: Remark) -> io::Result<()> {
+        self.noted.push(&row.to_be_bytes(), &Noted { row, place: place.to_owned(), whose, remark })
+    }
+
     pub(super) fn sample(&mut self, of: &'static str, words: impl FnOnce() -> String) {
         let samples = self.samples.entry(of).or_default();
         if samples.len() < SAMPLES {
@@ -297,9 +302,7 @@ fn note_variants(review: &mut Review, claims: &[&Claim], names: &[&str]) -> io::
         let why = format!("it differs only by case from {}, and each is another customer's", others.join(", "));
         let before = super::rejected::shown(claim.written.as_ref().unwrap_or(&claim.name));
         let remark = Remark { column: "username".to_owned(), before, after: String::new(), why };
-        let whose = Whose::new(claim.org_id, Some(&claim.name));
-        let noted = Noted { row: claim.row, place: claim.place.clone(), whose, remark };
-        review.noted.push(&claim.row.to_be_bytes(), &noted)?;
+        review.note((claim.row, &claim.place), Whose::new(claim.org_id, Some(&claim.name)), remark)?;
     }
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Direction, Plan};
+use super::Plan;
 use crate::content::Content;
 use crate::size::Size;
 use crate::target::Place;
@@ -141,15 +141,10 @@ impl Plan {
             if let Some(plan) = &self.threads {
                 for size in &plan.sizes {
                     for content in &plan.content {
-                        for direction in &plan.operations {
-                            let action = match direction {
-                                Direction::Put => Action::Put,
-                                Direction::Get => Action::Get,
-                                Direction::Both => Action::Both,
-                            };
+                        for operation in &plan.operations {
                             for threads in &plan.threads {
                                 let counts = (plan.iterations, plan.warmup);
-                                add(Test::Threads, action, *size, Some(*content), *threads, counts);
+                                add(Test::Threads, operation.action(), *size, Some(*content), *threads, counts);
                             }
                         }
                     }
@@ -180,7 +175,7 @@ impl Plan {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Logins, Sizes, Target, Threads};
+    use super::super::{Logins, Operation, Sizes, Target, Threads};
     use super::*;
 
     fn target(name: &str, at: &str) -> Target {
@@ -207,7 +202,7 @@ mod tests {
     #[test]
     fn half_of_the_threads_of_both_directions_puts() {
         let mut plan = Plan::of(vec![target("mount", "/sftp")]);
-        plan.threads = Some(Threads { threads: vec![4], operations: vec![Direction::Both], ..Threads::default() });
+        plan.threads = Some(Threads { threads: vec![4], operations: vec![Operation::Both], ..Threads::default() });
         let cell = &plan.cells()[0];
         for iteration in 0..3 {
             let puts = (0..4).filter(|thread| cell.action_of(*thread, iteration) == Action::Put).count();

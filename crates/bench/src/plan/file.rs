@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_saphyr::Spanned;
 use sftpctl_core::yaml::{self, Checker, Faults, Words};
 
-use super::{Direction, Logins, Plan, Sizes, Target, Threads};
+use super::{Logins, Operation, Plan, Sizes, Target, Threads};
 use crate::content::Content;
 use crate::size::Size;
 use crate::target::Place;
@@ -105,7 +105,7 @@ struct RawThreads {
     #[schemars(with = "Option<u32>")]
     warmup: Option<Spanned<u32>>,
     /// What the threads do [default: put, get, both]
-    operations: Option<Vec<Direction>>,
+    operations: Option<Vec<Operation>>,
 }
 
 /// Log-ins to SFTP servers.

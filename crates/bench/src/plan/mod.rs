@@ -69,15 +69,23 @@ pub struct Sizes {
 /// What several threads do at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-pub enum Direction {
+pub enum Operation {
     Put,
     Get,
     /// Each thread puts and gets in turn, and half of them begin with each.
     Both,
 }
 
-impl Direction {
+impl Operation {
     pub const ALL: [Self; 3] = [Self::Put, Self::Get, Self::Both];
+
+    pub fn action(self) -> Action {
+        match self {
+            Self::Put => Action::Put,
+            Self::Get => Action::Get,
+            Self::Both => Action::Both,
+        }
+    }
 }
 
 /// Several files at a time.
@@ -90,7 +98,7 @@ pub struct Threads {
     /// Of each thread.
     pub iterations: u32,
     pub warmup: u32,
-    pub operations: Vec<Direction>,
+    pub operations: Vec<Operation>,
 }
 
 /// Log-ins to an SFTP server.
@@ -128,7 +136,7 @@ impl Default for Threads {
             threads: (1..=15).collect(),
             iterations: 30,
             warmup: 1,
-            operations: Direction::ALL.to_vec(),
+            operations: Operation::ALL.to_vec(),
         }
     }
 }

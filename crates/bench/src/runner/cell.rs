@@ -163,14 +163,9 @@ impl Thread {
 
     async fn iterate(&mut self, iteration: u32, failures: &mut u32, reason: &mut Option<String>, tried: &mut u64) {
         if reason.is_none() {
-            *reason = match () {
-                () if self.shared.is_stopped() => Some("the run was stopped".to_owned()),
-                () if self.shared.is_given_up() => {
-                    Some(format!("given up: {} operations in a row were stuck", self.shared.plan.give_up_after))
-                }
-                () if *failures >= FAILURES => Some(format!("it failed {FAILURES} times in a row")),
-                () => None,
-            };
+            let stopped = || self.shared.is_stopped().then(|| "the run was stopped".to_owned());
+            let failed = || (*failures >= FAILURES).then(|| format!("it failed {FAILURES} times in a row"));
+            *reason = stopped().or_else(|| self.shared.given_up()).or_else(failed);
         }
         if reason.is_some() {
             return;
@@ -221,23 +216,8 @@ pub(super) fn sample(
     warmup: bool,
     ended: &Ended,
 ) -> Sample {
-    let mut sample = Sample {
-        run: run.run.clone(),
-        cell: cell.id(),
-        action,
-        thread,
-        iteration,
-        warmup,
-        at,
-        seconds: now() - run.began - at,
-        bytes: 0,
-        outcome: Outcome::Ok,
-        step: None,
-        errno: None,
-        message: None,
-        abandoned: None,
-        cpu: None,
-    };
+    let begun = Sample::begun(&run.run, &cell.id(), action, (thread, iteration));
+    let mut sample = Sample { warmup, at, seconds: now() - run.began - at, ..begun };
     match ended {
         Ended::Done(done) => {
             (sample.seconds, sample.bytes, sample.cpu) = (done.seconds, done.bytes, Some(done.cpu));

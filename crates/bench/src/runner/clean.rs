@@ -13,7 +13,7 @@ pub(super) async fn delete(names: &mut BTreeSet<String>, shared: &Shared, worker
     let Some(worker) = workers.first_mut() else { return };
     let mut stays = BTreeSet::new();
     for name in std::mem::take(names) {
-        if shared.is_given_up() {
+        if shared.given_up().is_some() {
             stays.insert(name);
             continue;
         }

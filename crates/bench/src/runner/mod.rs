@@ -9,6 +9,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, SystemTime};
 
+use sftpctl_core::text::{counted, either};
+
 use crate::host::Machine;
 use crate::plan::{Cell, Plan};
 use crate::record::{Begun, End, Left, Line, Log, Outcome, Results, Run, SCHEMA, Sample, Skipped};
@@ -78,8 +80,17 @@ impl Shared {
         self.stopped.load(Ordering::Relaxed)
     }
 
-    fn is_given_up(&self) -> bool {
-        self.stuck.load(Ordering::Relaxed) >= self.plan.give_up_after
+    /// Why the target is given up, if it is.
+    fn given_up(&self) -> Option<String> {
+        let limit = self.plan.give_up_after;
+        let is_given_up = self.stuck.load(Ordering::Relaxed) >= limit;
+        is_given_up.then(|| {
+            format!(
+                "given up: {} in a row {} stuck",
+                counted(limit.into(), "operation"),
+                either(limit.into(), "was", "were")
+            )
+        })
     }
 
     /// Has an order carried out by the worker, which is started if there is none.
@@ -204,8 +215,7 @@ impl Runner<'_> {
                 self.finished.stopped = true;
                 break;
             }
-            if shared.is_given_up() {
-                let reason = format!("given up: {} operations in a row were stuck", self.run.plan.give_up_after);
+            if let Some(reason) = shared.given_up() {
                 self.skip(cell, self.rest(cell), &reason)?;
                 continue;
             }
@@ -242,7 +252,8 @@ pub fn folder(run: &str) -> String {
     format!("sftpctl-bench-{run}")
 }
 
-/// What did not succeed, for people: `stuck at 5MB text put, thread 14: aborted after 60 s while writing, 1.0 MB done`.
+/// What did not succeed, for people: `mount: stuck at 5MB text put, thread 14, iteration 3: aborted after 65 s while
+/// writing after 1.0 MB`.
 pub fn problem(sample: &Sample) -> String {
     let Sample { cell, thread, iteration, seconds, bytes, .. } = sample;
     let mut parts = cell.split('/');
@@ -261,9 +272,7 @@ pub fn problem(sample: &Sample) -> String {
         bytes => format!(" after {}", crate::size::Size(*bytes).about()),
     };
     let message = sample.message.as_deref().unwrap_or_default();
-    let abandoned = sample
-        .abandoned
-        .map(|pid| format!("; process {pid} cannot be killed and was abandoned: it waits in the kernel for the mount"));
+    let abandoned = sample.abandoned.map(|pid| format!("; process {pid} cannot be killed and was abandoned"));
     let abandoned = abandoned.unwrap_or_default();
     match sample.outcome {
         Outcome::Stuck => {
@@ -319,3 +328,6 @@ pub async fn run(options: &Options, log: Log, before: &Results, watch: &dyn Watc
     runner.add(&Line::End(end))?;
     Ok(runner.finished)
 }
+
+#[cfg(test)]
+mod tests;

@@ -141,16 +141,41 @@ impl Client {
     }
 
     async fn carry_out(&mut self, order: &Order, sources: &mut Sources, at: &mut Progress<'_>) -> Result<Free, Fault> {
-        match self {
+        // Before the clock begins.
+        let expected = match order {
+            Order::Get(file) | Order::GetCached(file) => Some((file, sources.sum(file))),
+            _ => None,
+        };
+        let Reply { free, seen } = match self {
             Self::Folder(path) => folder::carry_out(path, order, sources, at),
-            Self::Bucket(bucket) => bucket.carry_out(order, sources, at).await.map(|()| None),
-            Self::Sftp(server) => server.carry_out(order, sources, at).map(|()| None),
+            Self::Bucket(bucket) => bucket.carry_out(order, sources, at).await,
+            Self::Sftp(server) => server.carry_out(order, sources, at),
+        }?;
+        if let Some((file, sum)) = expected {
+            at.step(Step::Check);
+            same(file, sum, &seen.unwrap_or_default())?;
         }
+        Ok(free)
     }
 }
 
 /// Bytes that are free on the target, where it says it.
 type Free = Option<u64>;
+
+/// What a client says of an order.
+#[derive(Default)]
+struct Reply {
+    free: Free,
+    /// What was read, of a get.
+    seen: Option<Seen>,
+}
+
+impl Reply {
+    /// Of a get.
+    fn of(seen: Seen) -> Self {
+        Self { free: None, seen: Some(seen) }
+    }
+}
 
 /// Takes orders from `from` until it ends. `askpass` is the program that prints the password for `ssh`.
 ///
@@ -183,7 +208,7 @@ pub async fn run(mut from: impl BufRead, askpass: PathBuf, mut say: impl FnMut(&
     Ok(())
 }
 
-/// Processor seconds of this process, its threads and what it has waited for.
+/// Processor seconds of this process and its threads.
 fn cpu() -> f64 {
     let seconds = |time: rustix::time::Timespec| {
         #[expect(clippy::cast_precision_loss, reason = "seconds of a process")]

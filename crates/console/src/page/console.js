@@ -18,7 +18,7 @@ const TOKEN = token();
 addEventListener('hashchange', () => {
   if (location.hash.startsWith('#token=')) { location.reload(); }
 });
-let about = { write: false, selection: '' };
+let about = { write: false };
 
 function element(name, properties = {}, ...children) {
   const made = document.createElement(name);

@@ -1,7 +1,7 @@
 // What the logs and the table say, in the words of a helpdesk. Without side effects.
 
 // The reasons for which the authorizer refuses a log-in: what each means for the customer, and what helps.
-export const ADVICE = {
+const ADVICE = {
   'wrong-password': 'The customer sent another password than the one that is stored. Many programs keep an old one: let '
     + 'them delete the saved password and type it. If they do not know it, set a new password.',
   'unknown-user': 'There is no account of this name. Compare the spelling with the customer, also blanks and dots.',
@@ -39,7 +39,7 @@ const SERVER_ADVICE = {
 
 export const failed = (event) => FAILED.includes(event.activity);
 
-export function advice(event) {
+function advice(event) {
   if (event.log === 'authorizer' && Object.hasOwn(ADVICE, event.message)) {
     return ADVICE[event.message];
   }

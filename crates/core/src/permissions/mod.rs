@@ -252,15 +252,15 @@ pub fn companions(policy: Policy, site: Site<'_>) -> Vec<Policy> {
         }
         Policy::Aliases => needed.filter(|other| *other == Policy::State).collect(),
         Policy::Restore => vec![Policy::History],
-        Policy::Canary => [vec![Policy::Users, Policy::Reader], told(Policy::Notify, tells)].concat(),
-        Policy::Reader => told(Policy::Notify, tells),
+        Policy::Canary => [vec![Policy::Users, Policy::Reader], told(tells)].concat(),
+        Policy::Reader => told(tells),
         Policy::Homes => vec![Policy::Users],
         _ => Vec::new(),
     }
 }
 
-fn told(policy: Policy, needed: bool) -> Vec<Policy> {
-    if needed { vec![policy] } else { Vec::new() }
+fn told(tells: bool) -> Vec<Policy> {
+    if tells { vec![Policy::Notify] } else { Vec::new() }
 }
 
 /// Why the policies of this environment allow more than the environment needs. Each is one sentence.

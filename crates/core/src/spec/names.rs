@@ -281,6 +281,12 @@ pub(super) mod parts {
     }
 }
 
+/// Whether a text has the form of a bucket's name (Amazon S3 user guide, "General purpose bucket naming rules").
+pub fn is_bucket_name(name: &str) -> bool {
+    let is_allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'.');
+    (3..=63).contains(&name.len()) && name.bytes().all(is_allowed)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

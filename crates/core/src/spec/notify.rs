@@ -90,13 +90,11 @@ struct WebhookSetting {
     url: Option<Spanned<String>>,
 }
 
-const NAMES: [&str; 3] = [End::Success.name(), End::Failure.name(), End::Drift.name()];
-
 pub(super) fn check(checker: &mut Checker<'_>, setting: Option<&Spanned<Setting>>) {
     let Some(setting) = setting else { return };
     let Setting { on, topics, webhook } = &setting.value;
     for name in on.iter().flatten() {
-        checker.one_of(name, "end of a run", &NAMES);
+        checker.one_of(name, "end of a run", &End::ALL.map(End::name));
     }
     if on.as_ref().is_some_and(Vec::is_empty) {
         checker.fault(setting, "`notify.on` names no end of a run").hint = Some("leave out `notify`".to_owned());

@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use super::names::is_bucket_name;
+
 /// The place of the state.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum StatePlace {
@@ -30,8 +32,7 @@ impl FromStr for StatePlace {
         };
         let (path, query) = rest.split_once('?').map_or((rest, None), |(path, query)| (path, Some(query)));
         let (bucket, prefix) = path.split_once('/').unwrap_or((path, ""));
-        let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || ".-".contains(c);
-        if !(3..=63).contains(&bucket.len()) || !bucket.chars().all(fits) {
+        if !is_bucket_name(bucket) {
             return Err(format!("invalid bucket name `{bucket}`"));
         }
         let region = match query.map(|query| query.strip_prefix("region=")) {

@@ -55,7 +55,8 @@ impl Input {
     }
 }
 
-/// The value at `$.detail.file-path`, as a part of a text in JSON; nothing if it is not there.
+/// The value at `$.detail.file-path`, as a part of a text in JSON; nothing if it is not there. AWS documents no form for a
+/// value with a quote: it is escaped here.
 fn text(event: &Value, path: &str) -> String {
     let mut value = event;
     for name in path.trim_start_matches("$.").split('.') {

@@ -47,6 +47,17 @@ fn columns_are_described_and_mapped() {
 }
 
 #[test]
+fn a_column_of_one_digest_in_hexadecimal_digits_gets_its_prefix() {
+    let md5 = "5ebe2294ecd0e0f08eab7690d2a6ee69";
+    let rows = |second: &str| format!("orgid,username,password\n1,jan,{md5}\n2,acme,{second}\n");
+    let mapping = |text: &str| loaded(&inspected(text, &Options::default())).mapping;
+    let prefix = |text: &str| mapping(text).password.and_then(|rule| rule.prefix);
+    assert_eq!(prefix(&rows("098f6bcd4621d373cade4e832627b4f6")).as_deref(), Some("{MD5}"));
+    assert_eq!(prefix(&rows("a94a8fe5ccb19ba61c4c0873d391e987982fbbd3")), None, "two kinds");
+    assert_eq!(prefix(&customers()), None);
+}
+
+#[test]
 fn secrets_are_shown_nowhere() {
     let inspection = inspected(&customers(), &Options::default());
     let shown = serde_json::to_string(&inspection).unwrap();

@@ -54,6 +54,15 @@ fn rules_make_rows() {
 }
 
 #[test]
+fn a_status_without_a_value_is_active_and_said() {
+    let mapping = Mapping { status: Some(Rule::column("on")), ..mapping() };
+    let (rows, _) = rows("folder;login;on\n/home/1;jan;\n/home/2;acme;active\n", &mapping);
+    let said: Vec<_> = rows.iter().map(|row| (row.status.as_deref(), row.remarks.len())).collect();
+    assert_eq!(said, [(None, 1), (Some("active"), 0)]);
+    assert_eq!((&*rows[0].remarks[0].column, &*rows[0].remarks[0].after), ("on", "active"));
+}
+
+#[test]
 fn mapping_has_to_fit_the_source() {
     let error = |mapping: &Mapping| Mapped::new(csv("folder,login,\u{1b}x\n"), mapping).err().unwrap();
     let missing = error(&Mapping { username: Some(Rule::column("Login")), ..mapping() });

@@ -56,13 +56,13 @@ pub(crate) fn keys(file: &str, text: &str, context: Context) -> (Vec<Key>, Vec<R
 /// The type and the blob of a key, without the options before and the comment behind.
 pub(crate) fn without_options(line: &str) -> String {
     let line = line.trim();
-    let rest = if is_type(line) { line } else { options(line).1 };
+    let rest = if public_key::begins_with_type(line) { line } else { options(line).1 };
     let mut words = rest.split_whitespace();
     [words.next().unwrap_or_default(), words.next().unwrap_or_default()].join(" ")
 }
 
 fn key(line: &str, context: Context) -> Result<(Key, Vec<String>), String> {
-    let options = if is_type(line) { "" } else { options(line).0 };
+    let options = if public_key::begins_with_type(line) { "" } else { options(line).0 };
     let mut key = Key { text: without_options(line), from: Ranges::Everywhere, expires: None };
     let mut notes = Vec::new();
     let mut seen = Vec::new();
@@ -124,11 +124,6 @@ fn is_flag(name: &str) -> bool {
             | "verify-required"
             | "x11-forwarding"
     )
-}
-
-/// Whether a line begins with the type of a key, not with options.
-fn is_type(line: &str) -> bool {
-    ["ssh-", "ecdsa-sha2-", "sk-ssh-", "sk-ecdsa-"].iter().any(|prefix| line.starts_with(prefix))
 }
 
 /// The options of a line, which end at the first white space outside quotes, and what follows (OpenSSH,

@@ -193,8 +193,8 @@ impl Unix {
         let (keys, remarks, lost) = self.keys(&entry, &login);
         let account = Account { entry, groups: &groups, secret, login, keys, today: self.today };
         let mut record = account.record(place, remarks);
-        // Without its keys it would lose those that it has in the table.
-        record.refusal = record.refusal.or_else(|| lost.map(|path| refused("keys", &path, LOST)));
+        // Without its keys it would lose those that it has in the table, or seem to have nothing to log in with.
+        record.refusal = lost.map(|path| refused("keys", &path, LOST)).or(record.refusal);
         for kind in record.remarks.iter().filter_map(kind) {
             *self.lost.entry(kind).or_default() += 1;
         }

@@ -99,6 +99,26 @@ fn a_home_that_was_cut_over_disables_no_account() {
     assert_eq!(statuses("10-staff.conf"), (disabled.clone(), disabled));
 }
 
+/// Its keys are where the mount was, and without them the account would lose those that it has.
+#[test]
+fn a_home_behind_a_link_that_leads_nowhere_is_refused() {
+    let dir = copy();
+    let refusal = || {
+        let records = read(&mut open(dir.path(), Options::default()));
+        let record = records.into_iter().find(|record| column(record, "home") == "/home/17509").unwrap();
+        (column(&record, "keys").matches("ssh-").count(), record.refusal.map(|refused| refused.why))
+    };
+    let (keys, none) = refusal();
+    assert_eq!((keys > 0, none), (true, None));
+    let home = dir.path().join("home/17509");
+    let kept = dir.path().join("home/.17509.before-cutover");
+    fs::rename(&home, &kept).unwrap();
+    symlink("/mount/17509", &home).unwrap();
+    assert_eq!(refusal(), (keys, None), "as after `homes cutover`");
+    fs::remove_dir_all(kept).unwrap();
+    assert_eq!(refusal(), (0, Some(LOST.to_owned())));
+}
+
 #[test]
 fn a_server_is_read() {
     let mut source = open(&fixture(), Options::default());

@@ -207,11 +207,13 @@ fn left(session: &Session, opened: &Opened) -> Vec<Foreign> {
 /// Says which aliases are left.
 fn tell_left(session: &Session, left: &[Foreign]) {
     if !left.is_empty() {
-        let (count, are) = (counted(left.len() as u64, "alias"), either(left.len() as u64, "is", "are"));
+        let count = left.len() as u64;
+        let are = either(count, "is no plain CNAME, and left as it is", "are no plain CNAME, and left as they are");
+        let count = counted(count, "alias");
         let some: Vec<_> = left.iter().take(NAMED).map(|one| format!("{} {}", one.name, one.reason)).collect();
         let more = if left.len() > NAMED { "; … (--output json has all)" } else { "" };
         let some = some.join("; ");
-        session.printer.note(|| format!("warning: {count} {are} no plain CNAME, and left as they are: {some}{more}"));
+        session.printer.note(|| format!("warning: {count} {are}: {some}{more}"));
     }
 }
 

@@ -288,9 +288,9 @@ impl Run<'_> {
             return Ok(self.unwritten(&review));
         }
         self.confirm(&review).await?;
-        let report = self.args.report.as_deref();
-        let unmarked = |error: std::io::Error| unwritable(report.unwrap_or(Path::new("")), &error);
-        report_file::writes_begin(report).map_err(unmarked)?;
+        if let Some(path) = &self.args.report {
+            report_file::writes_begin(path).map_err(|error| unwritable(path, &error))?;
+        }
         let shown = Shown::new(self.printer.format(), self.stop.clone());
         if let Some(PreWarm { writes, .. }) = pre_warm {
             let warmed = pre_warm::pre_warm(&self.accounts(), writes, &shown).await;
@@ -313,8 +313,8 @@ impl Run<'_> {
             report_file::write(path, form, &mut review, deletes).map_err(|error| unwritable(path, &error))?;
         }
         self.show(&review, pre_warm, Some(&result));
-        if exit(&result) == Exit::Ok {
-            report_file::writes_ended(report).map_err(unmarked)?;
+        if let (Some(path), Exit::Ok) = (&self.args.report, exit(&result)) {
+            report_file::writes_ended(path).map_err(|error| unwritable(path, &error))?;
         }
         Ok(exit(&result))
     }

@@ -187,4 +187,7 @@ fn the_report_has_the_names_of_the_source_for_accounts_that_were_not_written_too
     site.ok(&["local", "faults", "clear"]);
     assert_eq!(child.wait_with_output().unwrap().status.code(), Some(6));
     assert_eq!(names(), ["overtaken Customer1001", "overtaken Customer1002"]);
+    // That of the first run, whose writes did not end, is kept.
+    let first = std::fs::read_to_string(site.dir.path().join("report.csv.1")).unwrap();
+    assert_eq!(first.matches(",failed,").count(), 3, "{first}");
 }
