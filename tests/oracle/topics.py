@@ -65,9 +65,10 @@ def make(name):
 
 
 def listen(name, queue):
-    """Subscribes a new queue to a topic that is there."""
+    """Subscribes a new queue to a topic that is there, and prints the subscription's ARN."""
     client("sqs").create_queue(QueueName=queue)
-    client("sns").subscribe(TopicArn=arn(name), Protocol="sqs", Endpoint=f"arn:aws:sqs:{REGION}:111111111111:{queue}")
+    endpoint = f"arn:aws:sqs:{REGION}:111111111111:{queue}"
+    print(client("sns").subscribe(TopicArn=arn(name), Protocol="sqs", Endpoint=endpoint)["SubscriptionArn"])
 
 
 def messages(queue):

@@ -46,10 +46,11 @@ fn alarms_tell_the_topic_of_their_stack_and_doctor_who_must_confirm() {
     assert!(given.lines().all(|alarm| alarm.ends_with(" arn:aws:sns:us-east-2:111111111111:given")), "{given}");
 
     // Whoever listens hears of an alarm.
-    topics(&site, "listen", &[TOPIC, "pager"]);
+    let pager = topics(&site, "listen", &[TOPIC, "pager"]);
     topics(&site, "ring", &[alarms.split(' ').next().unwrap()]);
     let heard = topics(&site, "messages", &["pager"]);
     assert!(heard.lines().count() == 1 && heard.contains("ALARM"), "{heard}");
+    topics(&site, "unsubscribe", &[&pager]);
 
     // Nobody has clicked.
     let listed = topics(&site, "subscriptions", &[TOPIC]);
