@@ -60,7 +60,7 @@ fn every_row_names_its_tests() {
 }
 
 /// The repository's documents, by their paths from its root.
-fn documents(root: &Path) -> Vec<PathBuf> {
+pub(crate) fn documents(root: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     let mut folders = vec![PathBuf::new()];
     while let Some(folder) = folders.pop() {

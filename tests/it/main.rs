@@ -4,6 +4,7 @@
 mod activity;
 mod bench;
 mod clients;
+mod code_blocks;
 mod console;
 mod cost;
 mod documents;

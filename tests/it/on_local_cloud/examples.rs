@@ -68,7 +68,7 @@ fn customers_of_sftpgo_log_in_as_before() {
     let site = site();
     let document = std::fs::read_to_string(site.dir.path().join("examples/README.md")).unwrap();
     let section = document.split_once("## From SFTPGo").unwrap().1;
-    let commands: Vec<&str> = section.lines().filter_map(|line| line.strip_prefix("    sftpctl ")).collect();
+    let commands: Vec<&str> = section.lines().filter_map(|line| line.strip_prefix("sftpctl ")).collect();
     let [deploy, import, test_login] = commands[..] else { panic!("{commands:?}") };
     let words = |command: &'_ str| command.split(' ').map(str::to_owned).collect::<Vec<_>>();
     for command in [deploy, import] {
