@@ -25,10 +25,10 @@ fn provision(site: &Site, org_id: &str, username: &str, password: &str) -> (bool
     (output.status.success(), shown(&output))
 }
 
-/// The code of a worked call on the page, by its language.
+/// The code of the worked call on the page, by its language: the last block of it.
 fn worked(language: &str) -> String {
     let page = std::fs::read_to_string(root().join("docs/provisioning.md")).unwrap();
-    let (_, code) = page.split_once(&format!("```{language}\n")).unwrap();
+    let (_, code) = page.rsplit_once(&format!("```{language}\n")).unwrap();
     code.split_once("```").unwrap().0.to_owned()
 }
 
