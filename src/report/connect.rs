@@ -107,15 +107,16 @@ pub fn render(username: &str, authentication: &str, endpoints: &[Endpoint]) -> T
         for (kind, fingerprint) in &endpoint.keys {
             text.line(format!("  host key   {kind} {fingerprint}"));
         }
-        // In a URL an @ in the user name must be encoded.
-        let user = username.replace('@', "%40");
+        // WinSCP decodes the user name of a URL. FileZilla does not, and takes the last @ for the end of the name: 3.63
+        // was refused with `%40`, and admitted with the name as it is.
+        let encoded = username.replace('@', "%40");
         let flag = if port == 22 { String::new() } else { format!(" -P {port}") };
         if !endpoint.addresses.is_empty() {
             text.line(format!("  firewall   allow outgoing TCP to {}", firewall(&endpoint.addresses, port)));
         }
         text.line(format!("  OpenSSH    sftp{flag} {}", shell_word(&format!("{username}@{host}"))));
-        text.line(format!("  WinSCP     winscp.exe sftp://{user}@{host}:{port}/"));
-        text.line(format!("  FileZilla  filezilla sftp://{user}@{host}:{port}"));
+        text.line(format!("  WinSCP     winscp.exe sftp://{encoded}@{host}:{port}/"));
+        text.line(format!("  FileZilla  filezilla sftp://{username}@{host}:{port}"));
         text.line("");
     }
     NOTES.iter().for_each(|note| text.line(note));
@@ -146,7 +147,7 @@ mod tests {
         let text = render("a@b.c", "PASSWORD", &[endpoint]).to_string();
         assert!(text.contains("  OpenSSH    sftp a@b.c@99-uploads-us-west-2.xx.net\n"));
         assert!(text.contains("  WinSCP     winscp.exe sftp://a%40b.c@99-uploads-us-west-2.xx.net:22/\n"));
-        assert!(text.contains("  FileZilla  filezilla sftp://a%40b.c@99-uploads-us-west-2.xx.net:22\n"));
+        assert!(text.contains("  FileZilla  filezilla sftp://a@b.c@99-uploads-us-west-2.xx.net:22\n"));
         assert!(text.contains("  address    203.0.113.1\n  address    203.0.113.2\n"));
         assert!(text.contains("  firewall   allow outgoing TCP to 203.0.113.1:22, 203.0.113.2:22\n"));
         assert!(text.contains("  also       files.xx.net\n  also       99-uploads.xx.net  (the nearest"));
