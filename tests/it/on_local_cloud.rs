@@ -31,6 +31,7 @@ mod json;
 mod local;
 mod login;
 mod logs;
+mod malware;
 mod manners;
 mod moto;
 mod mounts;

@@ -24,7 +24,7 @@ use crate::site::{shown, succeeded, text};
 const MORE: &str = r#"
 permissions_boundary: arn:aws:iam::111111111111:policy/sftp-boundary
 stack_role: arn:aws:iam::111111111111:role/sftp-cloudformation
-files: { events: true, history_events: true }
+files: { events: true, history_events: true, malware_scan: {} }
 s3_files: { 99-5: { subnets: [subnet-0123456789abcdef0], security_groups: [sg-0123456789abcdef0] } }
 guard: {}
 waf: {}
@@ -71,7 +71,8 @@ fn statements(policy: &Value) -> &Vec<Value> {
 
 /// The actions that these policies allow.
 fn allowed(names: &[&str]) -> BTreeSet<String> {
-    let policies = policies(&format!("{FILE_SYSTEM}\nwaf: {{}}\nalarms: {{ email: [] }}"));
+    let more = "waf: {}\nalarms: { email: [] }\nfiles: { malware_scan: {} }";
+    let policies = policies(&format!("{FILE_SYSTEM}\n{more}"));
     let statements = names.iter().flat_map(|name| statements(&policies[*name]));
     statements.flat_map(|statement| list(&statement["Action"])).map(str::to_owned).collect()
 }
@@ -106,6 +107,7 @@ fn calls_by_cloudformation_are_allowed() {
         let documents: &[&str] = match kind.split("::").nth(1) {
             Some("WAFv2") => &["stack", "waf"],
             Some("SNS") => &["stack", "topics"],
+            Some("GuardDuty") => &["stack", "malware-scan"],
             _ => &["stack"],
         };
         assert_eq!(missing(needed(), documents), Vec::<&str>::new(), "{kind}");
@@ -301,6 +303,7 @@ fn command_prints_the_documents_and_their_risks() {
         "addresses",
         "stack",
         "s3-files",
+        "malware-scan",
         "reader",
         "teardown",
         "users",
@@ -320,7 +323,7 @@ fn command_prints_the_documents_and_their_risks() {
         let needs_stack = warnings.contains("`sftpctl policy stack --env 99`");
         assert_eq!(
             needs_stack,
-            ["deployer", "addresses", "s3-files", "teardown"].contains(&name),
+            ["deployer", "addresses", "s3-files", "malware-scan", "teardown"].contains(&name),
             "{name}: {warnings}"
         );
     }

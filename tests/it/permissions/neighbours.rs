@@ -65,6 +65,11 @@ fn reach(environment: &Environment) -> Vec<(&'static str, String, Context)> {
             format!("arn:aws:s3files:{REGION}:{ACCOUNT}:file-system/fs-0123456789abcdef01"),
             context("aws:ResourceTag/sftpctl:environment", &environment.name),
         ),
+        (
+            "guardduty:DeleteMalwareProtectionPlan",
+            format!("arn:aws:guardduty:{REGION}:{ACCOUNT}:malware-protection-plan/0123456789abcdef0123"),
+            context("aws:ResourceTag/sftpctl:environment", &environment.name),
+        ),
         ("route53:ChangeResourceRecordSets", "arn:aws:route53:::hostedzone/Z0123456789ABCDEFGHIJ".to_owned(), records),
     ]
 }
@@ -145,4 +150,40 @@ fn role_of_a_file_system_reaches_its_own_bucket_by_tls_alone() {
     assert!(allows("events:PutRule", &rule("DO-NOT-DELETE-S3-Files-1"), &managed));
     assert!(!allows("events:PutRule", &rule("99-upload-99-5-events-objects"), &managed));
     assert!(!allows("events:DeleteRule", &rule("DO-NOT-DELETE-S3-Files-1"), &[("events:ManagedBy", "others")]));
+}
+
+#[test]
+fn role_of_a_scan_reads_and_tags_its_own_bucket_alone() {
+    let source = format!(
+        "{}\nfiles: {{ malware_scan: {{ clusters: [99-5] }} }}\n",
+        include_str!("../../../environments/99.yaml")
+    );
+    let environment = spec::load(&source, "99.yaml").unwrap();
+    let code = sftpctl_core::template::Code { bucket: "b".into(), key: "k".into() };
+    let template = sftpctl_core::template::render(&environment, REGION, &code).unwrap().template;
+    let role = &template["Resources"]["MalwareRole99x2d5"]["Properties"];
+    let identity = [Policy::parse(&resolved(&role["Policies"][0]["PolicyDocument"]).to_string()).unwrap()];
+    let caller = Caller::role_session("arn:aws:iam::111111111111:role/sftp-99-malware", "guardduty").unwrap();
+    let allows = |action, resource: &str, context: &[(&str, &str)]| {
+        let context = context.iter().map(|(key, value)| ((*key).to_owned(), vec![(*value).to_owned()])).collect();
+        let asked = Request { caller: &caller, action, resource, resource_account: Some(ACCOUNT), context };
+        matches!(evaluate(&asked, &identity, None, None).unwrap(), Decision::Allow { .. })
+    };
+    let (own, other) = ("arn:aws:s3:::pl-pt99-5-uploads", "arn:aws:s3:::pl-pt99-4-uploads");
+    for action in ["s3:GetObject", "s3:GetObjectVersion", "s3:PutObjectTagging", "s3:PutObjectVersionTagging"] {
+        assert!(allows(action, &format!("{own}/17578/a.csv"), &[]), "{action}");
+        assert!(!allows(action, &format!("{other}/17578/a.csv"), &[]), "{action}");
+    }
+    // Of customers' files it writes and deletes none.
+    let trial = format!("{own}/{}", sftpctl_core::spec::malware::VALIDATION_OBJECT);
+    assert!(allows("s3:PutObject", &trial, &[]) && !allows("s3:PutObject", &format!("{own}/17578/a.csv"), &[]));
+    assert!(!allows("s3:DeleteObject", &trial, &[]) && !allows("s3:PutBucketPolicy", own, &[]));
+    assert!(allows("s3:PutBucketNotification", own, &[]) && !allows("s3:PutBucketNotification", other, &[]));
+    // Its own rules, and no others.
+    let rule = |name: &str| format!("arn:aws:events:{REGION}:{ACCOUNT}:rule/{name}");
+    let own_rule = rule("DO-NOT-DELETE-AmazonGuardDutyMalwareProtectionS3-1");
+    let managed = [("events:ManagedBy", "malware-protection-plan.guardduty.amazonaws.com")];
+    assert!(allows("events:PutRule", &own_rule, &managed));
+    assert!(!allows("events:PutRule", &own_rule, &[("events:ManagedBy", "others")]));
+    assert!(!allows("events:DeleteRule", &rule("99-upload-99-5-events-objects"), &managed));
 }

@@ -381,6 +381,14 @@ impl One<'_, '_> {
                 self.line(id::SNS_MAILS, of(stack.arrival_mails), Some("one for each arriving file and address"));
             }
         }
+        if stack.malware_plans > 0 {
+            // Of the region's files, each bucket has an equal part.
+            let of_plans = |used: Estimate| used.map(|used| used.part(stack.malware_plans, stack.buckets.max(1)));
+            let gb = of_plans(self.stored(stack, Field::UploadedGb));
+            let files = of_plans(self.stored(stack, Field::UploadedFiles));
+            self.line(id::MALWARE_GB, gb, Some("a file that is renamed is scanned once more"));
+            self.line(id::MALWARE_OBJECTS, files, Some("without S3's charges for tags and for GuardDuty's reads"));
+        }
         if stack.file_systems > 0 {
             let count = stack.file_systems;
             let sentence = format!("no price is known of {FILE_SYSTEMS}, of which {} has {count}", self.name);

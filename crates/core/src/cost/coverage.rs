@@ -53,6 +53,7 @@ pub fn of_type(resource_type: &str) -> Option<Coverage> {
         // What it stores is forgotten within days, and costs less than a cent.
         "AWS::DynamoDB::Table" => Priced(&[id::TABLE_READS, id::TABLE_WRITES]),
         "AWS::Events::Rule" => Priced(&[id::EVENTS]),
+        "AWS::GuardDuty::MalwareProtectionPlan" => Priced(&[id::MALWARE_GB, id::MALWARE_OBJECTS]),
         "AWS::IAM::Role" => Free("IAM has no charges"),
         "AWS::Lambda::Function" => Priced(&[id::LAMBDA_X86, id::LAMBDA_ARM, id::LAMBDA_REQUESTS]),
         "AWS::Logs::LogGroup" => Priced(&[id::LOGS_INGEST, id::LOGS_STORAGE]),

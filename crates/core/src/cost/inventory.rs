@@ -90,6 +90,8 @@ pub struct Stack {
     pub arrivals: u64,
     /// Mail addresses that are told of them, of all clusters.
     pub arrival_mails: u64,
+    /// Upload buckets that are scanned for malware.
+    pub malware_plans: u64,
     /// Tables of the guard.
     pub guards: u64,
     /// Web ACLs of AWS WAF, and the rules in them.
@@ -194,6 +196,7 @@ impl Inventory {
                     arrivals: 0,
                     arrival_mails: 0,
                     file_systems: 0,
+                    malware_plans: 0,
                     ..like.clone()
                 };
                 self.regions.entry(place).or_default().stack = Some(stack);
@@ -276,6 +279,7 @@ impl Stack {
             "AWS::ApiGateway::Method" => &mut self.methods,
             "AWS::SQS::Queue" if !property.name.contains("Dead") => &mut self.queues,
             "AWS::S3Files::FileSystem" => &mut self.file_systems,
+            "AWS::GuardDuty::MalwareProtectionPlan" => &mut self.malware_plans,
             // As the template calls the rules that send events to another region.
             "AWS::Events::Rule" if property.name.contains("Forward") => &mut self.forwards,
             "AWS::Events::Rule" if property.name.starts_with(ARRIVED_UPLOADS) => &mut self.arrivals,
@@ -347,6 +351,7 @@ fn stack(environment: &Environment, region: &str) -> Result<Stack, TemplateError
         old_versions_days: environment.files.keep_old_versions_days.map(u64::from),
         queues: count(&tells),
         file_systems: of_type("AWS::S3Files::FileSystem"),
+        malware_plans: of_type("AWS::GuardDuty::MalwareProtectionPlan"),
         forwards: count(&sends_away),
         arrivals: named(ARRIVED_UPLOADS),
         arrival_mails: named(ARRIVALS_SUBSCRIPTION),

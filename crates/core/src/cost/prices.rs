@@ -50,9 +50,11 @@ pub mod id {
     pub const WAF_ACL: &str = "waf.acl";
     pub const WAF_RULE: &str = "waf.rule";
     pub const WAF_REQUESTS: &str = "waf.requests";
+    pub const MALWARE_GB: &str = "guardduty.s3-gb";
+    pub const MALWARE_OBJECTS: &str = "guardduty.s3-objects";
 
     /// All of the above.
-    pub const ALL: [&str; 36] = [
+    pub const ALL: [&str; 38] = [
         SFTP_HOUR,
         SFTP_UPLOAD,
         SFTP_DOWNLOAD,
@@ -88,6 +90,8 @@ pub mod id {
         WAF_ACL,
         WAF_RULE,
         WAF_REQUESTS,
+        MALWARE_GB,
+        MALWARE_OBJECTS,
         IPV4_HOUR,
     ];
 }

@@ -518,3 +518,32 @@ fn web_acls_and_their_rules_have_lines() {
         assert!(!bill.lines.iter().any(|line| line.place == "us-east-1" && line.price_id == id::WAF_ACL));
     }
 }
+
+#[test]
+fn scans_cost_by_the_file_and_by_the_gb() {
+    let scanned = |setting: &str| inventory(&format!("{TEST}\nfiles: {{ malware_scan: {setting} }}\n"));
+    let all = Bill::of(&scanned("{}"), &Usage::default(), &prices());
+    let of_one = Bill::of(&scanned("{ clusters: [99-5] }"), &Usage::default(), &prices());
+    let sum = |bill: &Bill, wanted: &str| {
+        let lines = bill.lines.iter().filter(|line| line.price_id == wanted);
+        lines.fold(Amount::default(), |sum, line| sum.plus(line.exact))
+    };
+    for (what, usd_of) in [(id::MALWARE_GB, "0.09"), (id::MALWARE_OBJECTS, "0.215")] {
+        let (field, per) = if what == id::MALWARE_GB { (Field::UploadedGb, 1) } else { (Field::UploadedFiles, 1000) };
+        let whole = sum(&all, what).high;
+        let expected = usd(usd_of).of(field.assumed().high, per);
+        assert_eq!(whole.rounded(), expected.rounded(), "every file of every bucket: {what}");
+        assert!(sum(&of_one, what).high < whole, "{what}");
+    }
+    assert_eq!(sum(&Bill::of(&inventory(TEST), &Usage::default(), &prices()), id::MALWARE_GB), Amount::default());
+    // A plan that turns it on says what it costs more.
+    let after = scanned("{ clusters: [99-5] }");
+    let mut step = step("us-west-2", Kind::Stack, Action::Update);
+    step.change.properties = vec![PropertyChange::new(
+        "MalwarePlan99x2d5 (AWS::GuardDuty::MalwareProtectionPlan)",
+        None,
+        Some(json!("new")),
+    )];
+    let more = change(&after, &plan(vec![step])).change;
+    assert!(more.low > Usd::default() && more.high > more.low, "{more:?}");
+}

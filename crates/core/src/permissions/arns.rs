@@ -206,6 +206,16 @@ impl Arns<'_> {
         self.in_every_region("events", "rule/DO-NOT-DELETE-S3-Files*")
     }
 
+    /// The rules by which GuardDuty learns of new objects.
+    pub(super) fn rules_of_guardduty(&self) -> String {
+        self.in_every_region("events", "rule/DO-NOT-DELETE-AmazonGuardDutyMalwareProtectionS3*")
+    }
+
+    /// Plans of Malware Protection for S3.
+    pub(super) fn malware_plans(&self) -> String {
+        self.in_every_region("guardduty", "malware-protection-plan/*")
+    }
+
     /// Web ACLs of the environment, and their sets of addresses.
     pub(super) fn web_acls(&self) -> [String; 2] {
         let stem = names::web_acl(self.0, "*");

@@ -5,8 +5,8 @@ use serde_json::Value;
 
 use super::arns::Arns;
 use super::reader::apis;
-use super::s3_files;
 use super::statement::{allow, allow_all};
+use super::{malware, s3_files};
 
 pub(super) fn statements(arns: &Arns<'_>) -> Vec<Value> {
     let mut all = vec![
@@ -54,6 +54,9 @@ pub(super) fn statements(arns: &Arns<'_>) -> Vec<Value> {
     }
     if !arns.0.s3_files.is_empty() {
         all.extend(s3_files::synchronization(arns));
+    }
+    if !arns.0.malware_scan.is_empty() {
+        all.extend(malware::scanning(arns));
     }
     all
 }

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::arns::Arns;
 use super::statement::{allow, allow_all};
-use super::{Site, s3_files, state, topics, waf};
+use super::{Site, malware, s3_files, state, topics, waf};
 use crate::spec::model::HostKeySource;
 
 /// What the read handlers of `AWS::S3::Bucket` and `AWS::S3::BucketPolicy`, and sftpctl, read of an upload bucket.
@@ -135,6 +135,10 @@ fn functions_and_more(arns: &Arns<'_>, site: Site<'_>) -> Value {
     if arns.0.waf.is_some() {
         actions.extend(waf::READS);
         resources.push(arns.web_acls_and_sets());
+    }
+    if !arns.0.malware_scan.is_empty() {
+        actions.push(malware::READ);
+        resources.push(arns.malware_plans());
     }
     if arns.0.has_topics() {
         actions.extend(topics::READS);

@@ -209,6 +209,31 @@ fn topics_have_a_policy_of_their_own() {
     }
 }
 
+/// Whoever may deploy may not touch the scans of others, nor pass roles to other services.
+#[test]
+fn scans_for_malware_have_a_policy_of_their_own() {
+    let with = environment("files: { malware_scan: {} }");
+    let document = &every_document(&with)["malware-scan"];
+    for action in ["guardduty:DeleteMalwareProtectionPlan", "guardduty:UpdateMalwareProtectionPlan"] {
+        let [statement] = allowing(document, action)[..] else { panic!("{action}") };
+        let tag = &statement["Condition"]["StringEquals"]["aws:ResourceTag/sftpctl:environment"];
+        assert_eq!(tag, "99", "{action}");
+    }
+    let [pass] = allowing(document, "iam:PassRole")[..] else { panic!("{document}") };
+    let service = &pass["Condition"]["StringEquals"]["iam:PassedToService"];
+    assert_eq!(service, "malware-protection-plan.guardduty.amazonaws.com");
+    let site = |environment| Site { environment, zone_id: None, state: None };
+    let companions_of = |policy, environment| companions(policy, site(environment));
+    assert_eq!(companions_of(Policy::Deployer, &with), [Policy::Reader, Policy::Stack, Policy::MalwareScan]);
+    let by_role = "files: { malware_scan: {} }\nstack_role: arn:aws:iam::111111111111:role/sftp-cloudformation";
+    let by_role = environment(by_role);
+    assert_eq!(companions_of(Policy::Deployer, &by_role), [Policy::Reader]);
+    assert_eq!(companions_of(Policy::Stack, &by_role), [Policy::MalwareScan]);
+    assert_eq!(companions_of(Policy::MalwareScan, &by_role), [Policy::Stack]);
+    assert_eq!(allowing(&every_document(&with)["reader"], "guardduty:GetMalwareProtectionPlan").len(), 1);
+    assert_eq!(allowing(&every_document(&environment(""))["reader"], "guardduty:GetMalwareProtectionPlan").len(), 0);
+}
+
 #[test]
 fn web_acls_have_a_policy_of_their_own() {
     let with = environment("waf: {}");
@@ -416,7 +441,8 @@ fn actions(document: &Value) -> Vec<String> {
 /// Otherwise a role would lack what its policy allows.
 #[test]
 fn boundary_is_as_wide_as_the_roles() {
-    for (more, count) in [("", 4), (FILE_SYSTEM, 5), ("guard: {}", 5)] {
+    let scan = "files: { malware_scan: { clusters: [99-5] } }";
+    for (more, count) in [("", 4), (FILE_SYSTEM, 5), ("guard: {}", 5), (scan, 5)] {
         boundary_of(&environment(more), count);
     }
 }
@@ -425,7 +451,7 @@ const FILE_SYSTEM: &str =
     "s3_files: { 99-5: { subnets: [subnet-0123456789abcdef0], security_groups: [sg-0123456789abcdef0] } }";
 
 /// Checks an environment whose roles have `count` documents: the function's two, Transfer Family's, the user role's, and
-/// that of a file system or the function's third for the guard.
+/// that of a file system or of a scan, or the function's third for the guard.
 fn boundary_of(environment: &Environment, count: usize) {
     let boundary = &every_document(environment)["boundary"];
     let allowed = actions(boundary);

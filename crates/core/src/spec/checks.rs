@@ -11,7 +11,8 @@ use super::names::parts;
 use super::raw::File;
 use super::regions;
 use super::{
-    account_defaults, arrivals, assume_role, endpoint, guard, mounts, moved, notify, s3_files, topics, ttl, waf,
+    account_defaults, arrivals, assume_role, endpoint, guard, malware, mounts, moved, notify, s3_files, topics, ttl,
+    waf,
 };
 use crate::aliases::name::Pattern;
 use crate::check;
@@ -128,6 +129,7 @@ pub(super) fn check(file: &File, source: &str) -> Vec<Fault> {
     ttl::check(&mut checker, file.ttl.as_ref(), file.production);
     waf::check(&mut checker, file.waf.as_ref());
     arrivals::check(&mut checker, &file.files.notify, (&file.clusters.value, &file.account.value));
+    malware::check(&mut checker, file.files.malware_scan.as_ref(), &file.clusters.value);
     notify::check(&mut checker, file.notify.as_ref());
     s3_files::check(&mut checker, &file.s3_files, &file.clusters.value);
     dns(&mut checker, file);
@@ -211,15 +213,17 @@ fn clusters(checker: &mut Checker<'_>, file: &File) {
         }
         let rule = parts::longest_rule(&file.environment.value, origin(file, cluster));
         let (arrivals, has_arrivals) = arrivals::resources(&file.files.notify, cluster);
-        if (events || has_arrivals) && rule.len() > RULE_NAME {
+        let scans = malware::resources(file.files.malware_scan.as_ref(), cluster);
+        if (events || has_arrivals || scans > 0) && rule.len() > RULE_NAME {
             let message =
                 format!("the name `{rule}` is too long: EventBridge allows {RULE_NAME} characters for a rule");
-            checker.key_fault(cluster, region, message).hint =
-                Some("shorten the cluster's name, or leave out `files.events` and `files.notify`".into());
+            checker.key_fault(cluster, region, message).hint = Some(
+                "shorten the cluster's name, or leave out `events`, `notify` and `malware_scan` of `files`".into(),
+            );
         }
         for (of, settings) in &file.regions {
             let added = match *of == region.value {
-                true => here + arrivals + s3_files::resources(&file.s3_files, &file.mounts, cluster),
+                true => here + arrivals + scans + s3_files::resources(&file.s3_files, &file.mounts, cluster),
                 false if settings.value.server.is_there() && has_arrivals => CLUSTER_RESOURCES_WITH_EVENTS.1,
                 false if settings.value.server.is_there() => elsewhere,
                 false => 0,

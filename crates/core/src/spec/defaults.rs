@@ -5,7 +5,7 @@ use super::model::{
     Server, State, Table,
 };
 use super::raw::{File, RegionSettings};
-use super::{account_defaults, arrivals, guard, mounts, moved, names, notify, s3_files, topics, waf};
+use super::{account_defaults, arrivals, guard, malware, mounts, moved, names, notify, s3_files, topics, waf};
 use crate::check::CheckIgnore;
 use crate::spec::ignore::Ignore;
 
@@ -50,6 +50,7 @@ pub(super) fn fill(file: File) -> Environment {
         Some(regions) => regions.into_iter().map(|region| region.value).collect(),
         None => file.regions.keys().cloned().collect(),
     };
+    let malware_scan = malware::fill(file.files.malware_scan, file.clusters.value.keys());
     Environment {
         account: file.account.value,
         assume_role: file.assume_role.map(|role| role.value.fill()),
@@ -86,6 +87,7 @@ pub(super) fn fill(file: File) -> Environment {
             history_events: file.files.history_events.is_some_and(|asked| asked.value),
         },
         arrivals: arrivals::fill(file.files.notify),
+        malware_scan,
         homes: Homes {
             from: file.homes.from.and_then(|from| from.value.parse().ok()),
             root: value(file.homes.root, "/home"),

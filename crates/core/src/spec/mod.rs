@@ -8,6 +8,7 @@ mod defaults;
 pub mod endpoint;
 pub mod guard;
 pub mod ignore;
+pub mod malware;
 pub mod model;
 pub mod mounts;
 mod moved;

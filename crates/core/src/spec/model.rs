@@ -11,6 +11,7 @@ use crate::spec::assume_role::AssumeRole;
 use crate::spec::endpoint::{Endpoint, VpcEndpoint};
 use crate::spec::guard::Guard;
 use crate::spec::ignore::Ignore;
+use crate::spec::malware::MalwareScan;
 use crate::spec::mounts::Mount;
 use crate::spec::moved;
 use crate::spec::notify::Notify;
@@ -51,6 +52,8 @@ pub struct Environment {
     pub files: Files,
     /// Who is told of arriving files, by cluster.
     pub arrivals: BTreeMap<String, Arrivals>,
+    /// How new files are scanned for malware, by cluster.
+    pub malware_scan: BTreeMap<String, MalwareScan>,
     /// Where customers' home directories are on the old server.
     pub homes: Homes,
     /// Mounts of upload buckets, by the role of the server.
@@ -105,6 +108,7 @@ impl Environment {
         self.clusters.retain(|name, _| name == cluster);
         self.s3_files.retain(|name, _| name == cluster);
         self.arrivals.retain(|name, _| name == cluster);
+        self.malware_scan.retain(|name, _| name == cluster);
         !self.clusters.is_empty()
     }
 

@@ -141,7 +141,8 @@ mod tests {
             let file = format!(
                 "version: 1\nenvironment: \"99\"\naccount: \"111111111111\"\nhome_region: us-west-2\n\
                  regions: {{ us-west-2: {{ server: true }}, us-east-1: {{ server: true }} }}\n\
-                 clusters: {{ {clusters} }}\nfiles: {{ events: true }}\nalarms: {{ dead_letters: true }}\n{more}\n"
+                 clusters: {{ {clusters} }}\nfiles: {{ events: true, malware_scan: {{}} }}\n\
+                 alarms: {{ dead_letters: true }}\n{more}\n"
             );
             let environment = spec::load(&file, "99.yaml").unwrap();
             ["us-west-2", "us-east-1"].map(|region| {

@@ -94,6 +94,11 @@ pub fn arrival_rule(environment: &Environment, cluster: &str, end: &str) -> Stri
     format!("{}-arrived-{end}", events_queue(environment, cluster))
 }
 
+/// `99-upload-99-5-events-threats`: the rule that tells of a cluster's files with malware.
+pub fn threats_rule(environment: &Environment, cluster: &str) -> String {
+    format!("{}-threats", events_queue(environment, cluster))
+}
+
 /// `99-upload-99-5-events-dead`: where the messages go that nobody could handle.
 pub fn events_dead_queue(environment: &Environment, cluster: &str) -> String {
     format!("{}-dead", events_queue(environment, cluster))

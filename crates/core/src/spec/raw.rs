@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_saphyr::Spanned;
 
 use super::assume_role::Setting as AssumeRole;
-use super::{account_defaults, arrivals, endpoint, guard, mounts, moved, notify, s3_files, ttl, waf};
+use super::{account_defaults, arrivals, endpoint, guard, malware, mounts, moved, notify, s3_files, ttl, waf};
 
 /// An environment of sftpctl: regions, clusters and settings of one SFTP service on AWS.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -269,6 +269,9 @@ pub(super) struct Files {
     #[serde(default)]
     #[schemars(with = "BTreeMap<String, arrivals::Setting>")]
     pub(super) notify: arrivals::Settings,
+    /// Whether Amazon GuardDuty scans new files for malware, at a price for each GB and each file. `malware_scan: {}`
+    /// scans the files of every cluster. Default: nothing is scanned.
+    pub(super) malware_scan: Option<malware::Setting>,
 }
 
 /// Home directories of the old server.

@@ -1,6 +1,7 @@
 //! Warnings about valid settings. Pure.
 
 use super::checks::POLICIES;
+use super::malware;
 use super::model::Environment;
 use super::waf::Countries;
 use crate::spec::names;
@@ -77,6 +78,7 @@ pub(super) fn all(environment: &Environment) -> Vec<String> {
                 .into(),
         );
     }
+    warnings.extend(malware::warnings(environment));
     let buckets: Vec<_> =
         environment.clusters.keys().map(|cluster| names::upload_bucket(environment, cluster)).collect();
     let parts = parts(&buckets);

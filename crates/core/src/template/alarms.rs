@@ -11,8 +11,8 @@ use crate::spec::names;
 pub(super) const PARAMETERS: [&str; 5] =
     ["AlarmEmail", "NoCanaryPeriods", "NoLogInPeriods", "ReceivingRegion", "ReplicationThresholdMs"];
 /// The topic that the stack of a region has, if the region is given none.
-const TOPIC: &str = "AlarmTopic";
-const TOPIC_POLICY: &str = "AlarmTopicPolicy";
+pub(super) const TOPIC: &str = "AlarmTopic";
+pub(super) const TOPIC_POLICY: &str = "AlarmTopicPolicy";
 const SUBSCRIPTION: &str = "AlarmSubscription";
 /// Minutes of a period of the alarms on log-ins and canaries.
 pub(crate) const PERIOD_MINUTES: u32 = 5;

@@ -7,6 +7,7 @@ mod alarms;
 mod arrivals;
 mod events;
 mod guard;
+mod malware;
 mod queries;
 mod s3_files;
 mod source;
@@ -92,12 +93,13 @@ impl Rendered {
 }
 
 /// Resource types of the template that take tags as a list of `Key` and `Value`.
-const TAGGED: [&str; 15] = [
+const TAGGED: [&str; 16] = [
     "AWS::ApiGateway::RestApi",
     "AWS::ApiGateway::Stage",
     "AWS::CloudWatch::Alarm",
     "AWS::DynamoDB::Table",
     "AWS::Events::Rule",
+    "AWS::GuardDuty::MalwareProtectionPlan",
     "AWS::IAM::Role",
     "AWS::Lambda::Function",
     "AWS::Logs::LogGroup",
@@ -122,6 +124,7 @@ pub fn render(environment: &Environment, region: &str, code: &Code) -> Result<Re
     arrivals::repeat(environment, region, resources)?;
     let file_systems = s3_files::repeat(environment, region, resources)?;
     alarms::repeat(environment, region, resources)?;
+    malware::repeat(environment, region, resources)?;
     guard::fit(environment, resources)?;
     waf::fit(environment, region, resources)?;
     queries::fit(environment, resources)?;
@@ -218,8 +221,10 @@ fn repeat_buckets(
                 "ExpiredObjectDeleteMarker": true,
             }));
         }
-        // S3 Files turns these on by itself; a template without them would let an update turn them off again.
-        if environment.files.events || environment.s3_files.contains_key(cluster) {
+        // S3 Files and GuardDuty turn these on by themselves; a template without them would let an update turn them off
+        // again.
+        let uses_events = environment.s3_files.contains_key(cluster) || environment.malware_scan.contains_key(cluster);
+        if environment.files.events || uses_events {
             one["Properties"]["NotificationConfiguration"] =
                 json!({ "EventBridgeConfiguration": { "EventBridgeEnabled": true } });
         }

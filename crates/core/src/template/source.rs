@@ -24,11 +24,12 @@ macro_rules! fragments {
 }
 
 /// Every fragment. A new one is added here; a test compares the list with the folder.
-const FRAGMENTS: [Fragment; 12] = fragments![
+const FRAGMENTS: [Fragment; 13] = fragments![
     "base",
     "buckets",
     "events",
     "arrivals",
+    "malware",
     "s3-files",
     "authorizer",
     "guard",

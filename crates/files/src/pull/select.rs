@@ -1,6 +1,7 @@
 //! What a pull does with each object of a listing, in the light of the ledger. Pure.
 
 use sftpctl_aws::ListedObject;
+use sftpctl_core::spec::malware::VALIDATION_OBJECT;
 
 use super::ledger::{Entry, Ledger, LocalFacts};
 use super::path::{LocalPath, Nesting, Unsafe, local};
@@ -10,7 +11,8 @@ use crate::mounts::CANARY;
 /// What is to be done with an object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Decision {
-    /// The empty object that shows a folder, a canary of a mount, or a key that the patterns leave out.
+    /// The empty object that shows a folder, a canary of a mount, GuardDuty's trial of its role, or a key that the
+    /// patterns leave out.
     Skip,
     /// Its name says that it is still being written.
     Unfinished,
@@ -68,7 +70,7 @@ impl Selection {
     pub fn decide(&mut self, object: &ListedObject, ledger: &Ledger) -> Decision {
         let ListedObject { key, size, etag, modified } = object;
         // Customers' folders, and those that file managers create.
-        if (key.ends_with('/') && *size == 0) || key.starts_with(CANARY) {
+        if (key.ends_with('/') && *size == 0) || key.starts_with(CANARY) || key == VALIDATION_OBJECT {
             return Decision::Skip;
         }
         let is_below_object = self.nesting.is_below_object(key);
@@ -122,6 +124,7 @@ mod tests {
         let fetch = |key: &str| Decision::Fetch(local(key).unwrap());
         for (key, size, etag, expected) in [
             (".sftpctl-canary-main", 36, "x", Decision::Skip),
+            (VALIDATION_OBJECT, 0, "x", Decision::Skip),
             ("1/", 0, "", Decision::Skip),
             ("1/.sftpctl-canary-main", 36, "x", Decision::Refuse(Unsafe::Own)),
             ("1/../x", 1, "x", Decision::Refuse(Unsafe::Dots)),

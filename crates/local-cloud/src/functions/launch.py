@@ -17,6 +17,7 @@
 * Dashboards belong to no region, have tags, and are checked (`dashboards.py`).
 * Stacks may have web ACLs of AWS WAF, which are checked; the front evaluates them (`waf.py`).
 * Mail addresses that subscribe to a topic must confirm it (`topics.py`).
+* Buckets may be scanned for malware by GuardDuty, by stacks, too (`malware.py`).
 * Queries of CloudWatch Logs Insights may be saved, by stacks, too (`saved_queries.py`).
 """
 
@@ -351,6 +352,9 @@ class Child(subprocess.Popen):
 # SAVED QUERIES
 
 
+# MALWARE
+
+
 # TOPICS
 
 
@@ -442,4 +446,5 @@ if __name__ == "__main__":
     WebAcls(waf, apigateway_v1, responses).register(provisioners, drift)
     SavedQueries(cloudwatch_logs, responses).register(provisioners, drift)
     Topics(sns).register(provisioners)
+    MalwareProtection(ministack.app, s3, iam, eventbridge, responses).register(provisioners, drift)
     serve(guarded(ministack.app.app), ministack.app.LOG_LEVEL)
