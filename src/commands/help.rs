@@ -82,6 +82,7 @@ fn of_command(path: &str) -> Option<&'static [Exit]> {
         | "policy s3-files"
         | "policy waf"
         | "policy topics"
+        | "policy decrypt"
         | "policy notify"
         | "policy addresses"
         | "policy state" => &[Ok, Usage],

@@ -12,6 +12,7 @@ mod aliases;
 mod arns;
 mod boundary;
 mod canary;
+mod decrypt;
 mod deployer;
 mod guard;
 mod history;
@@ -56,6 +57,8 @@ pub enum Policy {
     Waf,
     /// The calls of CloudFormation for SNS topics; in addition to [`Self::Stack`].
     Topics,
+    /// The calls of CloudFormation for workflows of Transfer Family; in addition to [`Self::Stack`].
+    Decrypt,
     /// Servers in VPCs, with fixed addresses; in addition to [`Self::Deployer`].
     Addresses,
     /// Plans, and looks for drift; changes nothing.
@@ -105,6 +108,7 @@ impl std::fmt::Display for Policy {
             Self::S3Files => "s3-files",
             Self::Waf => "waf",
             Self::Topics => "topics",
+            Self::Decrypt => "decrypt",
             Self::Addresses => "addresses",
             Self::Reader => "reader",
             Self::Teardown => "teardown",
@@ -129,12 +133,13 @@ impl std::fmt::Display for Policy {
 }
 
 impl Policy {
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 25] = [
         Self::Deployer,
         Self::Stack,
         Self::S3Files,
         Self::Waf,
         Self::Topics,
+        Self::Decrypt,
         Self::Addresses,
         Self::Reader,
         Self::Teardown,
@@ -177,6 +182,7 @@ pub fn document(policy: Policy, site: Site<'_>) -> Option<Value> {
         Policy::S3Files => s3_files::statements(&arns),
         Policy::Waf => waf::statements(&arns),
         Policy::Topics => topics::statements(&arns),
+        Policy::Decrypt => decrypt::statements(&arns),
         Policy::Addresses => addresses::statements(&arns),
         Policy::Reader => reader::statements(&arns, site),
         Policy::Teardown => teardown::statements(&arns),
@@ -218,6 +224,7 @@ pub fn companions(policy: Policy, site: Site<'_>) -> Vec<Policy> {
     let has_file_systems = !site.environment.s3_files.is_empty();
     let has_web_acls = site.environment.waf.is_some();
     let has_topics = site.environment.has_topics();
+    let decrypts = !site.environment.decrypt.is_empty();
     let tells = site.environment.notify.as_ref().is_some_and(|notify| !notify.topics.is_empty());
     let deploys = [
         (Policy::Reader, true),
@@ -227,6 +234,7 @@ pub fn companions(policy: Policy, site: Site<'_>) -> Vec<Policy> {
         (Policy::S3Files, !has_own_role && has_file_systems),
         (Policy::Waf, !has_own_role && has_web_acls),
         (Policy::Topics, !has_own_role && has_topics),
+        (Policy::Decrypt, !has_own_role && decrypts),
         (Policy::Addresses, has_addresses),
         (Policy::State, in_bucket),
         (Policy::Notify, tells),
@@ -240,13 +248,16 @@ pub fn companions(policy: Policy, site: Site<'_>) -> Vec<Policy> {
     let needed = deploys.into_iter().filter(|(other, needed)| *needed && *other != policy).map(|(other, _)| other);
     match policy {
         Policy::Deployer | Policy::Addresses | Policy::Teardown => needed.collect(),
-        Policy::Stack | Policy::S3Files | Policy::Waf | Policy::Topics if !has_own_role => needed.collect(),
-        Policy::Stack | Policy::S3Files | Policy::Waf | Policy::Topics => {
+        Policy::Stack | Policy::S3Files | Policy::Waf | Policy::Topics | Policy::Decrypt if !has_own_role => {
+            needed.collect()
+        }
+        Policy::Stack | Policy::S3Files | Policy::Waf | Policy::Topics | Policy::Decrypt => {
             let of_role = [
                 (Policy::Stack, true),
                 (Policy::S3Files, has_file_systems),
                 (Policy::Waf, has_web_acls),
                 (Policy::Topics, has_topics),
+                (Policy::Decrypt, decrypts),
             ];
             of_role.into_iter().filter(|(other, needed)| *needed && *other != policy).map(|(other, _)| other).collect()
         }

@@ -11,7 +11,8 @@ use super::names::parts;
 use super::raw::File;
 use super::regions;
 use super::{
-    account_defaults, arrivals, assume_role, endpoint, guard, mounts, moved, notify, s3_files, topics, ttl, waf,
+    account_defaults, arrivals, assume_role, decrypt, endpoint, guard, mounts, moved, notify, s3_files, topics, ttl,
+    waf,
 };
 use crate::aliases::name::Pattern;
 use crate::check;
@@ -128,6 +129,7 @@ pub(super) fn check(file: &File, source: &str) -> Vec<Fault> {
     ttl::check(&mut checker, file.ttl.as_ref(), file.production);
     waf::check(&mut checker, file.waf.as_ref());
     arrivals::check(&mut checker, &file.files.notify, (&file.clusters.value, &file.account.value));
+    decrypt::check(&mut checker, &file.files.decrypt, &file.clusters.value, &file.regions);
     notify::check(&mut checker, file.notify.as_ref());
     s3_files::check(&mut checker, &file.s3_files, &file.clusters.value);
     dns(&mut checker, file);
@@ -217,9 +219,10 @@ fn clusters(checker: &mut Checker<'_>, file: &File) {
             checker.key_fault(cluster, region, message).hint =
                 Some("shorten the cluster's name, or leave out `files.events` and `files.notify`".into());
         }
+        let decrypted = decrypt::resources(&file.files.decrypt, cluster);
         for (of, settings) in &file.regions {
             let added = match *of == region.value {
-                true => here + arrivals + s3_files::resources(&file.s3_files, &file.mounts, cluster),
+                true => here + arrivals + decrypted + s3_files::resources(&file.s3_files, &file.mounts, cluster),
                 false if settings.value.server.is_there() && has_arrivals => CLUSTER_RESOURCES_WITH_EVENTS.1,
                 false if settings.value.server.is_there() => elsewhere,
                 false => 0,

@@ -5,7 +5,7 @@ use super::model::{
     Server, State, Table,
 };
 use super::raw::{File, RegionSettings};
-use super::{account_defaults, arrivals, guard, mounts, moved, names, notify, s3_files, topics, waf};
+use super::{account_defaults, arrivals, decrypt, guard, mounts, moved, names, notify, s3_files, topics, waf};
 use crate::check::CheckIgnore;
 use crate::spec::ignore::Ignore;
 
@@ -86,6 +86,7 @@ pub(super) fn fill(file: File) -> Environment {
             history_events: file.files.history_events.is_some_and(|asked| asked.value),
         },
         arrivals: arrivals::fill(file.files.notify),
+        decrypt: decrypt::fill(file.files.decrypt),
         homes: Homes {
             from: file.homes.from.and_then(|from| from.value.parse().ok()),
             root: value(file.homes.root, "/home"),

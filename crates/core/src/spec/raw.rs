@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_saphyr::Spanned;
 
 use super::assume_role::Setting as AssumeRole;
-use super::{account_defaults, arrivals, endpoint, guard, mounts, moved, notify, s3_files, ttl, waf};
+use super::{account_defaults, arrivals, decrypt, endpoint, guard, mounts, moved, notify, s3_files, ttl, waf};
 
 /// An environment of sftpctl: regions, clusters and settings of one SFTP service on AWS.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -269,6 +269,11 @@ pub(super) struct Files {
     #[serde(default)]
     #[schemars(with = "BTreeMap<String, arrivals::Setting>")]
     pub(super) notify: arrivals::Settings,
+    /// Which files are decrypted with PGP when they arrive, by cluster, by a workflow of the server in the cluster's region; no
+    /// other cluster may be there. Transfer Family charges for each GB. Default: none.
+    #[serde(default)]
+    #[schemars(with = "BTreeMap<String, decrypt::Setting>")]
+    pub(super) decrypt: decrypt::Settings,
 }
 
 /// Home directories of the old server.

@@ -5,6 +5,7 @@
 
 mod alarms;
 mod arrivals;
+mod decrypt;
 mod events;
 mod guard;
 mod queries;
@@ -25,6 +26,7 @@ use crate::spec::names;
 pub(crate) use alarms::PERIOD_MINUTES;
 pub use alarms::alarms;
 pub use arrivals::{SUBSCRIPTION as ARRIVALS_SUBSCRIPTION, UPLOADS as ARRIVED_UPLOADS};
+pub use decrypt::{DECRYPT_ROLE, DECRYPT_WORKFLOW, decrypt_output};
 pub use s3_files::{access_point_output, file_system_output};
 pub use source::source;
 pub use topics::{OwnTopic, own_topics};
@@ -92,7 +94,7 @@ impl Rendered {
 }
 
 /// Resource types of the template that take tags as a list of `Key` and `Value`.
-const TAGGED: [&str; 15] = [
+const TAGGED: [&str; 16] = [
     "AWS::ApiGateway::RestApi",
     "AWS::ApiGateway::Stage",
     "AWS::CloudWatch::Alarm",
@@ -106,6 +108,7 @@ const TAGGED: [&str; 15] = [
     "AWS::S3Files::FileSystem",
     "AWS::SNS::Topic",
     "AWS::SQS::Queue",
+    "AWS::Transfer::Workflow",
     "AWS::WAFv2::IPSet",
     "AWS::WAFv2::WebACL",
 ];
@@ -116,6 +119,7 @@ const TAGGED: [&str; 15] = [
 /// The source does not have the form that this code expects, which a test rules out.
 pub fn render(environment: &Environment, region: &str, code: &Code) -> Result<Rendered, TemplateError> {
     let mut template = source()?.clone();
+    decrypt::fit(environment, region, &mut template)?;
     let resources = template["Resources"].as_object_mut().ok_or(TemplateError::Lacks("Resources"))?;
     let buckets = repeat_buckets(environment, region, resources)?;
     events::repeat(environment, region, resources)?;

@@ -24,7 +24,7 @@ macro_rules! fragments {
 }
 
 /// Every fragment. A new one is added here; a test compares the list with the folder.
-const FRAGMENTS: [Fragment; 12] = fragments![
+const FRAGMENTS: [Fragment; 13] = fragments![
     "base",
     "buckets",
     "events",
@@ -35,6 +35,7 @@ const FRAGMENTS: [Fragment; 12] = fragments![
     "api",
     "waf",
     "transfer",
+    "decrypt",
     "alarms",
     "queries"
 ];

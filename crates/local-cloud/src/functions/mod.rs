@@ -17,6 +17,7 @@ pub(crate) fn launcher() -> String {
     let launcher = launcher.replace("# DASHBOARDS\n", include_str!("dashboards.py"));
     let launcher = launcher.replace("# WEB ACLS\n", include_str!("waf.py"));
     let launcher = launcher.replace("# TOPICS\n", include_str!("topics.py"));
+    let launcher = launcher.replace("# WORKFLOWS\n", include_str!("workflows.py"));
     launcher.replace("# SAVED QUERIES\n", include_str!("saved_queries.py"))
 }
 
@@ -24,8 +25,9 @@ pub(crate) fn launcher() -> String {
 mod tests {
     #[test]
     fn each_file_is_in_the_launcher_once() {
-        for class in ["class FileSystems", "class Dashboards", "class WebAcls", "class SavedQueries", "class Topics:"] {
-            assert_eq!(super::launcher().matches(class).count(), 1, "{class}");
+        let names = ["FileSystems:", "Dashboards:", "WebAcls:", "SavedQueries:", "Topics:", "Workflows:"];
+        for class in names.map(|name| format!("class {name}")) {
+            assert_eq!(super::launcher().matches(class.as_str()).count(), 1, "{class}");
         }
     }
 }
