@@ -79,11 +79,11 @@ impl Cloud {
     }
 
     /// AWS clients with the keys of a role session, which the front asks the policies for.
-    pub(crate) async fn aws_with(&self, keys: SessionCredentials) -> Aws {
+    pub(crate) async fn aws_with(&self, account: &str, keys: SessionCredentials) -> Aws {
         let aws = Aws::connect(ConnectOptions {
             profile: None,
             endpoint_url: Some(endpoint(self.front_port)),
-            local_account: None,
+            local_account: Some(account.to_owned()),
             home_region: "us-east-1".to_owned(),
         });
         aws.await.with_credentials(keys)

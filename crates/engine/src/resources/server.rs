@@ -366,7 +366,7 @@ impl Resource for Server {
 
     async fn unmanaged(&self, _aws: &Aws, live: &Live) -> Result<Vec<PropertyChange>, AwsError> {
         // That of the file is compared by itself.
-        let own = live.properties.get(WORKFLOW).filter(|_| self.workflow.is_some());
+        let own = live.properties.get(WORKFLOW).filter(|id| self.workflow.is_some() && id.is_string());
         let mut expected = Properties::from([
             ("protocols", json!(["SFTP"]).into()),
             ("workflows", json!(own.into_iter().collect::<Vec<_>>()).into()),

@@ -52,8 +52,9 @@ impl OnUpload {
 
 /// A random UUID (RFC 9562, version 4).
 fn uuid() -> String {
-    let random = fastrand::u128(..);
-    let text = format!("{:032x}", random & !(0xf << 76) & !(0x3 << 62) | 0x4 << 76 | 0x2 << 62);
+    let (version, variant) = (0x4_u128 << 76, 0x2_u128 << 62);
+    let random = fastrand::u128(..) & !(0xf << 76) & !(0x3 << 62);
+    let text = format!("{:032x}", random | version | variant);
     format!("{}-{}-{}-{}-{}", &text[..8], &text[8..12], &text[12..16], &text[16..20], &text[20..])
 }
 
@@ -177,7 +178,7 @@ impl Execution {
             granted: None,
         };
         let held = cloud.sessions.hold(&keys.access_key, session);
-        Ok(Assumed { aws: cloud.aws_with(keys).await, _held: held })
+        Ok(Assumed { aws: cloud.aws_with(account, keys).await, _held: held })
     }
 
     async fn decrypt(&self, session: &Assumed<'_>, details: &Value) -> Result<(), Failed> {
