@@ -83,6 +83,7 @@ fn of_command(path: &str) -> Option<&'static [Exit]> {
         | "policy waf"
         | "policy topics"
         | "policy malware-scan"
+        | "policy decrypt"
         | "policy notify"
         | "policy addresses"
         | "policy state" => &[Ok, Usage],

@@ -16,6 +16,7 @@ mod cost;
 mod crash;
 mod customer_storage;
 mod dashboard;
+mod decrypt;
 mod deploy;
 mod doctor;
 mod drift;

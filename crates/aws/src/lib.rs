@@ -82,7 +82,9 @@ pub use stack_drift::ResourceDrift;
 pub use sts::{Caller, SessionCredentials};
 pub use table_import::{ImportFacts, ImportSource};
 pub use topics::{SubscriptionFacts, Topics};
-pub use transfer::{HostKeyFacts, IdentityAnswer, Provider, ServerFacts, ServerRequest, ServerUpdate, Transfer};
+pub use transfer::{
+    HostKeyFacts, IdentityAnswer, Provider, ServerFacts, ServerRequest, ServerUpdate, Transfer, Workflow,
+};
 pub use transfer_endpoint::{EndpointFacts, VpcPlace};
 pub use uploads::{Expected, HeadFacts, Metadata, OpenUpload, Put, UploadedPart};
 pub use versions::{VersionFacts, VersionHead, VersionMarker, VersionPage};

@@ -3,6 +3,7 @@
 use aws_sdk_transfer::types::{
     DirectoryListingOptimization, Domain, EndpointType, IdentityProviderDetails, IdentityProviderType, Protocol,
     ProtocolDetails, S3StorageOptions, SetStatOption, SftpAuthenticationMethods, SftpPortWithOptions, Tag,
+    WorkflowDetail, WorkflowDetails,
 };
 
 use aws_config::retry::RetryConfig;
@@ -46,7 +47,9 @@ pub struct ServerFacts {
     /// `PUBLIC`, `VPC`, …
     pub endpoint_type: String,
     pub endpoint: EndpointFacts,
-    /// Ids of the workflows that it starts for an uploaded file.
+    /// The workflow that it starts for an uploaded file.
+    pub on_upload: Option<Workflow>,
+    /// Ids of the workflows that it starts for an uploaded file, and for one that was uploaded in part.
     pub workflows: Vec<String>,
     /// Banners before and after a log-in.
     pub banners: Vec<String>,
@@ -63,6 +66,15 @@ pub struct Provider {
     pub authentication: String,
 }
 
+/// A workflow that a server starts, and the role that it runs with.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Workflow {
+    /// `w-…`.
+    pub id: String,
+    /// ARN of the execution role.
+    pub role: String,
+}
+
 /// The input of a creation.
 #[derive(Clone, Debug, Default)]
 pub struct ServerRequest {
@@ -74,6 +86,8 @@ pub struct ServerRequest {
     pub security_policy: String,
     /// Ports that it listens on; empty for AWS's default, 22.
     pub ports: Vec<u16>,
+    /// The workflow for uploaded files.
+    pub workflow: Option<Workflow>,
     /// Where its endpoint is; `None` for a public server. Addresses are added later.
     pub place: Option<VpcPlace>,
     /// Private host key; without one AWS generates its own.
@@ -95,6 +109,8 @@ pub struct ServerUpdate {
     pub ignore_set_stat: bool,
     pub ports: Option<Vec<u16>>,
     pub optimize_listing: bool,
+    /// The workflow for uploaded files.
+    pub workflow: Option<Workflow>,
 }
 
 /// The answer of `TestIdentityProvider`.
@@ -148,6 +164,10 @@ impl Transfer {
             protocols: server.protocols().iter().map(|protocol| protocol.as_str().to_owned()).collect(),
             endpoint_type: server.endpoint_type().map_or_else(String::new, |kind| kind.as_str().to_owned()),
             endpoint: EndpointFacts::of(&server),
+            on_upload: server.workflow_details().and_then(|all| all.on_upload().first()).map(|workflow| Workflow {
+                id: workflow.workflow_id().to_owned(),
+                role: workflow.execution_role().to_owned(),
+            }),
             workflows: server
                 .workflow_details()
                 .into_iter()
@@ -193,6 +213,7 @@ impl Transfer {
             .security_policy_name(&request.security_policy)
             .protocol_details(protocol(None, true, Some(request.ports.as_slice()).filter(|ports| !ports.is_empty())))
             .s3_storage_options(storage(None))
+            .set_workflow_details(request.workflow.as_ref().map(|workflow| workflows(None, Some(workflow))))
             .set_host_key(request.host_key.as_ref().map(|key| key.expose_secret().to_owned()))
             .set_tags(Some(tags))
             .customize()
@@ -216,6 +237,10 @@ impl Transfer {
         });
         let storage =
             update.optimize_listing.then(|| storage(live.and_then(|server| server.s3_storage_options().cloned())));
+        let workflows = update
+            .workflow
+            .as_ref()
+            .map(|workflow| workflows(live.and_then(|server| server.workflow_details().cloned()), Some(workflow)));
         let of_this_type = live.and_then(|server| server.identity_provider_type());
         let other_type = of_this_type.is_some_and(|kind| *kind != IdentityProviderType::ApiGateway);
         self.0
@@ -230,10 +255,25 @@ impl Transfer {
             .set_security_policy_name(update.security_policy.clone())
             .set_protocol_details(protocol)
             .set_s3_storage_options(storage)
+            .set_workflow_details(workflows)
             .send()
             .await
             .call("transfer:UpdateServer", id)
             .map(drop)
+    }
+
+    /// Takes the workflow for uploaded files off a server, if it is this one. Returns whether it was.
+    pub async fn detach_workflow(&self, id: &str, workflow: &str) -> Result<bool, AwsError> {
+        let call = self.0.describe_server().server_id(id).send().await.call("transfer:DescribeServer", id);
+        let Some(server) = call.or_missing(MISSING)?.and_then(|answer| answer.server) else { return Ok(false) };
+        let all = server.workflow_details;
+        let has_it =
+            all.as_ref().and_then(|all| all.on_upload().first()).is_some_and(|one| one.workflow_id() == workflow);
+        if has_it {
+            let call = self.0.update_server().server_id(id).workflow_details(workflows(all, None)).send().await;
+            call.call("transfer:UpdateServer", id)?;
+        }
+        Ok(has_it)
     }
 
     /// Starts a stopped server.
@@ -354,6 +394,16 @@ fn protocol(live: Option<ProtocolDetails>, ignore_set_stat: bool, ports: Option<
         });
         details.sftp_ports = Some(with_options.flatten().collect());
     }
+    details
+}
+
+/// The workflows with another one for uploaded files, or, as AWS wants it, an empty list for none.
+fn workflows(live: Option<WorkflowDetails>, on_upload: Option<&Workflow>) -> WorkflowDetails {
+    let detail = |workflow: &Workflow| {
+        WorkflowDetail::builder().workflow_id(&workflow.id).execution_role(&workflow.role).build().ok()
+    };
+    let mut details = live.unwrap_or_else(|| WorkflowDetails::builder().build());
+    details.on_upload = Some(on_upload.and_then(detail).into_iter().collect());
     details
 }
 

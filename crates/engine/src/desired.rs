@@ -232,6 +232,7 @@ fn region_resources(
     let package = package(environment, region, &inputs.code);
     let code = Code { bucket: package.bucket.clone(), key: package.key.clone() };
     let rendered = template::render(environment, region, &code)?;
+    let workflow = template::decrypt_output(&rendered.template).cloned();
     let user_role_arn = format!("arn:aws:iam::{account}:role/{}", environment.names.user_role);
     let mut all: Vec<Arc<dyn Resource>> = Vec::new();
     let mut buckets = BTreeMap::new();
@@ -322,6 +323,7 @@ fn region_resources(
             ),
             security_policy: environment.server.security_policy.clone(),
             authentication: environment.server.authentication.clone(),
+            workflow,
             endpoint: server_endpoint(endpoint, region),
             // "used with Transfer Family servers that … have PUBLIC endpoints" (Transfer Family API reference, `SftpPorts`).
             ports: if is_in_vpc { Vec::new() } else { environment.server.ports.clone() },

@@ -29,6 +29,7 @@ pub(crate) struct Cloud {
     pub(crate) deployments: Deployments,
     pub(crate) roles: Roles,
     pub(crate) waf: Waf,
+    upstream: Arc<Upstream>,
     /// The secret key of every account.
     pub(crate) secret: Secret,
     /// What MiniStack wants to see of those who may call it.
@@ -45,6 +46,7 @@ impl Cloud {
         (secret, ministack_secret): (Secret, Secret),
         function_key: FunctionKey,
     ) -> Result<Self, LocalError> {
+        let upstream = Arc::new(Upstream::new(ministack_port, ministack_secret.clone()));
         Ok(Self {
             ministack_port,
             front_port,
@@ -52,7 +54,8 @@ impl Cloud {
             sessions: Sessions::default(),
             deployments: Deployments::open(&dir.join("deployments.json"))?,
             roles: Roles::default(),
-            waf: Waf::new(Arc::new(Upstream::new(ministack_port, ministack_secret.clone()))),
+            waf: Waf::new(Arc::clone(&upstream)),
+            upstream,
             secret,
             ministack_secret,
             function_key,
@@ -68,6 +71,22 @@ impl Cloud {
     /// that they are logged, and faults and manners strike them.
     pub(crate) async fn aws_of_sessions(&self, account: &str) -> Arc<Aws> {
         self.clients(self.front_port, account).await
+    }
+
+    /// MiniStack itself, for calls that no client has.
+    pub(crate) fn upstream(&self) -> &Upstream {
+        &self.upstream
+    }
+
+    /// AWS clients with the keys of a role session, which the front asks the policies for.
+    pub(crate) async fn aws_with(&self, account: &str, keys: SessionCredentials) -> Aws {
+        let aws = Aws::connect(ConnectOptions {
+            profile: None,
+            endpoint_url: Some(endpoint(self.front_port)),
+            local_account: Some(account.to_owned()),
+            home_region: "us-east-1".to_owned(),
+        });
+        aws.await.with_credentials(keys)
     }
 
     async fn clients(&self, port: u16, account: &str) -> Arc<Aws> {

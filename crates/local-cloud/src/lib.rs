@@ -35,6 +35,7 @@ mod socket_owner;
 mod structured_logs;
 mod transfer;
 mod waf;
+mod workflows;
 pub mod zone;
 
 pub use control::{logs, manage, secret_key, start, status, stop};

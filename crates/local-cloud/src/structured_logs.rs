@@ -96,17 +96,22 @@ impl ConnectionLog {
     }
 
     fn log(&self, stream: &str, fields: &[(&str, &str)]) {
+        let mut message = json!({ "resource-arn": place::arn(&self.0.place, &self.0.server) });
+        for (name, value) in fields {
+            message[*name] = json!(value);
+        }
+        self.line(stream, &message);
+    }
+
+    /// Writes a line of any form.
+    pub(crate) fn line(&self, stream: &str, message: &Value) {
         let Connection { logs, store, place, server, .. } = &*self.0;
         let Ok(found) = store.get(place, server) else { return };
         let destinations = found.settings.get("StructuredLogDestinations").and_then(Value::as_array);
         let groups = destinations.into_iter().flatten().filter_map(Value::as_str);
         for group in groups.filter_map(|arn| arn.split(':').nth(6)) {
-            let mut message = json!({ "resource-arn": place::arn(place, server) });
-            for (name, value) in fields {
-                message[*name] = json!(value);
-            }
             let stream = (place.clone(), group.to_owned(), stream.to_owned());
-            let line = Line { stream, time: Timestamp::now().as_millisecond(), message };
+            let line = Line { stream, time: Timestamp::now().as_millisecond(), message: message.clone() };
             if logs.sender.try_send(line).is_err() {
                 tracing::warn!("a line of a structured log is lost: too many wait");
             }

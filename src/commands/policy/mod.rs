@@ -45,6 +45,9 @@ enum Verb {
     /// Print the policy for CloudFormation's work on scans for malware, in addition to that for stacks
     #[command(after_help = "Example:\n  sftpctl policy malware-scan --env 99 > malware-scan.json")]
     MalwareScan(print::Args),
+    /// Print the policy for CloudFormation's work on workflows that decrypt uploads, in addition to that for stacks
+    #[command(after_help = "Example:\n  sftpctl policy decrypt --env 99 > decrypt.json")]
+    Decrypt(print::Args),
     /// Print the policy for messages about the ends of runs, in addition to that of the command
     #[command(after_help = "Example:\n  sftpctl policy notify --env 99 > notify.json")]
     Notify(print::Args),
@@ -130,6 +133,7 @@ pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> 
         Verb::Waf(args) => (Policy::Waf, args),
         Verb::Topics(args) => (Policy::Topics, args),
         Verb::MalwareScan(args) => (Policy::MalwareScan, args),
+        Verb::Decrypt(args) => (Policy::Decrypt, args),
         Verb::Notify(args) => (Policy::Notify, args),
         Verb::Reader(args) => (Policy::Reader, args),
         Verb::Teardown(args) => (Policy::Teardown, args),

@@ -38,6 +38,7 @@ const BESIDES: [(&str, &str); 1] = [("AWS::Lambda::Function", "lambda:ListTags")
 
 /// Calls for properties that the template does not have.
 const UNUSED: &[(&str, &str, &[&str])] = &[
+    ("AWS::Transfer::Workflow", "IAM does not care about the case: UntagResource", &["transfer:UnTagResource"]),
     ("AWS::ApiGateway::RestApi", "Policy", &["apigateway:UpdateRestApiPolicy"]),
     (
         "AWS::IAM::Role",

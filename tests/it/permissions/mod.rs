@@ -24,7 +24,7 @@ use crate::site::{shown, succeeded, text};
 const MORE: &str = r#"
 permissions_boundary: arn:aws:iam::111111111111:policy/sftp-boundary
 stack_role: arn:aws:iam::111111111111:role/sftp-cloudformation
-files: { events: true, history_events: true, malware_scan: {} }
+files: { events: true, history_events: true, malware_scan: {}, decrypt: { 99-5: {} } }
 s3_files: { 99-5: { subnets: [subnet-0123456789abcdef0], security_groups: [sg-0123456789abcdef0] } }
 guard: {}
 waf: {}
@@ -42,13 +42,19 @@ const IN_VPC: &str = "us-west-2: { server: { endpoint: vpc, vpc: vpc-0123456789a
 const FILE_SYSTEM: &str =
     "s3_files: { 99-5: { subnets: [subnet-0123456789abcdef0], security_groups: [sg-0123456789abcdef0] } }";
 
+/// What is done with uploaded files: a scan for malware, and decryption.
+const FILES: &str = "files: { malware_scan: {}, decrypt: { 99-5: {} } }";
+
 /// The policies of environment 99 with these further settings.
 fn policies(more: &str) -> BTreeMap<String, Value> {
     let source = format!("{}\n{more}", include_str!("../../../environments/99.yaml"));
     // With other settings also a server in a VPC.
     let source = match more {
         "" => source,
-        _ => source.replace("us-west-2: { server: true }", IN_VPC),
+        // No other cluster may be in the region of one that is decrypted.
+        _ => (0..5).fold(source.replace("us-west-2: { server: true }", IN_VPC), |source, number| {
+            source.replace(&format!("  99-{number}: us-west-2"), &format!("  99-{number}: us-east-1"))
+        }),
     };
     let environment = spec::load(&source, "99.yaml").unwrap();
     let state = "s3://company-sftpctl/state".parse().unwrap();
@@ -71,8 +77,10 @@ fn statements(policy: &Value) -> &Vec<Value> {
 
 /// The actions that these policies allow.
 fn allowed(names: &[&str]) -> BTreeSet<String> {
-    let more = "waf: {}\nalarms: { email: [] }\nfiles: { malware_scan: {} }";
-    let policies = policies(&format!("{FILE_SYSTEM}\n{more}"));
+    let policies = policies(&format!("{FILE_SYSTEM}
+waf: {{}}
+alarms: {{ email: [] }}
+{FILES}"));
     let statements = names.iter().flat_map(|name| statements(&policies[*name]));
     statements.flat_map(|statement| list(&statement["Action"])).map(str::to_owned).collect()
 }
@@ -108,6 +116,7 @@ fn calls_by_cloudformation_are_allowed() {
             Some("WAFv2") => &["stack", "waf"],
             Some("SNS") => &["stack", "topics"],
             Some("GuardDuty") => &["stack", "malware-scan"],
+            Some("Transfer") => &["stack", "decrypt"],
             _ => &["stack"],
         };
         assert_eq!(missing(needed(), documents), Vec::<&str>::new(), "{kind}");

@@ -308,6 +308,9 @@ impl One<'_, '_> {
             if stack.guards > 0 {
                 self.guard(log_ins);
             }
+            if stack.workflows > 0 {
+                self.line(id::PGP, uploaded, Some("all uploads, if all of them are encrypted"));
+            }
             if stack.web_acls > 0 {
                 self.line(id::WAF_ACL, fixed(stack.web_acls), None);
                 self.line(id::WAF_RULE, fixed(stack.waf_rules), None);

@@ -67,6 +67,7 @@ pub fn of_type(resource_type: &str) -> Option<Coverage> {
         "AWS::SNS::Topic" => Priced(&[id::SNS_REQUESTS, id::SNS_MAILS]),
         "AWS::SNS::Subscription" | "AWS::SNS::TopicPolicy" => Free("a part of its topic"),
         "AWS::SQS::Queue" => Priced(&[id::SQS_REQUESTS]),
+        "AWS::Transfer::Workflow" => Priced(&[id::PGP]),
         "AWS::WAFv2::WebACL" => Priced(&[id::WAF_ACL, id::WAF_RULE, id::WAF_REQUESTS]),
         "AWS::WAFv2::IPSet" | "AWS::WAFv2::WebACLAssociation" => {
             Free("a part of its web ACL, which is billed by its rules")

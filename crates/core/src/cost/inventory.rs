@@ -13,6 +13,7 @@ use crate::template::{self, ARRIVALS_SUBSCRIPTION, ARRIVED_UPLOADS, Code, Templa
 
 /// The end of the name of a bucket's property.
 const LIFECYCLE: &str = ".LifecycleConfiguration";
+const WORKFLOW: &str = "AWS::Transfer::Workflow";
 const WEB_ACL: &str = "AWS::WAFv2::WebACL";
 /// The name of a web ACL's property.
 const RULES: &str = "WebAcl.Rules";
@@ -97,6 +98,8 @@ pub struct Stack {
     /// Web ACLs of AWS WAF, and the rules in them.
     pub web_acls: u64,
     pub waf_rules: u64,
+    /// Workflows that decrypt uploads.
+    pub workflows: u64,
 }
 
 impl Inventory {
@@ -285,6 +288,7 @@ impl Stack {
             "AWS::Events::Rule" if property.name.starts_with(ARRIVED_UPLOADS) => &mut self.arrivals,
             "AWS::SNS::Subscription" if property.name.starts_with(ARRIVALS_SUBSCRIPTION) => &mut self.arrival_mails,
             "AWS::DynamoDB::Table" => &mut self.guards,
+            WORKFLOW => &mut self.workflows,
             WEB_ACL => {
                 self.waf_rules = if property.before.is_none() { 0 } else { LEAST_RULES };
                 &mut self.web_acls
@@ -356,6 +360,7 @@ fn stack(environment: &Environment, region: &str) -> Result<Stack, TemplateError
         arrivals: named(ARRIVED_UPLOADS),
         arrival_mails: named(ARRIVALS_SUBSCRIPTION),
         guards: of_type("AWS::DynamoDB::Table"),
+        workflows: of_type(WORKFLOW),
         web_acls: of_type(WEB_ACL),
         waf_rules: resources.iter().filter(|resource| resource["Type"] == WEB_ACL).map(|acl| rules(acl)).sum(),
     })

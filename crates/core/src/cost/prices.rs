@@ -17,6 +17,7 @@ pub mod id {
     pub const SFTP_HOUR: &str = "transfer.sftp-hour";
     pub const SFTP_UPLOAD: &str = "transfer.upload";
     pub const SFTP_DOWNLOAD: &str = "transfer.download";
+    pub const PGP: &str = "transfer.pgp";
     pub const API_REQUESTS: &str = "apigateway.requests";
     pub const LAMBDA_X86: &str = "lambda.x86-gb-second";
     pub const LAMBDA_ARM: &str = "lambda.arm-gb-second";
@@ -54,10 +55,11 @@ pub mod id {
     pub const MALWARE_OBJECTS: &str = "guardduty.s3-objects";
 
     /// All of the above.
-    pub const ALL: [&str; 38] = [
+    pub const ALL: [&str; 39] = [
         SFTP_HOUR,
         SFTP_UPLOAD,
         SFTP_DOWNLOAD,
+        PGP,
         API_REQUESTS,
         LAMBDA_X86,
         LAMBDA_ARM,

@@ -99,7 +99,7 @@ fn everything_priced_has_a_line_in_some_bill() {
     let latency = all.replace("  zone: xx.net\n", "  zone: xx.net\n  latency: true\n");
     let alone = "version: 1\nenvironment: e\naccount: \"111111111111\"\nhome_region: us-west-2\n\
                  regions: { us-west-2: { server: true } }\nclusters: { a: us-west-2 }\n\
-                 authorizer: { architecture: arm64 }\n";
+                 authorizer: { architecture: arm64 }\nfiles: { decrypt: { a: {} } }\n";
     let mut seen = BTreeSet::new();
     let place = "endpoint: vpc, vpc: vpc-01234567, subnets: [subnet-01234567], security_groups: [sg-01234567]";
     let fixed = alone.replace("server: true", &format!("server: {{ {place} }}"));
@@ -505,6 +505,20 @@ fn settings_of_the_stack_change_the_bill() {
     assert_eq!(update("parameter ApiMethodMetrics", Some(json!("true")), json!("false")).low, Usd::ZERO - usd("1.5"));
     assert_eq!(update("parameter BlockList", Some(json!("a")), json!("b")).high, Usd::ZERO);
     assert!(update("parameter MemoryMb", Some(json!("512")), json!("256")).low < Usd::ZERO);
+}
+
+/// Decryption is billed by what is uploaded where the workflow is.
+#[test]
+fn decryption_has_a_line_for_uploads() {
+    let file = "version: 1\nenvironment: e\naccount: \"111111111111\"\nhome_region: us-west-2\n\
+                regions: { us-west-2: { server: true }, us-east-1: { server: true } }\nclusters: { a: us-west-2 }\n";
+    let decrypt = "files: { decrypt: { a: {} } }\n";
+    let usage = exact(&[("uploaded_gb", 600.0)]);
+    let bill = Bill::of(&inventory(&format!("{file}{decrypt}")), &usage, &prices());
+    assert_eq!(line(&bill, "us-west-2", id::PGP).amount.low.to_string(), "30.00", "half of the uploads");
+    assert!(!bill.lines.iter().any(|line| line.place == "us-east-1" && line.price_id == id::PGP));
+    let without = Bill::of(&inventory(file), &usage, &prices());
+    assert!(!without.lines.iter().any(|line| line.price_id == id::PGP));
 }
 
 /// A web ACL is billed where a server is, with each of its rules.

@@ -289,6 +289,15 @@ impl Arns<'_> {
         self.in_every_region("transfer", "server/*")
     }
 
+    pub(super) fn workflows(&self) -> String {
+        self.in_every_region("transfer", "workflow/*")
+    }
+
+    /// The private PGP keys of every server: their names have the ID of the server, which is not known beforehand.
+    pub(super) fn pgp_secrets(&self) -> String {
+        self.in_every_region("secretsmanager", "secret:aws/transfer/s-*")
+    }
+
     pub(super) fn host_keys(&self) -> String {
         self.in_every_region("transfer", "host-key/*/*")
     }

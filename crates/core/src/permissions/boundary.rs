@@ -52,6 +52,9 @@ pub(super) fn statements(arns: &Arns<'_>) -> Vec<Value> {
     if arns.0.guard.is_some() {
         all.push(allow("CountRefusals", &["dynamodb:BatchGetItem", "dynamodb:UpdateItem"], [arns.guard_table()]));
     }
+    if !arns.0.decrypt.is_empty() {
+        all.push(allow("ReadPgpKeys", &["secretsmanager:GetSecretValue"], [arns.pgp_secrets()]));
+    }
     if !arns.0.s3_files.is_empty() {
         all.extend(s3_files::synchronization(arns));
     }

@@ -12,6 +12,7 @@ mod aliases;
 mod arns;
 mod boundary;
 mod canary;
+mod decrypt;
 mod deployer;
 mod guard;
 mod history;
@@ -59,6 +60,8 @@ pub enum Policy {
     Topics,
     /// The calls of CloudFormation for scans for malware; in addition to [`Self::Stack`].
     MalwareScan,
+    /// The calls of CloudFormation for workflows of Transfer Family; in addition to [`Self::Stack`].
+    Decrypt,
     /// Servers in VPCs, with fixed addresses; in addition to [`Self::Deployer`].
     Addresses,
     /// Plans, and looks for drift; changes nothing.
@@ -109,6 +112,7 @@ impl std::fmt::Display for Policy {
             Self::Waf => "waf",
             Self::Topics => "topics",
             Self::MalwareScan => "malware-scan",
+            Self::Decrypt => "decrypt",
             Self::Addresses => "addresses",
             Self::Reader => "reader",
             Self::Teardown => "teardown",
@@ -133,13 +137,14 @@ impl std::fmt::Display for Policy {
 }
 
 impl Policy {
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 26] = [
         Self::Deployer,
         Self::Stack,
         Self::S3Files,
         Self::Waf,
         Self::Topics,
         Self::MalwareScan,
+        Self::Decrypt,
         Self::Addresses,
         Self::Reader,
         Self::Teardown,
@@ -183,6 +188,7 @@ pub fn document(policy: Policy, site: Site<'_>) -> Option<Value> {
         Policy::Waf => waf::statements(&arns),
         Policy::Topics => topics::statements(&arns),
         Policy::MalwareScan => malware::statements(&arns),
+        Policy::Decrypt => decrypt::statements(&arns),
         Policy::Addresses => addresses::statements(&arns),
         Policy::Reader => reader::statements(&arns, site),
         Policy::Teardown => teardown::statements(&arns),
@@ -225,6 +231,7 @@ pub fn companions(policy: Policy, site: Site<'_>) -> Vec<Policy> {
     let has_web_acls = site.environment.waf.is_some();
     let has_topics = site.environment.has_topics();
     let scans = !site.environment.malware_scan.is_empty();
+    let decrypts = !site.environment.decrypt.is_empty();
     let tells = site.environment.notify.as_ref().is_some_and(|notify| !notify.topics.is_empty());
     let deploys = [
         (Policy::Reader, true),
@@ -235,6 +242,7 @@ pub fn companions(policy: Policy, site: Site<'_>) -> Vec<Policy> {
         (Policy::Waf, !has_own_role && has_web_acls),
         (Policy::Topics, !has_own_role && has_topics),
         (Policy::MalwareScan, !has_own_role && scans),
+        (Policy::Decrypt, !has_own_role && decrypts),
         (Policy::Addresses, has_addresses),
         (Policy::State, in_bucket),
         (Policy::Notify, tells),
@@ -248,16 +256,19 @@ pub fn companions(policy: Policy, site: Site<'_>) -> Vec<Policy> {
     let needed = deploys.into_iter().filter(|(other, needed)| *needed && *other != policy).map(|(other, _)| other);
     match policy {
         Policy::Deployer | Policy::Addresses | Policy::Teardown => needed.collect(),
-        Policy::Stack | Policy::S3Files | Policy::Waf | Policy::Topics | Policy::MalwareScan if !has_own_role => {
+        Policy::Stack | Policy::S3Files | Policy::Waf | Policy::Topics | Policy::MalwareScan | Policy::Decrypt
+            if !has_own_role =>
+        {
             needed.collect()
         }
-        Policy::Stack | Policy::S3Files | Policy::Waf | Policy::Topics | Policy::MalwareScan => {
+        Policy::Stack | Policy::S3Files | Policy::Waf | Policy::Topics | Policy::MalwareScan | Policy::Decrypt => {
             let of_role = [
                 (Policy::Stack, true),
                 (Policy::S3Files, has_file_systems),
                 (Policy::Waf, has_web_acls),
                 (Policy::Topics, has_topics),
                 (Policy::MalwareScan, scans),
+                (Policy::Decrypt, decrypts),
             ];
             of_role.into_iter().filter(|(other, needed)| *needed && *other != policy).map(|(other, _)| other).collect()
         }

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::arns::Arns;
 use super::statement::{allow, allow_all};
-use super::{Site, malware, s3_files, state, topics, waf};
+use super::{Site, decrypt, malware, s3_files, state, topics, waf};
 use crate::spec::model::HostKeySource;
 
 /// What the read handlers of `AWS::S3::Bucket` and `AWS::S3::BucketPolicy`, and sftpctl, read of an upload bucket.
@@ -143,6 +143,11 @@ fn functions_and_more(arns: &Arns<'_>, site: Site<'_>) -> Value {
     if arns.0.has_topics() {
         actions.extend(topics::READS);
         resources.push(arns.topics());
+    }
+    if !arns.0.decrypt.is_empty() {
+        // Of a key only whether it is there.
+        actions.extend([decrypt::READ, "secretsmanager:DescribeSecret"]);
+        resources.extend([arns.workflows(), arns.pgp_secrets()]);
     }
     allow("ReadFunctionsAndMore", &actions, resources)
 }

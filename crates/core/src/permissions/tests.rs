@@ -235,6 +235,27 @@ fn scans_for_malware_have_a_policy_of_their_own() {
 }
 
 #[test]
+fn workflows_have_a_policy_of_their_own() {
+    let alone = |more: &str| {
+        let file = "version: 1\nenvironment: \"9\"\naccount: \"111111111111\"\nhome_region: us-west-2\n\
+                    regions: { us-west-2: { server: true } }\nclusters: { 9-5: us-west-2 }\n";
+        crate::spec::load(&format!("{file}{more}\n"), "x.yaml").unwrap()
+    };
+    let with = alone("files: { decrypt: { 9-5: {} } }");
+    let workflows = ["arn:aws:transfer:*:111111111111:workflow/*"];
+    assert_eq!(resources(&every_document(&with)["decrypt"], "transfer:DeleteWorkflow"), workflows);
+    let companions_of = |policy, environment| companions(policy, Site { environment, zone_id: None, state: None });
+    assert_eq!(companions_of(Policy::Deployer, &with), [Policy::Reader, Policy::Stack, Policy::Decrypt]);
+    assert_eq!(companions_of(Policy::Decrypt, &with), [Policy::Reader, Policy::Deployer, Policy::Stack]);
+    for (environment, count) in [(&with, 1), (&alone(""), 0)] {
+        let documents = every_document(environment);
+        assert_eq!(allowing(&documents["reader"], "secretsmanager:DescribeSecret").len(), count);
+        assert_eq!(allowing(&documents["reader"], "secretsmanager:GetSecretValue").len(), 0, "keys are not read");
+        assert_eq!(allowing(&documents["boundary"], "secretsmanager:GetSecretValue").len(), count);
+    }
+}
+
+#[test]
 fn web_acls_have_a_policy_of_their_own() {
     let with = environment("waf: {}");
     let document = &every_document(&with)["waf"];

@@ -11,7 +11,8 @@ use super::names::parts;
 use super::raw::File;
 use super::regions;
 use super::{
-    account_defaults, arrivals, assume_role, endpoint, guard, malware, mounts, moved, notify, s3_files, topics, ttl,
+    account_defaults, arrivals, assume_role, decrypt, endpoint, guard, malware, mounts, moved, notify, s3_files, topics,
+    ttl,
     waf,
 };
 use crate::aliases::name::Pattern;
@@ -130,6 +131,7 @@ pub(super) fn check(file: &File, source: &str) -> Vec<Fault> {
     waf::check(&mut checker, file.waf.as_ref());
     arrivals::check(&mut checker, &file.files.notify, (&file.clusters.value, &file.account.value));
     malware::check(&mut checker, file.files.malware_scan.as_ref(), &file.clusters.value);
+    decrypt::check(&mut checker, &file.files.decrypt, &file.clusters.value, &file.regions);
     notify::check(&mut checker, file.notify.as_ref());
     s3_files::check(&mut checker, &file.s3_files, &file.clusters.value);
     dns(&mut checker, file);
@@ -221,9 +223,12 @@ fn clusters(checker: &mut Checker<'_>, file: &File) {
                 "shorten the cluster's name, or leave out `events`, `notify` and `malware_scan` of `files`".into(),
             );
         }
+        let decrypted = decrypt::resources(&file.files.decrypt, cluster);
         for (of, settings) in &file.regions {
             let added = match *of == region.value {
-                true => here + arrivals + scans + s3_files::resources(&file.s3_files, &file.mounts, cluster),
+                true => {
+                    here + arrivals + scans + decrypted + s3_files::resources(&file.s3_files, &file.mounts, cluster)
+                }
                 false if settings.value.server.is_there() && has_arrivals => CLUSTER_RESOURCES_WITH_EVENTS.1,
                 false if settings.value.server.is_there() => elsewhere,
                 false => 0,

@@ -5,7 +5,7 @@ use super::model::{
     Server, State, Table,
 };
 use super::raw::{File, RegionSettings};
-use super::{account_defaults, arrivals, guard, malware, mounts, moved, names, notify, s3_files, topics, waf};
+use super::{account_defaults, arrivals, decrypt, guard, malware, mounts, moved, names, notify, s3_files, topics, waf};
 use crate::check::CheckIgnore;
 use crate::spec::ignore::Ignore;
 
@@ -88,6 +88,7 @@ pub(super) fn fill(file: File) -> Environment {
         },
         arrivals: arrivals::fill(file.files.notify),
         malware_scan,
+        decrypt: decrypt::fill(file.files.decrypt),
         homes: Homes {
             from: file.homes.from.and_then(|from| from.value.parse().ok()),
             root: value(file.homes.root, "/home"),

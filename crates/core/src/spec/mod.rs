@@ -4,6 +4,7 @@ pub mod account_defaults;
 pub mod arrivals;
 pub mod assume_role;
 mod checks;
+pub mod decrypt;
 mod defaults;
 pub mod endpoint;
 pub mod guard;

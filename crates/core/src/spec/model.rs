@@ -8,6 +8,7 @@ use crate::check::CheckIgnore;
 use crate::spec::account_defaults::AccountDefaults;
 use crate::spec::arrivals::Arrivals;
 use crate::spec::assume_role::AssumeRole;
+use crate::spec::decrypt::Decrypt;
 use crate::spec::endpoint::{Endpoint, VpcEndpoint};
 use crate::spec::guard::Guard;
 use crate::spec::ignore::Ignore;
@@ -54,6 +55,8 @@ pub struct Environment {
     pub arrivals: BTreeMap<String, Arrivals>,
     /// How new files are scanned for malware, by cluster.
     pub malware_scan: BTreeMap<String, MalwareScan>,
+    /// Which arriving files are decrypted, by cluster.
+    pub decrypt: BTreeMap<String, Decrypt>,
     /// Where customers' home directories are on the old server.
     pub homes: Homes,
     /// Mounts of upload buckets, by the role of the server.
@@ -109,6 +112,7 @@ impl Environment {
         self.s3_files.retain(|name, _| name == cluster);
         self.arrivals.retain(|name, _| name == cluster);
         self.malware_scan.retain(|name, _| name == cluster);
+        self.decrypt.retain(|name, _| name == cluster);
         !self.clusters.is_empty()
     }
 

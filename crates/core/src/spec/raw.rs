@@ -7,7 +7,9 @@ use serde::Deserialize;
 use serde_saphyr::Spanned;
 
 use super::assume_role::Setting as AssumeRole;
-use super::{account_defaults, arrivals, endpoint, guard, malware, mounts, moved, notify, s3_files, ttl, waf};
+use super::{
+    account_defaults, arrivals, decrypt, endpoint, guard, malware, mounts, moved, notify, s3_files, ttl, waf,
+};
 
 /// An environment of sftpctl: regions, clusters and settings of one SFTP service on AWS.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -272,6 +274,11 @@ pub(super) struct Files {
     /// Whether Amazon GuardDuty scans new files for malware, at a price for each GB and each file. `malware_scan: {}`
     /// scans the files of every cluster. Default: nothing is scanned.
     pub(super) malware_scan: Option<malware::Setting>,
+    /// Which files are decrypted with PGP when they arrive, by cluster, by a workflow of the server in the cluster's region; no
+    /// other cluster may be there. Transfer Family charges for each GB. Default: none.
+    #[serde(default)]
+    #[schemars(with = "BTreeMap<String, decrypt::Setting>")]
+    pub(super) decrypt: decrypt::Settings,
 }
 
 /// Home directories of the old server.

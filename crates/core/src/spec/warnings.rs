@@ -1,6 +1,7 @@
 //! Warnings about valid settings. Pure.
 
 use super::checks::POLICIES;
+use super::decrypt;
 use super::malware;
 use super::model::Environment;
 use super::waf::Countries;
@@ -69,6 +70,16 @@ pub(super) fn all(environment: &Environment) -> Vec<String> {
              set `block` if they count no customers"
                 .into(),
         );
+    }
+    for cluster in environment.decrypt.keys() {
+        let elsewhere = decrypt::servers_elsewhere(environment, cluster);
+        if !elsewhere.is_empty() {
+            warnings.push(format!(
+                "files of cluster {cluster} that customers upload through the servers of {} are not decrypted (`files.decrypt`): \
+                 a workflow works in the region of its bucket",
+                elsewhere.join(", ")
+            ));
+        }
     }
     let is_limited = environment.waf.as_ref().is_some_and(|waf| matches!(waf.countries, Some(Countries::Allow(_))));
     if is_limited && !in_vpcs.is_empty() {

@@ -5,6 +5,7 @@
 
 mod alarms;
 mod arrivals;
+mod decrypt;
 mod events;
 mod guard;
 mod malware;
@@ -26,6 +27,7 @@ use crate::spec::names;
 pub(crate) use alarms::PERIOD_MINUTES;
 pub use alarms::alarms;
 pub use arrivals::{SUBSCRIPTION as ARRIVALS_SUBSCRIPTION, UPLOADS as ARRIVED_UPLOADS};
+pub use decrypt::{DECRYPT_ROLE, DECRYPT_WORKFLOW, decrypt_output};
 pub use s3_files::{access_point_output, file_system_output};
 pub use source::source;
 pub use topics::{OwnTopic, own_topics};
@@ -108,6 +110,7 @@ const TAGGED: [&str; 16] = [
     "AWS::S3Files::FileSystem",
     "AWS::SNS::Topic",
     "AWS::SQS::Queue",
+    "AWS::Transfer::Workflow",
     "AWS::WAFv2::IPSet",
     "AWS::WAFv2::WebACL",
 ];
@@ -118,6 +121,7 @@ const TAGGED: [&str; 16] = [
 /// The source does not have the form that this code expects, which a test rules out.
 pub fn render(environment: &Environment, region: &str, code: &Code) -> Result<Rendered, TemplateError> {
     let mut template = source()?.clone();
+    decrypt::fit(environment, region, &mut template)?;
     let resources = template["Resources"].as_object_mut().ok_or(TemplateError::Lacks("Resources"))?;
     let buckets = repeat_buckets(environment, region, resources)?;
     events::repeat(environment, region, resources)?;

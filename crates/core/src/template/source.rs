@@ -36,6 +36,7 @@ const FRAGMENTS: [Fragment; 13] = fragments![
     "api",
     "waf",
     "transfer",
+    "decrypt",
     "alarms",
     "queries"
 ];

@@ -4,6 +4,7 @@
 //! Each check of the catalogue (`sftpctl_core::check`) is a probe, an asynchronous function with one result. All run
 //! at once, each with a time limit; a probe without an answer is "unknown", which is never a failure.
 
+mod decrypt;
 mod dns;
 mod identity;
 mod kms;
@@ -130,6 +131,7 @@ fn every(subject: &Subject) -> Vec<Probe<'_>> {
         names::probes(subject),
         dns::probes(subject),
         s3_files::probes(subject),
+        decrypt::probes(subject),
         subscriptions::probes(subject),
         state::probes(subject),
         permissions::probes(subject),

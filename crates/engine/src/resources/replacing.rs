@@ -23,6 +23,7 @@ const REPLACING: &[(&str, &[&str])] = &[
     ("AWS::SNS::Subscription", &["Endpoint", "Protocol", "TopicArn"]),
     ("AWS::SNS::Topic", &["FifoTopic", "TopicName"]),
     ("AWS::SQS::Queue", &["FifoQueue", "QueueName"]),
+    ("AWS::Transfer::Workflow", &["Description", "OnExceptionSteps", "Steps"]),
     ("AWS::WAFv2::IPSet", &["Name", "Scope"]),
     ("AWS::WAFv2::WebACL", &["Name", "Scope"]),
     ("AWS::WAFv2::WebACLAssociation", &["ResourceArn", "WebACLArn"]),

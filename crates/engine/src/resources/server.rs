@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use serde_json::{Value, json};
-use sftpctl_aws::{Aws, AwsError, Provider, ServerFacts, ServerRequest, ServerUpdate, Tags};
+use sftpctl_aws::{Aws, AwsError, Provider, ServerFacts, ServerRequest, ServerUpdate, Tags, Workflow};
 use sftpctl_core::clients::change::SECURITY_POLICY;
 use sftpctl_core::kind::{Kind, NodeId};
 use sftpctl_core::model::{
@@ -19,6 +19,7 @@ use sftpctl_core::model::{
 use sftpctl_core::node::{Node, difference};
 use sftpctl_core::outage::{self, ENDPOINT_TYPE};
 use sftpctl_core::spec::names;
+use sftpctl_core::template::DECRYPT_ROLE;
 
 use super::server_endpoint::ServerEndpoint;
 use super::server_keys::{Changes, OwnKeys};
@@ -32,8 +33,11 @@ use crate::wait;
 /// The identity provider type for an API in API Gateway.
 const PROVIDER: &str = "API_GATEWAY";
 const PROVIDER_TYPE: &str = "identity provider type";
+/// The workflow for uploaded files, and the role that it runs with.
+const WORKFLOW: &str = "workflow for uploads";
+const WORKFLOW_ROLE: &str = "role of the workflow";
 /// Properties that UpdateServer changes.
-const UPDATED: [&str; 10] = [
+const UPDATED: [&str; 12] = [
     PROVIDER_TYPE,
     "identity provider",
     "invocation role",
@@ -44,6 +48,8 @@ const UPDATED: [&str; 10] = [
     "SETSTAT",
     "listing optimization",
     "ports",
+    WORKFLOW,
+    WORKFLOW_ROLE,
 ];
 
 #[derive(Clone, Debug)]
@@ -61,6 +67,9 @@ pub struct Server {
     pub security_policy: String,
     /// `PASSWORD`, …
     pub authentication: String,
+    /// The stack's output with the ID of the workflow for uploaded files; `None` leaves the server what it has. The stack takes
+    /// its own workflow off the server before it deletes it.
+    pub workflow: Option<String>,
     pub endpoint: ServerEndpoint,
     /// Ports that it listens on, ascending; none leaves those that it has.
     pub ports: Vec<u16>,
@@ -71,16 +80,25 @@ pub struct Server {
 }
 
 impl Server {
-    fn provider(&self, actual: &Actual) -> Result<Provider, ResourceError> {
-        let known = |name: &str| match output(actual, &self.stack, name) {
+    /// An output of the stack.
+    fn known(&self, actual: &Actual, name: &str) -> Result<String, ResourceError> {
+        match output(actual, &self.stack, name) {
             Want::Is(Value::String(value)) => Ok(value),
             _ => Err(ResourceError::Refused(format!("{} has no output {name}", self.stack))),
-        };
+        }
+    }
+
+    fn provider(&self, actual: &Actual) -> Result<Provider, ResourceError> {
         Ok(Provider {
-            url: known("ApiUrl")?,
-            invocation_role: known("InvocationRoleArn")?,
+            url: self.known(actual, "ApiUrl")?,
+            invocation_role: self.known(actual, "InvocationRoleArn")?,
             authentication: self.authentication.clone(),
         })
+    }
+
+    fn workflow(&self, actual: &Actual) -> Result<Option<Workflow>, ResourceError> {
+        let Some(output) = &self.workflow else { return Ok(None) };
+        Ok(Some(Workflow { id: self.known(actual, output)?, role: self.known(actual, DECRYPT_ROLE)? }))
     }
 
     fn request(&self, actual: &Actual) -> Result<ServerRequest, ResourceError> {
@@ -92,6 +110,7 @@ impl Server {
             log_destinations: self.log_destinations(),
             security_policy: self.security_policy.clone(),
             ports: self.ports.clone(),
+            workflow: self.workflow(actual)?,
             place: self.endpoint.place(actual)?,
             host_key: self.host_keys.first().map(|key| key.private.clone()),
             tags: tags.map(|(key, value)| (key.clone(), value.clone())).collect(),
@@ -106,6 +125,7 @@ impl Server {
         let provider = [PROVIDER_TYPE, "identity provider", "invocation role", "authentication"];
         let provider =
             provider.iter().any(|property| change.touches(property)).then(|| self.provider(actual)).transpose()?;
+        let has_other_workflow = change.touches(WORKFLOW) || change.touches(WORKFLOW_ROLE);
         let touched = |property: &str| change.touches(property).then_some(());
         Ok(Some(ServerUpdate {
             provider,
@@ -116,6 +136,7 @@ impl Server {
             ignore_set_stat: change.touches("SETSTAT"),
             ports: touched("ports").map(|()| self.ports.clone()),
             optimize_listing: change.touches("listing optimization"),
+            workflow: if has_other_workflow { self.workflow(actual)? } else { None },
         }))
     }
 
@@ -188,6 +209,8 @@ impl Server {
             .with(ENDPOINT_TYPE, server.endpoint_type.clone())
             .with("protocols", json!(server.protocols))
             .with("workflows", json!(server.workflows))
+            .with(WORKFLOW, server.on_upload.as_ref().map(|workflow| workflow.id.clone()))
+            .with(WORKFLOW_ROLE, server.on_upload.as_ref().map(|workflow| workflow.role.clone()))
             .with("banners", json!(server.banners))
             .output("ServerId", &server.id)
             .output("State", &server.state)
@@ -242,6 +265,10 @@ impl Node for Server {
         ]);
         if !self.ports.is_empty() {
             wanted.insert("ports", json!(self.ports).into());
+        }
+        if let Some(workflow) = &self.workflow {
+            wanted.insert(WORKFLOW, output(actual, &self.stack, workflow));
+            wanted.insert(WORKFLOW_ROLE, output(actual, &self.stack, DECRYPT_ROLE));
         }
         wanted.extend(self.endpoint.wanted(actual));
         wanted
@@ -338,9 +365,11 @@ impl Resource for Server {
     }
 
     async fn unmanaged(&self, _aws: &Aws, live: &Live) -> Result<Vec<PropertyChange>, AwsError> {
+        // That of the file is compared by itself.
+        let own = live.properties.get(WORKFLOW).filter(|id| self.workflow.is_some() && id.is_string());
         let mut expected = Properties::from([
             ("protocols", json!(["SFTP"]).into()),
-            ("workflows", json!([]).into()),
+            ("workflows", json!(own.into_iter().collect::<Vec<_>>()).into()),
             ("banners", json!([]).into()),
         ]);
         // An endpoint that the file does not mention.

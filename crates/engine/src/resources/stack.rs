@@ -18,7 +18,7 @@ use sftpctl_core::model::{
 };
 use sftpctl_core::node::Node;
 use sftpctl_core::spec::names;
-use sftpctl_core::template;
+use sftpctl_core::template::{self, DECRYPT_WORKFLOW};
 
 use super::stray::{Orphan, Search, Stray};
 use super::{package, stack_diff, tags, web_acl};
@@ -140,6 +140,24 @@ impl Stack {
         parameters.insert(CODE_VERSION.to_owned(), version);
         parameters.insert(SERVER_ID.to_owned(), id.unwrap_or_else(|| current.unwrap_or("unset").to_owned()));
         Ok(parameters)
+    }
+
+    /// Takes a workflow off the server that the update deletes: AWS does not document what becomes of a server whose workflow
+    /// is gone. Files that arrive until the server has the next one are not processed. Returns whether the server had it.
+    async fn detach_workflow(
+        &self,
+        aws: &Aws,
+        live: &Live,
+        parameters: &BTreeMap<String, String>,
+    ) -> Result<bool, AwsError> {
+        let goes = |(name, _): &(&String, &String)| {
+            name.starts_with(DECRYPT_WORKFLOW) && self.template["Outputs"].get(name.as_str()).is_none()
+        };
+        let server = parameters.get(SERVER_ID).filter(|id| names::is_server_id(id));
+        match live.outputs.iter().find(goes).zip(server) {
+            Some(((_, workflow), server)) => aws.transfer(&self.region).detach_workflow(server, workflow).await,
+            None => Ok(false),
+        }
     }
 
     /// Uploads a template that is too large to send inline, and returns its URL.
@@ -349,6 +367,12 @@ impl Resource for Stack {
         let parameters = self.all_parameters(aws, live, actual).await?;
         if let Some(id) = parameters.get(SERVER_ID).filter(|id| live.is_some_and(|live| loses(live, id))) {
             return Ok(cloudformation.set_parameter(&self.name, call, SERVER_ID, id).await?);
+        }
+        if let Some(live) = live
+            && self.detach_workflow(aws, live, &parameters).await?
+        {
+            // The next round updates the stack.
+            return Ok(());
         }
         let body = template::body(&self.full_template());
         let url = self.upload_large(aws, &body).await?;

@@ -18,7 +18,7 @@ use hyper::http::request::Parts;
 use serde_json::{Value, json};
 
 pub(crate) use deployments::Deployments;
-pub(crate) use sessions::{Found, NotAssumed, Session, Sessions, assume_for_server, trusts};
+pub(crate) use sessions::{Found, NotAssumed, Session, SessionGuard, Sessions, assume_for_server, trusts};
 pub(crate) use sign::{SignedBy, sign};
 
 use self::vtl::{Inputs, Template};

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::Front;
 use super::pending::between;
+use crate::execute_api;
 use crate::login::{self, LoginAttempt};
 use crate::place::Place;
 use crate::transfer::{Neighbors, NetworkKind, Server, User};
@@ -25,6 +26,25 @@ impl Neighbors for Front {
 
     async fn log_group_exists(&self, place: &Place, name: &str) -> Result<bool, String> {
         self.upstream.log_group_exists(place, name).await
+    }
+
+    async fn workflows(&self, place: &Place, operation: &str, input: &Value) -> Result<Value, (String, String)> {
+        let target = format!("{}{operation}", crate::transfer::TARGET_PREFIX);
+        let kind = "application/x-amz-json-1.1";
+        let (account, body) = (&place.account, input.to_string());
+        let answer = self.upstream.ask(account, &place.region, "transfer", Some(&target), kind, &body).await;
+        let read = |text: &str| serde_json::from_str::<Value>(text).unwrap_or_default();
+        answer.map(|text| read(&text)).map_err(|text| {
+            let error = read(&text);
+            let member = |name: &str| error[name].as_str().map(str::to_owned);
+            (member("__type").unwrap_or_default(), member("message").unwrap_or(text))
+        })
+    }
+
+    async fn runs_workflows(&self, place: &Place, role: &str, workflow: &str) -> Result<(), String> {
+        let aws = self.cloud.aws(&place.account).await;
+        let arn = crate::place::workflow_arn(place, workflow);
+        execute_api::trusts(&aws, &place.account, &arn, role).await.map_err(|error| error.to_string())
     }
 
     async fn vpcs(&self, place: &Place, kind: NetworkKind, ids: &[&str]) -> Result<Vec<String>, String> {

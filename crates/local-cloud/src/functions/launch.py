@@ -18,6 +18,7 @@
 * Stacks may have web ACLs of AWS WAF, which are checked; the front evaluates them (`waf.py`).
 * Mail addresses that subscribe to a topic must confirm it (`topics.py`).
 * Buckets may be scanned for malware by GuardDuty, by stacks, too (`malware.py`).
+* Workflows of Transfer Family are kept, those of stacks, too; the front runs them (`workflows.py`).
 * Queries of CloudWatch Logs Insights may be saved, by stacks, too (`saved_queries.py`).
 """
 
@@ -358,6 +359,9 @@ class Child(subprocess.Popen):
 # TOPICS
 
 
+# WORKFLOWS
+
+
 def serve(app, log_level):
     """Serves on the socket that the front has bound, as MiniStack's `main` does on a port of its own."""
     listener = int(LISTENER)
@@ -421,7 +425,8 @@ if __name__ == "__main__":
     import ministack.app
     from ministack.core import responses
     from ministack.services import (
-        apigateway_v1, cloudwatch, cloudwatch_logs, dynamodb, eventbridge, iam, lambda_svc, s3, s3files, sns, waf)
+        apigateway_v1, cloudwatch, cloudwatch_logs, dynamodb, eventbridge, iam, lambda_svc, s3, s3files, sns, transfer,
+        waf)
     from ministack.services.cloudformation import drift, helpers, provisioners
 
     assert lambda_svc.execution_credentials is session
@@ -447,4 +452,5 @@ if __name__ == "__main__":
     SavedQueries(cloudwatch_logs, responses).register(provisioners, drift)
     Topics(sns).register(provisioners)
     MalwareProtection(ministack.app, s3, iam, eventbridge, responses).register(provisioners, drift)
+    Workflows(transfer, responses).register(provisioners, drift)
     serve(guarded(ministack.app.app), ministack.app.LOG_LEVEL)

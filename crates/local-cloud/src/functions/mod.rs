@@ -18,6 +18,7 @@ pub(crate) fn launcher() -> String {
     let launcher = launcher.replace("# WEB ACLS\n", include_str!("waf.py"));
     let launcher = launcher.replace("# TOPICS\n", include_str!("topics.py"));
     let launcher = launcher.replace("# MALWARE\n", include_str!("malware.py"));
+    let launcher = launcher.replace("# WORKFLOWS\n", include_str!("workflows.py"));
     launcher.replace("# SAVED QUERIES\n", include_str!("saved_queries.py"))
 }
 
@@ -25,7 +26,7 @@ pub(crate) fn launcher() -> String {
 mod tests {
     #[test]
     fn each_file_is_in_the_launcher_once() {
-        let classes = ["FileSystems", "Dashboards", "WebAcls", "SavedQueries", "Topics", "MalwareProtection"];
+        let classes = ["FileSystems", "Dashboards", "WebAcls", "SavedQueries", "Topics", "MalwareProtection", "Workflows"];
         for class in classes.map(|name| format!("class {name}:")) {
             assert_eq!(super::launcher().matches(&class).count(), 1, "{class}");
         }

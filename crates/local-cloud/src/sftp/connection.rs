@@ -27,6 +27,7 @@ use crate::login::{self, Admission, LoginAttempt, NotAdmitted, View};
 use crate::place::Place;
 use crate::structured_logs::ConnectionLog;
 use crate::transfer::{is_user_name, security_policy};
+use crate::workflows::OnUpload;
 
 /// Maximum number of SFTP sessions per connection, from the user guide's "Transferring files over a server endpoint
 /// using a client".
@@ -478,7 +479,8 @@ impl Connection {
             admission.policy.as_deref(),
         )?;
         let (buses, place, server) = (Arc::clone(&self.shared.buses), self.place.clone(), self.server.clone());
-        let teller = Teller::new(buses, (place, server), user.to_owned(), self.log.clone());
+        let on_upload = OnUpload::new(Arc::clone(cloud), Arc::clone(&self.shared.store), user, self.log.clone());
+        let teller = Teller::new(buses, (place, server), user.to_owned(), self.log.clone(), on_upload);
         Ok(Session::new(Arc::new(S3Storage(files)), Some(rights), Some(teller), view, quiet, emptied, budget))
     }
 }

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use crate::events::{Buses, Event};
 use crate::place::{self, Place};
 use crate::structured_logs::ConnectionLog;
+use crate::workflows::OnUpload;
 
 /// An object that a customer works on.
 #[derive(Clone, Debug)]
@@ -53,11 +54,18 @@ pub(super) struct Teller {
     server: String,
     user: String,
     log: ConnectionLog,
+    on_upload: OnUpload,
 }
 
 impl Teller {
-    pub(super) fn new(buses: Arc<Buses>, (place, server): (Place, String), user: String, log: ConnectionLog) -> Self {
-        Self { buses, place, server, user, log }
+    pub(super) fn new(
+        buses: Arc<Buses>,
+        (place, server): (Place, String),
+        user: String,
+        log: ConnectionLog,
+        on_upload: OnUpload,
+    ) -> Self {
+        Self { buses, place, server, user, log, on_upload }
     }
 
     /// A file that a client opens, in a mode such as `CREATE|TRUNCATE|WRITE`.
@@ -87,6 +95,9 @@ impl Teller {
             Ended::Whole => self.log.activity("CLOSE", &[("path", &path), ("bytes-in", &bytes)]),
             Ended::Partial => self.log.activity("PARTIAL_CLOSE", &[("path", &path), ("bytes-in", &bytes)]),
             Ended::Failed(why) => self.failed("CLOSE", &path, why),
+        }
+        if matches!(ended, Ended::Whole) {
+            self.on_upload.start(upload.object.bucket.clone(), upload.object.key.clone(), upload.etag);
         }
         let mut detail = json!({ "file-path": path, "bytes": upload.bytes });
         if let Some(etag) = upload.etag {

@@ -13,6 +13,7 @@ mod rules;
 mod servers;
 mod store;
 mod tags;
+mod workflows;
 
 use std::time::Duration;
 
@@ -27,6 +28,7 @@ pub(crate) use host_key::KeyFolder;
 pub(crate) use policies::{SecurityPolicy, security_policy};
 pub(crate) use rules::is_user_name;
 pub(crate) use store::{Server, State, Store};
+pub(crate) use workflows::Workflow;
 
 /// Prefix of the header `X-Amz-Target` in calls of Transfer Family.
 pub(crate) const TARGET_PREFIX: &str = "TransferService.";
@@ -39,6 +41,12 @@ pub(crate) trait Neighbors: Sync {
 
     /// Whether a log group of exactly this name exists.
     async fn log_group_exists(&self, place: &Place, name: &str) -> Result<bool, String>;
+
+    /// Passes an operation on workflows on. The error is the code and the message.
+    async fn workflows(&self, place: &Place, operation: &str, input: &Value) -> Result<Value, (String, String)>;
+
+    /// Whether a role exists whose trust policy admits Transfer Family for a workflow.
+    async fn runs_workflows(&self, place: &Place, role: &str, workflow: &str) -> Result<(), String>;
 
     /// The VPCs of subnets or security groups, by an operation of EC2 and the IDs, in their order.
     async fn vpcs(&self, place: &Place, kind: NetworkKind, ids: &[&str]) -> Result<Vec<String>, String>;
@@ -86,6 +94,10 @@ pub(crate) async fn answer(context: &Context<'_>, operation: &str, body: &[u8]) 
     let input = model::parse(operation, body)?;
     match operation {
         "CreateServer" => servers::create(context, input).await.map(Some),
+        "CreateWorkflow" | "DescribeWorkflow" | "ListWorkflows" => {
+            workflows::pass(context, operation, input).await.map(Some)
+        }
+        "DeleteWorkflow" => workflows::pass(context, operation, input).await.map(|_| None),
         "DescribeServer" => servers::describe(context, &input).map(Some),
         "ListServers" => servers::list(context, &input).map(Some),
         "UpdateServer" => servers::update(context, input).await.map(Some),
@@ -108,18 +120,22 @@ pub(crate) async fn answer(context: &Context<'_>, operation: &str, body: &[u8]) 
 }
 
 /// The operations that [`answer`] has an arm for.
-const OPERATIONS: [&str; 18] = [
+const OPERATIONS: [&str; 22] = [
     "CreateServer",
+    "CreateWorkflow",
     "DeleteHostKey",
     "DeleteServer",
+    "DeleteWorkflow",
     "DescribeHostKey",
     "DescribeSecurityPolicy",
     "DescribeServer",
+    "DescribeWorkflow",
     "ImportHostKey",
     "ListHostKeys",
     "ListSecurityPolicies",
     "ListServers",
     "ListTagsForResource",
+    "ListWorkflows",
     "StartServer",
     "StopServer",
     "TagResource",

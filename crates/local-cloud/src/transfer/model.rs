@@ -192,7 +192,13 @@ impl Check {
 /// Compiles a pattern of the model, which must match the whole value. The patterns are Java's; of the character classes
 /// in the model, only `\p{Print}` is not supported by the crate `regex-lite`.
 fn whole(pattern: &str) -> Result<Regex, regex_lite::Error> {
-    Regex::new(&format!(r"\A(?:{})\z", pattern.replace(r"\p{Print}", r"\x20-\x7e")))
+    // Java's classes, which this crate does not have.
+    let pattern = pattern
+        .replace(r"\p{Print}", r"\x20-\x7e")
+        .replace(r"\w- ", r"\w \-")
+        .replace(r"\P{M}\p{M}", r"\s\S")
+        .replace(r"\p{L}\p{Z}\p{N}", r"\w\s");
+    Regex::new(&format!(r"\A(?:{pattern})\z"))
 }
 
 /// AWS's service framework writes member names with a lower-case first letter: `identityProviderDetails.url`.

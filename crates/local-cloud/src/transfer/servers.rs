@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use super::error::ApiError;
 use super::host_key;
 use super::store::{Server, State};
-use super::{Context, endpoint, page, rules, tags, text};
+use super::{Context, endpoint, page, rules, tags, text, workflows};
 use crate::place::arn;
 
 /// CreateServer has no client token: two calls create two servers, as on AWS.
@@ -20,6 +20,7 @@ pub(super) async fn create(context: &Context<'_>, mut input: Map<String, Value>)
     let mut settings = with_defaults(input);
     rules::whole(&settings)?;
     rules::log_groups(context, &settings).await?;
+    workflows::check(context, &settings).await?;
     let security_groups = endpoint::create(context, &mut settings).await?;
 
     let id = format!("s-{:017x}", fastrand::u128(..) & 0xf_ffff_ffff_ffff_ffff);
@@ -50,6 +51,10 @@ fn with_defaults(mut settings: Map<String, Value>) -> Map<String, Value> {
     if matches!(text(&settings, "IdentityProviderType"), "API_GATEWAY" | "AWS_LAMBDA") {
         let methods = json!({ "SftpAuthenticationMethods": "PUBLIC_KEY_OR_PASSWORD" });
         merge(&mut settings, "IdentityProviderDetails", &methods, false);
+    }
+    if let Some(details) = settings.get_mut("WorkflowDetails").and_then(Value::as_object_mut) {
+        // An empty list takes the workflow away.
+        details.retain(|_, list| !is_empty(list));
     }
     settings.retain(|_, value| !is_empty(value));
     settings
@@ -130,6 +135,7 @@ pub(super) async fn update(context: &Context<'_>, mut input: Map<String, Value>)
     // Checked first, so that an unknown server is reported before a missing log group.
     context.store.get(&context.place, &id)?;
     rules::log_groups(context, &input).await?;
+    workflows::check(context, &input).await?;
     let security_groups = endpoint::groups(context, &id, &mut input).await?;
     // Before the store is locked.
     let mut others = context.store.list(&context.place);
@@ -145,7 +151,11 @@ pub(super) async fn update(context: &Context<'_>, mut input: Map<String, Value>)
         }
         for (name, value) in &input {
             match name.as_str() {
-                "ProtocolDetails" | "IdentityProviderDetails" | "EndpointDetails" | "S3StorageOptions" => {
+                "ProtocolDetails"
+                | "IdentityProviderDetails"
+                | "EndpointDetails"
+                | "S3StorageOptions"
+                | "WorkflowDetails" => {
                     merge(&mut settings, name, value, true);
                 }
                 _ => {

@@ -5,16 +5,20 @@ use super::table::Row;
 
 pub(super) const ROWS: &[Row] = &[
     ("CreateServer", "transfer:CreateServer", ""),
+    ("CreateWorkflow", "transfer:CreateWorkflow", ""),
     ("DeleteHostKey", "transfer:DeleteHostKey", "host-key"),
     ("DeleteServer", "transfer:DeleteServer", "server"),
+    ("DeleteWorkflow", "transfer:DeleteWorkflow", "workflow"),
     ("DescribeHostKey", "transfer:DescribeHostKey", "host-key"),
     ("DescribeSecurityPolicy", "transfer:DescribeSecurityPolicy", ""),
     ("DescribeServer", "transfer:DescribeServer", "server"),
+    ("DescribeWorkflow", "transfer:DescribeWorkflow", "workflow"),
     ("ImportHostKey", "transfer:ImportHostKey", "server"),
     ("ListHostKeys", "transfer:ListHostKeys", "server"),
     ("ListSecurityPolicies", "transfer:ListSecurityPolicies", ""),
     ("ListServers", "transfer:ListServers", ""),
     ("ListTagsForResource", "transfer:ListTagsForResource", "server"),
+    ("ListWorkflows", "transfer:ListWorkflows", ""),
     ("StartServer", "transfer:StartServer", "server"),
     ("StopServer", "transfer:StopServer", "server"),
     ("TagResource", "transfer:TagResource", "server"),
@@ -34,12 +38,21 @@ pub(super) fn needs(action: &str, kind: &'static str, asked: &Asked<'_>) -> Resu
     }
     let logging = asked.json["LoggingRole"].as_str();
     let invocation = asked.json["IdentityProviderDetails"]["InvocationRole"].as_str();
-    let roles = [logging, invocation].into_iter().flatten().filter(|role| !role.is_empty());
+    let workflows = ["OnUpload", "OnPartialUpload"].into_iter().flat_map(|list| {
+        let list = asked.json["WorkflowDetails"][list].as_array();
+        list.into_iter().flatten().map(|workflow| workflow["ExecutionRole"].as_str())
+    });
+    let roles = [logging, invocation].into_iter().chain(workflows).flatten().filter(|role| !role.is_empty());
     let passed = roles.map(|role| Need::pass_role(role, "transfer.amazonaws.com"));
     // That tags on creation need the permission to tag, as in other services, is an assumption (docs/open-questions.md).
-    let tagging = asked.operation == "CreateServer" && !tags.is_empty();
-    let tagging = tagging
-        .then(|| Need::new("transfer:TagResource", "server", asked.arn("transfer", "server/*")).with_tags(&tags));
+    let tagged = match asked.operation {
+        "CreateServer" => Some("server"),
+        "CreateWorkflow" => Some("workflow"),
+        _ => None,
+    };
+    let tagging = tagged.filter(|_| !tags.is_empty()).map(|kind| {
+        Need::new("transfer:TagResource", kind, asked.arn("transfer", &format!("{kind}/*"))).with_tags(&tags)
+    });
     Ok(std::iter::once(own).chain(tagging).chain(passed).chain(network(asked)).collect())
 }
 
@@ -95,6 +108,7 @@ fn resource(kind: &str, asked: &Asked<'_>) -> Result<String, String> {
             let (server, key) = (asked.member("ServerId")?, asked.member("HostKeyId")?);
             asked.arn("transfer", &format!("host-key/{server}/{key}"))
         }
+        "workflow" => asked.arn("transfer", &format!("workflow/{}", asked.member("WorkflowId")?)),
         "user" => {
             let (server, user) = (asked.member("ServerId")?, asked.member("UserName")?);
             asked.arn("transfer", &format!("user/{server}/{user}"))
@@ -145,6 +159,14 @@ mod tests {
     }
 
     #[test]
+    fn the_role_of_a_workflow_is_passed() {
+        let role = "arn:aws:iam::111111111111:role/w";
+        let details = serde_json::json!({ "OnUpload": [{ "WorkflowId": "w-1", "ExecutionRole": role }] });
+        let needs = call("UpdateServer", serde_json::json!({ "ServerId": "s-1", "WorkflowDetails": details }));
+        assert_eq!(shown(&needs)[1..], [("iam:PassRole", role)]);
+    }
+
+    #[test]
     fn endpoints_in_vpcs_are_the_callers() {
         let arn = |rest: &str| format!("arn:aws:ec2:us-west-2:111111111111:{rest}");
         let place = serde_json::json!({ "VpcId": "vpc-1", "SubnetIds": ["subnet-1"], "SecurityGroupIds": ["sg-1"] });
@@ -175,6 +197,7 @@ mod tests {
             ("DescribeServer", serde_json::json!({ "ServerId": "s-1" }), arn("server/s-1")),
             ("DeleteHostKey", serde_json::json!({ "ServerId": "s-1", "HostKeyId": "k" }), arn("host-key/s-1/k")),
             ("TestIdentityProvider", serde_json::json!({ "ServerId": "s-1", "UserName": "u" }), arn("user/s-1/u")),
+            ("DescribeWorkflow", serde_json::json!({ "WorkflowId": "w-1" }), arn("workflow/w-1")),
             ("TagResource", serde_json::json!({ "Arn": arn("server/s-1"), "Tags": [] }), arn("server/s-1")),
             ("ListServers", serde_json::json!({}), "*".to_owned()),
         ] {
