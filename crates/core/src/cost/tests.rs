@@ -94,7 +94,7 @@ fn everything_priced_has_a_line_in_some_bill() {
     let told = "notify: { 01-1: { email: [a@example.com] } }";
     let all = format!(
         "{PRODUCTION}\nmetrics: {{ refusal_reasons: true, api_methods: true, dashboard: true }}\n\
-         files: {{ events: true, {told} }}\nwaf: {{}}\n"
+         files: {{ events: true, malware_scan: {{}}, {told} }}\nwaf: {{}}\n"
     );
     let latency = all.replace("  zone: xx.net\n", "  zone: xx.net\n  latency: true\n");
     let alone = "version: 1\nenvironment: e\naccount: \"111111111111\"\nhome_region: us-west-2\n\

@@ -105,7 +105,7 @@ fn names<'a>(one: &'a Map<String, Value>, other: &'a Map<String, Value>) -> BTre
 }
 
 /// AWS returns null, an empty string or an empty list for a property that was never set.
-fn is_empty(value: &Value) -> bool {
+pub fn is_empty(value: &Value) -> bool {
     match value {
         Value::Null => true,
         Value::String(text) => text.is_empty(),

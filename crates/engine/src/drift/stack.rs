@@ -221,12 +221,14 @@ fn verdict(drift: &ResourceDrift) -> Option<Comparison> {
 
 /// The properties that were changed. The server ID is left out: it has a node of its own, and the stack only passes it
 /// on. If the server was removed from the environment file, the function keeps the ID of a deleted server, and is never
-/// invoked.
+/// invoked. So is an empty value in place of none, as the prefixes of a plan that scans a whole bucket.
 fn properties(drift: &ResourceDrift) -> Vec<Property> {
     drift
         .differences
         .iter()
-        .filter(|(path, ..)| path != "/Environment/Variables/SERVER_ID")
+        .filter(|(path, before, after)| {
+            path != "/Environment/Variables/SERVER_ID" && !(compare::is_empty(before) && compare::is_empty(after))
+        })
         .map(|(path, before, after)| {
             Property::new(path.trim_start_matches('/').replace('/', "."), before.clone(), after.clone())
         })
@@ -263,6 +265,22 @@ mod tests {
         let live = json!({ "ActionsEnabled": false, "TreatMissingData": "ignore", "OKActions": ["x"] });
         let expected = ["ActionsEnabled", "OKActions", "TreatMissingData"];
         assert_eq!(names(&compare_with_template(reader, &wanted, &live)), expected);
+    }
+
+    #[test]
+    fn empty_value_in_place_of_none_is_no_difference() {
+        let difference = |name: &str, before, after| (format!("/Bucket/{name}"), before, after);
+        let drift = ResourceDrift {
+            logical: "Plan".into(),
+            kind: "AWS::GuardDuty::MalwareProtectionPlan".into(),
+            status: "MODIFIED".into(),
+            differences: vec![
+                difference("Prefixes", json!(null), json!([])),
+                difference("Others", json!([]), json!(["a/"])),
+                difference("Name", json!("a"), json!(null)),
+            ],
+        };
+        assert_eq!(names(&verdict(&drift).unwrap()), ["Bucket.Others", "Bucket.Name"]);
     }
 
     #[test]
