@@ -82,7 +82,7 @@ fn documented_comparison_with_the_design_of_2019_is_computed() {
     let production = std::fs::read_to_string(sftpctl_testkit::programs::root().join("environments/prod.yaml")).unwrap();
     let usage = "version: 1\nlog_ins: 1000000\nuploaded_gb: 600\ndownloaded_gb: 0\nuploaded_files: 614400\n\
                  downloaded_files: 0\nstored_gb: 3072\noverwritten_percent: 0\nother_region_percent: 0\n\
-                 accounts: 1000\nchanged_accounts: 100\nauthorizer_ms: 60\nread_units: 1\nlog_kb_per_log_in: 2\n\
+                 accounts: 1000\nchanged_accounts: 100\nauthorizer_ms: 180\nread_units: 1\nlog_kb_per_log_in: 2\n\
                  log_kb_per_file: 1\ndns_queries: 1000000\n";
     std::fs::write(dir.path().join("usage.yaml"), usage).unwrap();
     let total = |more: &str, limit: &str| {
