@@ -10,9 +10,9 @@ from cloud import ROOT, Cloud
 STACK, SERVER, TABLE = 40, 40, 20
 S3_WRITE = 100
 DELAYS = ["--stack-time", f"{STACK}s", "--server-start-time", f"{SERVER}s", "--table-time", f"{TABLE}s"]
-# Three regions: the table, then two replicas, one after the other; in parallel, in each region, the stack and then the
-# server.
-CHAIN = max(STACK + SERVER, 3 * TABLE)
+# Three regions: the table, then two replicas, one after the other; in parallel, in each region, the stack, then the server,
+# then the stack's update with the server's ID. All of AWS's manners are on.
+CHAIN = max(STACK + SERVER + STACK, 3 * TABLE)
 
 REGIONS = """us-west-2 us-east-2 us-east-1 us-west-1 eu-west-1 eu-west-2 eu-west-3 eu-central-1 eu-north-1 eu-south-1 ca-central-1
 ap-south-1 ap-northeast-1 ap-northeast-2 ap-northeast-3 ap-southeast-1 ap-southeast-2 sa-east-1 af-south-1 me-south-1""".split()

@@ -46,7 +46,7 @@ fn first_update_that_is_rolled_back_admits_customers_throughout() {
     let site = Site::deployed("");
     assert_eq!(site.aws(&["server-parameter"]), "live", "the deployment that creates the server sets the parameter");
     let login = site.add(1757, "a@b.c", "Sesame-12-open");
-    let output = logging_in(&site, &login, || failing_update(&site, 512, "0"));
+    let output = logging_in(&site, &login, || failing_update(&site, 1024, "0"));
     assert!(output.contains("fails-on-purpose"), "the cause is reported: {output}");
     logging_in(&site, &login, || failing_update(&site, 768, "0"));
     site.deploy();
@@ -61,7 +61,7 @@ fn deployment_without_the_server_parameter_is_repaired_first() {
     site.aws(&["forget-server-parameter"]);
     assert_eq!(site.planned(), ["us-west-2/server-id"]);
     // The parameter is set first, by an update of its own.
-    logging_in(&site, &login, || failing_update(&site, 512, "1"));
+    logging_in(&site, &login, || failing_update(&site, 1024, "1"));
     assert_eq!(site.aws(&["server-parameter"]), "live");
 
     // If that update fails too, the rollback removes the ID, and the same run sets it again.

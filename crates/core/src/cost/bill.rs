@@ -5,6 +5,7 @@ use std::fmt;
 
 use serde::{Serialize, Serializer};
 
+use super::authorizer;
 use super::coverage::FILE_SYSTEMS;
 use super::inventory::{Inventory, Region, Stack};
 use super::money::{Quantity, Usd};
@@ -301,8 +302,14 @@ impl One<'_, '_> {
         self.line(id::API_REQUESTS, log_ins, None);
         self.line(id::LAMBDA_REQUESTS, log_ins, None);
         if let Some(stack) = &self.region.stack {
-            let seconds = log_ins.with(self.used(Field::AuthorizerMs), Quantity::times).map(|ms| ms.part(1, 1000));
-            let gb_seconds = seconds.map(|seconds| seconds.part(stack.memory_mb, 1024));
+            let ms = match self.usage.known(self.name, Field::AuthorizerMs) {
+                Some(each) => log_ins.with(each, Quantity::times),
+                None => {
+                    let (refused, vcpu_ms) = (self.used(Field::RefusedLogIns), self.used(Field::AuthorizerVcpuMs));
+                    authorizer::total_ms(log_ins, refused, vcpu_ms, stack.memory_mb)
+                }
+            };
+            let gb_seconds = ms.map(|ms| ms.part(stack.memory_mb, 1024 * 1000));
             self.line(if stack.is_arm { id::LAMBDA_ARM } else { id::LAMBDA_X86 }, gb_seconds, None);
             self.logs(stack, log_ins);
             if stack.guards > 0 {

@@ -171,6 +171,13 @@ impl Quantity {
         Self(self.0.saturating_add(other.0))
     }
 
+    /// The next multiple of `step`, or the quantity itself if it is one.
+    #[must_use]
+    pub fn up_to_multiple(self, step: Self) -> Self {
+        let missing = (step.0 - self.0.rem_euclid(step.0.max(1))) % step.0.max(1);
+        Self(self.0.saturating_add(missing))
+    }
+
     /// In units of `per`.
     #[must_use]
     pub fn in_units(self, per: u64) -> Self {

@@ -91,13 +91,18 @@ macro_rules! fields {
                 }
             }
 
-            /// What is assumed of an environment of which nothing is known.
+            /// What is assumed of an environment of which nothing is known. See [`Self::is_assumed`].
             pub fn assumed(self) -> Estimate {
                 let (low, high) = match self {
                     $(Self::$field => ($low, $high),)*
                 };
                 let number = |number| Quantity::from_number(number).unwrap_or_default();
                 Estimate { low: number(low), high: number(high), basis: Basis::Assumed }
+            }
+
+            /// Whether it is assumed if nothing is known. The authorizer's time is not: it follows from its memory.
+            pub const fn is_assumed(self) -> bool {
+                !matches!(self, Self::AuthorizerMs)
             }
 
             /// How the whole is divided among the regions.
@@ -176,8 +181,10 @@ fields! {
     Accounts = accounts, 1_000.0 to 10_000.0, "accounts", Same;
     /// Accounts that are added, changed or removed in a month.
     ChangedAccounts = changed_accounts, 10.0 to 1_000.0, "accounts", Same;
-    /// Milliseconds that the authorizer takes for a log-in.
-    AuthorizerMs = authorizer_ms, 40.0 to 120.0, "ms", Same;
+    /// Milliseconds that the authorizer takes for a log-in, in place of what follows from its memory.
+    AuthorizerMs = authorizer_ms, 0.0 to 0.0, "ms", Same;
+    /// Milliseconds of a whole vCPU that the authorizer takes for a log-in: Argon2id as `users` writes it.
+    AuthorizerVcpuMs = authorizer_vcpu_ms, 40.0 to 60.0, "ms", Same;
     /// Read request units of the table for a log-in.
     ReadUnits = read_units, 0.5 to 1.5, "units", Same;
     /// KB of log lines for a log-in: of the authorizer, the API and the server.
@@ -258,10 +265,19 @@ impl Usage {
         self.regions.values().any(|fields| fields.contains_key(&field))
     }
 
-    /// The quantity that is given for the whole environment, or else assumed; `None` if only regions have it.
+    /// The quantity of a region that is given or measured; `None` if it is not, or if only that of the whole environment
+    /// is, which is divided among its regions.
+    pub fn known(&self, region: &str, field: Field) -> Option<Estimate> {
+        let own = self.regions.get(region).and_then(|fields| fields.get(&field));
+        let whole = || self.whole.get(&field).filter(|_| field.spread() == Spread::Same);
+        own.or_else(whole).copied()
+    }
+
+    /// The quantity that is given for the whole environment, or else assumed; `None` if only regions have it, or if it
+    /// is not assumed.
     pub fn whole(&self, field: Field) -> Option<Estimate> {
         let whole = self.whole.get(&field).copied();
-        whole.or_else(|| (!self.is_by_region(field)).then(|| field.assumed()))
+        whole.or_else(|| (field.is_assumed() && !self.is_by_region(field)).then(|| field.assumed()))
     }
 
     /// The quantity of a region: its own, or `share` of so many parts of the whole. If only other regions have one, it

@@ -112,7 +112,7 @@ pub(super) fn fill(file: File) -> Environment {
             host_keys: file.server.host_keys.iter().filter_map(|source| HostKeySource::parse(&source.value)).collect(),
         },
         authorizer: Authorizer {
-            memory_mb: file.authorizer.memory_mb.map_or(256, |mb| mb.value),
+            memory_mb: file.authorizer.memory_mb.map_or(512, |mb| mb.value),
             timeout_seconds: file.authorizer.timeout_seconds.map_or(10, |seconds| seconds.value),
             reserved_concurrency: file.authorizer.reserved_concurrency,
             block_list,

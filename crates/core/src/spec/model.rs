@@ -323,7 +323,7 @@ impl std::fmt::Display for HostKeySource {
 /// Settings of the Lambda.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Authorizer {
-    /// MB, 128 to 10240. Default 256.
+    /// MB, 128 to 10240. Default 512.
     pub memory_mb: u32,
     /// Seconds, 1 to 29 (API Gateway waits no longer). Default 10.
     pub timeout_seconds: u32,

@@ -354,7 +354,7 @@ pub(super) struct Server {
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Authorizer {
-    /// MB, 128 to 10240. Default 256.
+    /// MB, 128 to 10240; processor time is in proportion. Default 512.
     #[schemars(with = "Option<u32>")]
     pub(super) memory_mb: Option<Spanned<u32>>,
     /// Seconds, 1 to 29. Default 10.

@@ -95,7 +95,7 @@ impl Rendered {
 }
 
 /// Resource types of the template that take tags as a list of `Key` and `Value`.
-const TAGGED: [&str; 16] = [
+const TAGGED: [&str; 17] = [
     "AWS::ApiGateway::RestApi",
     "AWS::ApiGateway::Stage",
     "AWS::CloudWatch::Alarm",

@@ -24,7 +24,7 @@ macro_rules! fragments {
 }
 
 /// Every fragment. A new one is added here; a test compares the list with the folder.
-const FRAGMENTS: [Fragment; 13] = fragments![
+const FRAGMENTS: [Fragment; 14] = fragments![
     "base",
     "buckets",
     "events",

@@ -42,12 +42,12 @@ fn deployment(rendered: &Rendered) -> String {
 #[test]
 fn shipped_environments_render_the_known_templates() {
     let known = [
-        ("99", "us-east-1", "7b133de770ccc5ec35b3b4fb14adda6d29b0bf736dce9689d4cd6ffbab974134"),
-        ("99", "us-east-2", "7b133de770ccc5ec35b3b4fb14adda6d29b0bf736dce9689d4cd6ffbab974134"),
-        ("99", "us-west-2", "c44ddbdf30bface78eb9d9bf09584164afda2d8ff6c1f8fb19f8469697712eef"),
-        ("prod", "us-east-1", "18b094556844fa3732b9ccb14fc29493e8dc6ea575e76ffa63b30318f7a6eb75"),
-        ("prod", "us-east-2", "4139fd4e0899ba1ff61d084c0d5baa7d0f7761e639910223c17de95e9e425156"),
-        ("prod", "us-west-2", "7ec3230908c727c3c5a0b11bda6525828c7324abad02984d7c8562fb2dbb81f7"),
+        ("99", "us-east-1", "89993c628b0b1de8d6a7e825c9086f9928c976c796938d84c047f35fb2b21e7b"),
+        ("99", "us-east-2", "89993c628b0b1de8d6a7e825c9086f9928c976c796938d84c047f35fb2b21e7b"),
+        ("99", "us-west-2", "9f8f618b2fdacb16767f83b8dcd05a33f7276b0362d198116b575fecb1d8328d"),
+        ("prod", "us-east-1", "5e62ac6c60bf828a61c24d3fa1f105f235d6247ce8c19163cb697bcc2dd604d2"),
+        ("prod", "us-east-2", "277b1c9eaaf3d6ebc9fc781b85b821d260bfb54f74f31c32510bb8c5e33ec1fc"),
+        ("prod", "us-west-2", "e318888d7615ecfd30f20e41a431269a79b7673335a3b21f759ae81613f4d446"),
     ];
     let rendered = known.map(|(name, region, _)| (name, region, rendered_in(&environment(name), region, "k").digest));
     assert_eq!(rendered, known.map(|(name, region, digest)| (name, region, digest.to_owned())));

@@ -87,7 +87,7 @@ async fn import_into_a_stack_changes_nothing_else() {
     let stub = Stub::new().await;
     let old = || {
         let reply = stack("UPDATE_COMPLETE", "old");
-        reply.replacing("<ParameterValue>256</ParameterValue>", "<ParameterValue>512</ParameterValue>")
+        reply.replacing("<ParameterValue>512</ParameterValue>", "<ParameterValue>256</ParameterValue>")
     };
     bucket_settings(&stub, "pl-pt99-5-uploads", "Suspended");
     stub.on("s3:PUT /pl-pt99-5-uploads?versioning", [Reply::ok("")]);
@@ -127,7 +127,7 @@ async fn import_into_a_stack_changes_nothing_else() {
     );
     let request = &stub.asked("cloudformation:CreateChangeSet")[0].body;
     let sent = parameters(request);
-    assert_eq!(sent["MemoryMb"], "512", "the stack's value, not that of the environment file");
+    assert_eq!(sent["MemoryMb"], "256", "the stack's value, not that of the environment file");
     let template: Value = serde_json::from_str(&fields(request)["TemplateBody"]).unwrap();
     let known = template["Parameters"].as_object().unwrap();
     assert!(sent.keys().all(|key| known.contains_key(key)), "{sent:?}");

@@ -1,5 +1,6 @@
 //! A connection's stream that another task can end: the SSH library's task keeps running after its future is dropped.
-//! It also tells the [`Conversation`] of bytes in both directions, and [`Hello`] what the client says.
+//! It also tells the [`Conversation`] of bytes in both directions, and [`Hello`] what the client says, and reads
+//! nothing while [`Intake`] has enough.
 
 use std::io;
 use std::pin::Pin;
@@ -7,9 +8,11 @@ use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::oneshot;
+use tokio::time::{Sleep, sleep};
 
 use super::conversation::Conversation;
 use super::hello::Hello;
+use super::intake::{Intake, PAUSE};
 
 /// A stream that fails as soon as its [`AbortOnDrop`] is dropped.
 pub(super) struct AbortableStream<S> {
@@ -17,6 +20,9 @@ pub(super) struct AbortableStream<S> {
     end: End,
     conversation: Conversation,
     hello: Hello,
+    intake: Intake,
+    /// While nothing is read.
+    pause: Option<Pin<Box<Sleep>>>,
 }
 
 /// Ends what has its [`End`] when dropped.
@@ -43,13 +49,23 @@ impl End {
 
 impl<S> AbortableStream<S> {
     /// Wraps a stream. Returns it with the guard that ends it.
-    pub(super) fn new(inner: S, conversation: Conversation, hello: Hello) -> (Self, AbortOnDrop) {
+    pub(super) fn new(inner: S, conversation: Conversation, hello: Hello, intake: Intake) -> (Self, AbortOnDrop) {
         let (end, guard) = End::new();
-        (Self { inner, end, conversation, hello }, guard)
+        (Self { inner, end, conversation, hello, intake, pause: None }, guard)
     }
 
     fn check(&mut self, context: &mut Context<'_>) -> io::Result<()> {
         if self.end.is_over(context) { Err(io::ErrorKind::ConnectionAborted.into()) } else { Ok(()) }
+    }
+
+    /// Whether nothing is to be read now. The task is woken when that changes, or the pause is over.
+    fn pauses(&mut self, context: &mut Context<'_>) -> bool {
+        let waits = self.intake.is_full(context)
+            && self.pause.get_or_insert_with(|| Box::pin(sleep(PAUSE))).as_mut().poll(context).is_pending();
+        if !waits {
+            self.pause = None;
+        }
+        waits
     }
 }
 
@@ -60,6 +76,9 @@ impl<S: AsyncRead + Unpin> AsyncRead for AbortableStream<S> {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         self.check(context)?;
+        if self.pauses(context) {
+            return Poll::Pending;
+        }
         let before = buffer.filled().len();
         ready!(Pin::new(&mut self.inner).poll_read(context, buffer))?;
         if buffer.filled().len() > before {
@@ -93,10 +112,28 @@ mod tests {
     use super::*;
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
+    #[tokio::test(start_paused = true)]
+    async fn little_is_read_while_a_write_waits() {
+        let (mut client, server) = tokio::io::duplex(64);
+        let intake = Intake::default();
+        let (mut stream, _guard) =
+            AbortableStream::new(server, Conversation::default(), Hello::default(), intake.clone());
+        client.write_all(b"ab").await.unwrap();
+        let write = intake.write();
+        intake.count(1 << 30);
+        let begun = tokio::time::Instant::now();
+        assert_eq!(stream.read_u8().await.unwrap(), b'a');
+        assert_eq!(begun.elapsed(), PAUSE);
+        drop(write);
+        assert_eq!(stream.read_u8().await.unwrap(), b'b');
+        assert_eq!(begun.elapsed(), PAUSE);
+    }
+
     #[tokio::test]
     async fn stream_breaks_when_its_guard_is_dropped() {
         let (mut client, server) = tokio::io::duplex(64);
-        let (mut stream, guard) = AbortableStream::new(server, Conversation::default(), Hello::default());
+        let (mut stream, guard) =
+            AbortableStream::new(server, Conversation::default(), Hello::default(), Intake::default());
         client.write_all(b"ab").await.unwrap();
         assert_eq!(stream.read_u8().await.unwrap(), b'a');
         let reading = tokio::spawn(async move {

@@ -7,6 +7,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
+use super::intake::Intake;
+
 /// The window of a channel, in bytes.
 pub(super) const WINDOW: u32 = 4 << 20;
 /// The smallest window that the library opens again: with it, a client goes on once its requests are handled.
@@ -19,22 +21,42 @@ const TOO_MUCH: i64 = MUCH + 3 * WINDOW as i64;
 /// The backlog of a session. It may be below zero for a moment: the library gives bytes to the session before it tells
 /// of them.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Backlog(Arc<AtomicI64>);
+pub(super) struct Backlog(Arc<Inner>);
+
+#[derive(Debug, Default)]
+struct Inner {
+    bytes: AtomicI64,
+    /// Counts the backlogs of all sessions of the connection.
+    intake: Intake,
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.intake.count(-*self.bytes.get_mut());
+    }
+}
 
 impl Backlog {
+    /// That of a session of a connection.
+    pub(super) fn new(intake: Intake) -> Self {
+        Self(Arc::new(Inner { bytes: AtomicI64::default(), intake }))
+    }
+
     /// Bytes have arrived. `false` if the client sends more than it may.
     pub(super) fn received(&self, bytes: usize) -> bool {
-        self.0.fetch_add(signed(bytes), Ordering::Relaxed).saturating_add(signed(bytes)) <= TOO_MUCH
+        self.0.intake.count(signed(bytes));
+        self.0.bytes.fetch_add(signed(bytes), Ordering::Relaxed).saturating_add(signed(bytes)) <= TOO_MUCH
     }
 
     /// Bytes have been handled.
     pub(super) fn handled(&self, bytes: usize) {
-        self.0.fetch_sub(signed(bytes), Ordering::Relaxed);
+        self.0.bytes.fetch_sub(signed(bytes), Ordering::Relaxed);
+        self.0.intake.count(-signed(bytes));
     }
 
     /// The window that the client gets next.
     pub(super) fn window(&self) -> u32 {
-        if self.0.load(Ordering::Relaxed) < MUCH { WINDOW } else { LEAST_WINDOW }
+        if self.0.bytes.load(Ordering::Relaxed) < MUCH { WINDOW } else { LEAST_WINDOW }
     }
 }
 

@@ -18,6 +18,7 @@ use super::conversation::Conversation;
 use super::endpoints::Shared;
 use super::guard::Guard;
 use super::hello::Hello;
+use super::intake::Intake;
 use super::places::Seat;
 use super::rights::Rights;
 use super::session::Session;
@@ -63,6 +64,7 @@ pub(super) struct Connection {
     seats: Arc<()>,
     /// Shared by the sessions.
     budget: Budget,
+    intake: Intake,
     clock: Clock,
     conversation: Conversation,
 }
@@ -110,9 +112,10 @@ impl Connection {
         methods: Methods,
         (clock, conversation): (Clock, Conversation),
         log: ConnectionLog,
-        hello: Hello,
+        (hello, intake): (Hello, Intake),
     ) -> Self {
         let (place, server) = log.server();
+        let budget = Budget::new(shared.room.clone());
         Self {
             shared,
             place,
@@ -130,7 +133,8 @@ impl Connection {
             backlogs: HashMap::new(),
             sessions: Vec::new(),
             seats: Arc::default(),
-            budget: Budget::default(),
+            budget,
+            intake,
             clock,
             conversation,
         }
@@ -355,7 +359,7 @@ impl Handler for Connection {
             reply.reject(ChannelOpenFailure::ResourceShortage).await;
             return Ok(());
         }
-        self.backlogs.insert(channel.id(), Backlog::default());
+        self.backlogs.insert(channel.id(), Backlog::new(self.intake.clone()));
         self.channels.insert(channel.id(), channel);
         reply.accept().await;
         Ok(())
@@ -462,9 +466,9 @@ impl Connection {
         let option = server.settings.get("ProtocolDetails").and_then(|details| details["SetStatOption"].as_str());
         let quiet = option == Some("ENABLE_NO_OP");
         let view = admission.home.clone();
-        let (emptied, budget) = (Arc::clone(&self.shared.emptied), self.budget.clone());
+        let (emptied, limits) = (Arc::clone(&self.shared.emptied), (self.budget.clone(), self.intake.clone()));
         if let Some(memory) = &self.shared.memory {
-            return Ok(Session::new(Arc::new(memory.clone()), None, None, view, quiet, emptied, budget));
+            return Ok(Session::new(Arc::new(memory.clone()), None, None, view, quiet, emptied, limits));
         }
         let (cloud, account) = (&self.shared.cloud, &self.place.account);
         let buckets = |aws| Arc::new(Buckets::new(aws, &self.place.region));
@@ -481,6 +485,6 @@ impl Connection {
         let (buses, place, server) = (Arc::clone(&self.shared.buses), self.place.clone(), self.server.clone());
         let on_upload = OnUpload::new(Arc::clone(cloud), Arc::clone(&self.shared.store), user, self.log.clone());
         let teller = Teller::new(buses, (place, server), user.to_owned(), self.log.clone(), on_upload);
-        Ok(Session::new(Arc::new(S3Storage(files)), Some(rights), Some(teller), view, quiet, emptied, budget))
+        Ok(Session::new(Arc::new(S3Storage(files)), Some(rights), Some(teller), view, quiet, emptied, limits))
     }
 }

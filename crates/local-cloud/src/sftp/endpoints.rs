@@ -19,6 +19,8 @@ use super::connection::{Connection, Methods};
 use super::conversation::{Conversation, Ending, MAX_ATTEMPTS};
 use super::emptied::Emptied;
 use super::hello::Hello;
+use super::intake::Intake;
+use super::part::Room;
 use super::places::Places;
 use super::storage::Memory;
 use super::waiting::Waiting;
@@ -46,6 +48,7 @@ pub(super) struct Shared {
     /// Files in memory, shared by all customers; for measurements only.
     pub(super) memory: Option<Memory>,
     pub(super) emptied: Arc<Emptied>,
+    pub(super) room: Room,
     waiting: Waiting,
     /// The places of clients that are logged in.
     pub(super) clients: Arc<Places>,
@@ -86,6 +89,7 @@ impl Endpoints {
             logs,
             memory,
             emptied: Arc::default(),
+            room: Room::new(dir),
             waiting: Waiting::default(),
             clients: Arc::default(),
             limits,
@@ -211,11 +215,13 @@ async fn connection(shared: Arc<Shared>, place: Place, id: String, server: &Serv
         tracing::debug!(%error, "cannot set TCP_NODELAY");
     }
     let clock = Clock::new(shared.limits);
-    let (logs, store, hello) = (Arc::clone(&shared.logs), Arc::clone(&shared.store), Hello::default());
+    let (logs, store) = (Arc::clone(&shared.logs), Arc::clone(&shared.store));
+    let (hello, intake) = (Hello::default(), Intake::default());
+    let told = (hello.clone(), intake.clone());
     let log = ConnectionLog::new(logs, store, (place.clone(), id.clone()), peer.ip());
     let (handler, (stream, _guard)) = (
-        Connection::new(shared, peer, methods, (clock.clone(), conversation.clone()), log.clone(), hello.clone()),
-        AbortableStream::new(stream, conversation.clone(), hello),
+        Connection::new(shared, peer, methods, (clock.clone(), conversation.clone()), log.clone(), told),
+        AbortableStream::new(stream, conversation.clone(), hello, intake),
     );
     let session = tokio::select! {
         session = russh::server::run_stream(config, stream, handler) => session,
@@ -364,7 +370,7 @@ mod tests {
             let log = ConnectionLog::new(logs, store, (place, "s-1".to_owned()), peer.ip());
             let both = (clock, conversation.clone());
             let mut connection =
-                Connection::new(Arc::clone(&shared), peer, Methods::Either, both, log, Hello::default());
+                Connection::new(Arc::clone(&shared), peer, Methods::Either, both, log, Default::default());
             let home = View::Path("/".to_owned());
             let admission = Admission { role: String::new(), policy: None, home, public_keys: Vec::new() };
             let is_admitted = matches!(connection.admit(user, admission), russh::server::Auth::Accept);

@@ -3,7 +3,8 @@
 //! [`endpoints`] opens and closes the ports, [`connection`] is one client's SSH connection (log-in and channels), and
 //! [`session`] with its [`requests`] is the SFTP protocol on a channel. A session uses [`paths`] to resolve a path to an object, [`rights`]
 //! to authorize the operation, and [`reader`] and [`writer`] to stream from and to [`storage`], which is S3 in every
-//! region ([`buckets`]), within the connection's [`budget`].
+//! region ([`buckets`]), within the connection's [`budget`]. An upload collects its bytes in a [`part`], and [`intake`]
+//! stops the client while it cannot be sent.
 
 mod abortable_stream;
 mod ahead;
@@ -18,7 +19,9 @@ mod emptied;
 mod endpoints;
 mod guard;
 mod hello;
+mod intake;
 mod listing;
+mod part;
 mod paths;
 mod places;
 mod reader;

@@ -96,6 +96,7 @@ impl Handler for Session {
     }
 
     async fn write(&mut self, id: u32, handle: String, offset: u64, data: Vec<u8>) -> Result<Status, StatusReply> {
+        let _write = self.intake.write();
         let Some(Open::Write(file)) = self.handle(&handle) else {
             return Err(StatusCode::Failure.with_message("no handle to write to"));
         };

@@ -10,6 +10,7 @@ use russh_sftp::server::StatusReply;
 
 use super::budget::{Budget, Share};
 use super::emptied::Emptied;
+use super::intake::Intake;
 use super::listing::{Listing, file_attributes, folder_attributes};
 use super::paths::{self, Place};
 use super::reader::Reader;
@@ -33,6 +34,7 @@ pub(super) struct Session {
     quiet_setstat: bool,
     pub(super) emptied: Arc<Emptied>,
     pub(super) budget: Budget,
+    pub(super) intake: Intake,
     pub(super) handles: HashMap<String, Held>,
     count: u64,
 }
@@ -133,9 +135,10 @@ impl Session {
         view: View,
         quiet_setstat: bool,
         emptied: Arc<Emptied>,
-        budget: Budget,
+        (budget, intake): (Budget, Intake),
     ) -> Self {
-        Self { storage, rights, teller, view, quiet_setstat, emptied, budget, handles: HashMap::new(), count: 0 }
+        let handles = HashMap::new();
+        Self { storage, rights, teller, view, quiet_setstat, emptied, budget, intake, handles, count: 0 }
     }
 
     pub(super) fn path(&self, path: &str) -> Result<String, StatusReply> {

@@ -1,14 +1,16 @@
-//! An upload: bytes are collected into parts, and one part is sent while the next one fills.
+//! An upload: bytes are collected into parts ([`super::part`]), and one part is sent while the next one fills.
 //!
-//! A file opened for writing has the memory for one part and for bytes ahead of their turn from the beginning, so that
+//! A file opened for writing has the room for one part and for bytes ahead of their turn from the beginning, so that
 //! it can always be finished. If the connection's [`Budget`] has no room for a second part, the client waits while the
 //! first one is sent.
 
-use bytes::BytesMut;
+use std::mem::take;
+
 use tokio::task::JoinHandle;
 
 use super::ahead::Ahead;
 use super::budget::{Budget, Share};
+use super::part::Part;
 use super::storage::{Sink, StorageError};
 
 /// S3's minimum part size.
@@ -31,6 +33,11 @@ pub(super) enum WriteError {
     Failed,
 }
 
+/// A part could not be written to its file, or read from it.
+fn not_kept(error: &std::io::Error) -> StorageError {
+    StorageError::Other(format!("a part cannot be kept on the disk until it is sent: {error}"))
+}
+
 type Sending = JoinHandle<(Box<dyn Sink>, Result<(), StorageError>)>;
 
 enum Stage {
@@ -41,7 +48,7 @@ enum Stage {
 
 pub(super) struct Writer {
     stage: Stage,
-    buffer: BytesMut,
+    filling: Part,
     ahead: Ahead,
     written: u64,
     parts: usize,
@@ -58,7 +65,7 @@ impl Writer {
     pub(super) fn new(sink: Box<dyn Sink>, budget: &Budget) -> Option<Self> {
         Some(Self {
             stage: Stage::Idle(sink),
-            buffer: BytesMut::new(),
+            filling: Part::default(),
             ahead: Ahead::default(),
             written: 0,
             parts: 0,
@@ -112,9 +119,12 @@ impl Writer {
     }
 
     async fn append(&mut self, data: &[u8]) -> Result<(), WriteError> {
-        self.buffer.extend_from_slice(data);
+        if let Err(error) = self.filling.add(data, self.part, self.budget.room()).await {
+            self.give_up();
+            return Err(not_kept(&error).into());
+        }
         self.written += data.len() as u64;
-        if self.buffer.len() >= self.part {
+        if self.filling.len() >= self.part {
             self.send().await?;
         }
         Ok(())
@@ -122,13 +132,21 @@ impl Writer {
 
     /// Sends a part, and waits for it if there is no memory to fill another one meanwhile.
     async fn send(&mut self) -> Result<(), WriteError> {
-        let bytes = self.buffer.split().freeze();
+        let part = take(&mut self.filling);
         let mut sink = self.idle().await?;
         self.parts += 1;
         let second = self.budget.to_write(self.part);
         let waits = second.is_none();
+        let room = self.budget.room().clone();
         self.stage = Stage::Sending(tokio::spawn(async move {
-            let result = sink.add(bytes).await;
+            let result = match part.load(&room).await {
+                Ok((bytes, held)) => {
+                    let result = sink.add(bytes).await;
+                    drop(held);
+                    result
+                }
+                Err(error) => Err(not_kept(&error)),
+            };
             drop(second);
             (sink, result)
         }));
@@ -137,7 +155,6 @@ impl Writer {
             self.stage = Stage::Idle(sink);
         }
         self.grow();
-        self.buffer.reserve(self.part);
         Ok(())
     }
 
@@ -180,8 +197,13 @@ impl Writer {
             sink.abort().await;
             return Err(WriteError::NotInOrder);
         }
-        let rest = self.buffer.split().freeze();
-        Ok(sink.finish(rest).await?)
+        match take(&mut self.filling).load(self.budget.room()).await {
+            Ok((rest, _held)) => Ok(sink.finish(rest).await?),
+            Err(error) => {
+                sink.abort().await;
+                Err(not_kept(&error).into())
+            }
+        }
     }
 
     /// Creates an object of the bytes that had their turn; returns its ETag.
@@ -198,7 +220,7 @@ impl Writer {
     /// Aborts the upload; later writes fail.
     fn give_up(&mut self) {
         self.ahead = Ahead::default();
-        self.buffer.clear();
+        self.filling = Part::default();
         let stage = std::mem::replace(&mut self.stage, Stage::Failed);
         if matches!(stage, Stage::Failed) {
             return;

@@ -20,8 +20,8 @@ fn log_ins_succeed_during_updates() {
     assert_eq!(line, "knocking\n");
     // The function's environment, its memory, an alarm, a log group's retention, the servers, the records.
     for (from, to) in [
-        ("\nlogs:", "\nauthorizer: { memory_mb: 512, block_list: [root, steadier] }\nlogs:"),
-        ("memory_mb: 512", "memory_mb: 256, timeout_seconds: 12"),
+        ("\nlogs:", "\nauthorizer: { memory_mb: 1024, block_list: [root, steadier] }\nlogs:"),
+        ("memory_mb: 1024", "memory_mb: 256, timeout_seconds: 12"),
         (
             "\nlogs:",
             "\nalarms: { authorizer_errors: 3 }\nserver: { security_policy: TransferSecurityPolicy-2024-01 }\nlogs:",

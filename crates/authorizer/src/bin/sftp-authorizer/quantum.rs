@@ -14,7 +14,8 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
 
-/// Longer than a look-up and the usual hash take, also on the sixth of a processor that a function of 256 MB has.
+/// Longer than a look-up and the usual hash take, also on the seventh of a vCPU that a function of 256 MB has. The default,
+/// 512 MB, leaves room for a vCPU that is half as fast as the one it was measured on.
 const QUANTUM: Duration = Duration::from_millis(500);
 
 /// Gives a grant back at once, and a refusal at the next multiple of [`QUANTUM`] after the event arrived, or at `latest`.
