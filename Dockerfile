@@ -1,12 +1,17 @@
-# sftpctl and the authorizer's binary, for pipelines. Debian 12 in both stages: the authorizer must not need a newer
-# glibc than version 2.34 of Lambda's provided.al2023; built on Debian 12 it needs 2.34. The images are named by their
-# digests, which Docker checks: supply-chain/README.md says where these come from and how they are renewed.
+# sftpctl, the console and the authorizer's binary, for pipelines. Debian 12 in both stages: the authorizer must not
+# need a newer glibc than version 2.34 of Lambda's provided.al2023; built on Debian 12 it needs 2.34. The images are
+# named by their digests, which Docker checks: supply-chain/README.md says where these come from and how they are
+# renewed. The commit, which `--version` says, is not in the context: docker build --build-arg SFTPCTL_COMMIT="$(git
+# rev-parse --short=12 HEAD)" .
 FROM rust:1.94.1-bookworm@sha256:6ae102bdbf528294bc79ad6e1fae682f6f7c2a6e6621506ba959f9685b308a55 AS build
 # The path that scripts/build-authorizer maps every checkout to.
 WORKDIR /source
 COPY . .
-# The authorizer is built for Lambda: small, and without the dependencies of sftpctl.
-RUN cargo build --release --locked --package sftpctl && scripts/build-authorizer && python3 scripts/sbom
+ARG SFTPCTL_COMMIT=
+# The archive of the release, with manual pages, completions, licences and bills of materials.
+RUN scripts/package --only sftpctl --out /packages \
+    && mkdir /installed \
+    && tar --extract --strip-components=1 --directory=/installed --file="$(echo /packages/sftpctl-*-linux-gnu.tar.gz)"
 
 # Of 3 August 2026.
 FROM debian:bookworm-slim@sha256:abd67ffcfa541b485a3dff59865ab629aa048a6c613e639d36e7456b0b229241
@@ -17,8 +22,7 @@ RUN apt-get update \
     && rm -rf /var/lib/apt/lists/* \
     && useradd --create-home --uid 10001 sftpctl \
     && install --directory --owner=sftpctl --group=sftpctl /work
-COPY --from=build /source/target/release/sftpctl /source/target/lambda/sftp-authorizer /usr/local/bin/
-COPY --from=build /source/target/sbom/sftpctl.cdx.json /source/target/sbom/sftp-authorizer.cdx.json /usr/share/doc/sftpctl/
+COPY --from=build /installed/ /usr/local/
 USER 10001
 WORKDIR /work
 ENTRYPOINT ["sftpctl"]

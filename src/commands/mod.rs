@@ -59,7 +59,7 @@ use sftpctl_core::shown::Text;
 
 /// Deploy and maintain password SFTP on AWS Transfer Family: one command, several regions
 #[derive(Debug, Parser)]
-#[command(name = "sftpctl", version)]
+#[command(name = "sftpctl", version = env!("SFTPCTL_VERSION"))]
 #[command(after_help = "Examples:\n  \
     sftpctl validate --env 99\n  \
     sftpctl plan --env 99\n  \

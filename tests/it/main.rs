@@ -16,6 +16,7 @@ mod local;
 mod on_local_cloud;
 mod options;
 mod package;
+mod packaging;
 mod permissions;
 mod pipeline;
 mod shown;

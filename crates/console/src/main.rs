@@ -30,7 +30,7 @@ const FAILED: u8 = 2;
 
 /// The web page of `sftpctl console`, which starts this program
 #[derive(Debug, Parser)]
-#[command(name = "sftpctl-console", version)]
+#[command(name = "sftpctl-console", version = env!("SFTPCTL_VERSION"))]
 pub(crate) struct Arguments {
     /// The program `sftpctl`
     #[arg(long, value_name = "PATH")]

@@ -84,6 +84,39 @@ fn completions_and_man_are_printed() {
     assert!(text(&run(&["man"]).stdout).contains(".TH sftpctl"));
 }
 
+/// Packages install them: one for each command that people may use.
+#[test]
+fn a_manual_page_is_written_for_each_command() {
+    let folder = tempfile::tempdir().unwrap();
+    let pages = folder.path().join("man1");
+    assert!(run(&["man", "--into", pages.to_str().unwrap()]).status.success());
+    let page = |name: &str| std::fs::read_to_string(pages.join(name)).unwrap_or_else(|error| panic!("{name}: {error}"));
+    for (name, what) in
+        [("sftpctl-local.1", "faults"), ("sftpctl-local-start.1", "port"), ("sftpctl-local-faults-add.1", "count")]
+    {
+        assert!(page(name).contains(what), "{name}");
+    }
+    // Whatever a page refers to is there.
+    for entry in std::fs::read_dir(&pages).unwrap() {
+        let entry = entry.unwrap().path();
+        let text = std::fs::read_to_string(&entry).unwrap().replace('\\', "");
+        for name in text.split_whitespace().filter_map(|word| word.strip_suffix("(1)")) {
+            assert!(name.contains("help") || pages.join(format!("{name}.1")).is_file(), "{}: {name}", entry.display());
+        }
+    }
+    assert!(!pages.join("sftpctl-local-serve.1").exists());
+    let file = folder.path().join("file");
+    std::fs::write(&file, "").unwrap();
+    let failed = run(&["man", "--into", file.join("man1").to_str().unwrap()]);
+    assert_eq!(failed.status.code(), Some(2));
+}
+
+#[test]
+fn version_names_the_kind_of_build() {
+    assert_eq!(text(&run(&["--version"]).stdout).trim(), concat!("sftpctl-local ", env!("SFTPCTL_VERSION")));
+    assert!(env!("SFTPCTL_VERSION").starts_with(env!("CARGO_PKG_VERSION")));
+}
+
 #[test]
 fn words_of_another_program_are_lines_of_the_error() {
     use std::os::unix::fs::PermissionsExt as _;

@@ -35,7 +35,7 @@ fn with_exit_codes(command: clap::Command) -> clap::Command {
 
 /// Run a local AWS for rehearsals: Transfer Family and everything a deployment needs, on loopback only
 #[derive(Debug, Parser)]
-#[command(name = "sftpctl-local", bin_name = "sftpctl local", version)]
+#[command(name = "sftpctl-local", bin_name = "sftpctl local", version = env!("SFTPCTL_VERSION"))]
 #[command(after_help = "Examples:\n  \
     sftpctl local start\n  \
     eval \"$(sftpctl local env)\" && aws transfer list-servers\n  \
@@ -110,9 +110,15 @@ enum LocalCommand {
         /// Shell to print the script for
         shell: Shell,
     },
-    /// Print the manual page
-    #[command(after_help = "Example:\n  sftpctl local man | man -l -")]
-    Man,
+    /// Print the manual page, or write one for each command
+    #[command(after_help = "Examples:\n  \
+        sftpctl local man | man -l -\n  \
+        sftpctl local man --into ~/.local/share/man/man1")]
+    Man {
+        /// Write a page for each command into this folder instead
+        #[arg(long, value_name = "DIR")]
+        into: Option<PathBuf>,
+    },
     /// Run the background process
     #[command(hide = true)]
     Serve(StartArgs),
@@ -227,7 +233,7 @@ impl LocalArgs {
             LocalCommand::Manners(args) => args.run(&self.dir, self.output).await?,
             LocalCommand::Faults(args) => args.run(&self.dir, self.output).await?,
             LocalCommand::Completions { shell } => shell::completions(*shell),
-            LocalCommand::Man => shell::man()?,
+            LocalCommand::Man { into } => shell::man(into.as_deref())?,
             LocalCommand::Serve(args) => local::serve(&self.dir, &args.options()).await?,
         }
         Ok(())
