@@ -66,7 +66,7 @@ for service, call, arguments, code, status in [
 
 # What the table does not know is refused even to a role that may do everything.
 refused("AccessDenied", client("iam", keys).list_users, "does not know which permissions iam:ListUsers needs")
-refused("AccessDeniedException", client("transfer", keys).list_workflows, "does not know which permissions")
+refused("AccessDeniedException", client("transfer", keys).list_connectors, "does not know which permissions")
 
 # A missing object is "not found" only to those who may list.
 s3 = client("s3", assume(Policy=allow("s3:GetObject")))

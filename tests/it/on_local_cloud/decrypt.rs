@@ -1,5 +1,5 @@
-//! Files that are decrypted when they arrive: a real gpg encrypts, and the workflow of the server decrypts with the rights of its
-//! role.
+//! Files that are decrypted when they arrive: a real gpg encrypts, and the workflow of the server decrypts with the
+//! rights of its role.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 

@@ -1,5 +1,6 @@
-//! `decrypt`: what CloudFormation calls for workflows of Transfer Family, in addition to `stack`, by `handlers.*.permissions`
-//! of AWS's resource schemas. Also for the deployment after the setting was left out, which deletes them.
+//! `decrypt`: what CloudFormation calls for workflows of Transfer Family, in addition to `stack`, by
+//! `handlers.*.permissions` of AWS's resource schemas. Also for the deployment after the setting was left out, which
+//! deletes them.
 
 use serde_json::{Value, json};
 

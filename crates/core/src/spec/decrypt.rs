@@ -1,4 +1,5 @@
-//! `files.decrypt`: the clusters whose files are decrypted when they arrive, by a workflow of the region's server. Pure.
+//! `files.decrypt`: the clusters whose files are decrypted when they arrive, by a workflow of the region's server.
+//! Pure.
 
 use std::collections::BTreeMap;
 
@@ -110,7 +111,8 @@ fn check_folder(checker: &mut Checker<'_>, to: &Spanned<String>) {
     }
 }
 
-/// Regions with a server where files of a cluster arrive and are not decrypted, since their bucket is in another region.
+/// Regions with a server where files of a cluster arrive and are not decrypted, since their bucket is in another
+/// region.
 pub(super) fn servers_elsewhere<'a>(environment: &'a Environment, cluster: &str) -> Vec<&'a str> {
     let home = environment.clusters.get(cluster).map(|cluster| cluster.region.as_str());
     let servers = environment.regions.iter().filter(|(_, settings)| settings.server);

@@ -17,8 +17,8 @@ pub const DECRYPT_ROLE: &str = "DecryptRoleArn";
 /// The folder for decrypted files in the source.
 const FOLDER: &str = "decrypted/";
 
-/// Fills in bucket and folder, and names the workflow after its properties; takes everything away if no cluster of the region
-/// is decrypted.
+/// Fills in bucket and folder, and names the workflow after its properties; takes everything away if no cluster of
+/// the region is decrypted.
 pub(super) fn fit(environment: &Environment, region: &str, template: &mut Value) -> Result<(), TemplateError> {
     let mut take = |section: &str, id: &'static str| {
         let section = template[section].as_object_mut();

@@ -67,8 +67,8 @@ pub struct Server {
     pub security_policy: String,
     /// `PASSWORD`, …
     pub authentication: String,
-    /// The stack's output with the ID of the workflow for uploaded files; `None` leaves the server what it has. The stack takes
-    /// its own workflow off the server before it deletes it.
+    /// The stack's output with the ID of the workflow for uploaded files; `None` leaves the server what it has. The
+    /// stack takes its own workflow off the server before it deletes it.
     pub workflow: Option<String>,
     pub endpoint: ServerEndpoint,
     /// Ports that it listens on, ascending; none leaves those that it has.

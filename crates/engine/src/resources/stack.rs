@@ -142,8 +142,9 @@ impl Stack {
         Ok(parameters)
     }
 
-    /// Takes a workflow off the server that the update deletes: AWS does not document what becomes of a server whose workflow
-    /// is gone. Files that arrive until the server has the next one are not processed. Returns whether the server had it.
+    /// Takes a workflow off the server that the update deletes: AWS does not document what becomes of a server whose
+    /// workflow is gone. Files that arrive until the server has the next one are not processed. Returns whether the
+    /// server had it.
     async fn detach_workflow(
         &self,
         aws: &Aws,

@@ -1,11 +1,12 @@
 class Workflows:
     """Workflows of Transfer Family, and their type for CloudFormation, which MiniStack does not have.
 
-    Sources: Transfer Family API reference, CreateWorkflow, DescribeWorkflow, ListWorkflows and DeleteWorkflow; the schema
-    of `AWS::Transfer::Workflow` in CloudFormation's registry. The front checks a call by the service's model, and what a
-    step needs, before it passes it on; what a stack creates is checked here.
+    Sources: Transfer Family API reference, CreateWorkflow, DescribeWorkflow, ListWorkflows and DeleteWorkflow; the
+    schema of `AWS::Transfer::Workflow` in CloudFormation's registry. The front checks a call by the service's model,
+    and what a step needs, before it passes it on; what a stack creates is checked here.
 
-    AWS does not document what becomes of a server whose workflow is deleted. Here it goes, and the server starts nothing.
+    AWS does not document what becomes of a server whose workflow is deleted. Here it goes, and the server starts
+    nothing.
     """
 
     TYPE = "AWS::Transfer::Workflow"

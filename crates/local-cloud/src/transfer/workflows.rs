@@ -1,5 +1,5 @@
-//! The operations on workflows, which MiniStack keeps (`functions/workflows.py`), so that its CloudFormation can create them;
-//! and the workflows of servers.
+//! The operations on workflows, which MiniStack keeps (`functions/workflows.py`), so that its CloudFormation can
+//! create them; and the workflows of servers.
 
 use serde_json::{Map, Value};
 
@@ -33,7 +33,8 @@ pub(super) async fn pass(context: &Context<'_>, operation: &str, input: Map<Stri
     })
 }
 
-/// Checks that workflows exist, and that Transfer Family can assume their roles: for that, AWS does not document the error.
+/// Checks that workflows exist, and that Transfer Family can assume their roles: for that, AWS does not document the
+/// error.
 pub(super) async fn check(context: &Context<'_>, settings: &Map<String, Value>) -> Result<(), ApiError> {
     if !of(settings, "OnPartialUpload").is_empty() {
         return Err(ApiError::invalid("the local cloud runs no workflows for files that were uploaded in part"));

@@ -72,8 +72,8 @@ fn in_home(home: &Path, key: &Key, content: &[u8]) -> Result<Vec<u8>, NotDecrypt
     std::fs::read(&decrypted).map_err(broken)
 }
 
-/// What AWS does not decrypt (Transfer Family user guide, "Troubleshoot workflow decryption issues"), by gpg's status lines
-/// (GnuPG's `doc/DETAILS`).
+/// What AWS does not decrypt (Transfer Family user guide, "Troubleshoot workflow decryption issues"), by gpg's status
+/// lines (GnuPG's `doc/DETAILS`).
 fn unsupported(said: &str) -> Option<&'static str> {
     let has = |word: &str| said.lines().any(|line| line.starts_with(&format!("[GNUPG:] {word}")));
     if has("ENC_TO 0000000000000000") {

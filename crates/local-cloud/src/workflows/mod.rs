@@ -1,9 +1,10 @@
-//! Runs a server's workflow for each uploaded file, as Transfer Family does: with the rights of the execution role, and with
-//! lines in the server's log (Transfer Family user guide, "Use predefined steps", "Manage PGP keys", "Troubleshoot workflow
-//! issues").
+//! Runs a server's workflow for each uploaded file, as Transfer Family does: with the rights of the execution role,
+//! and with lines in the server's log (Transfer Family user guide, "Use predefined steps", "Manage PGP keys",
+//! "Troubleshoot workflow issues").
 //!
 //! Only steps that decrypt are run. AWS documents neither the stream of a log group that the lines are in, here the
-//! workflow's ID, nor most messages of errors; and a decrypted file keeps its name, as that of the user guide's copy step.
+//! workflow's ID, nor most messages of errors; and a decrypted file keeps its name, as that of the user guide's copy
+//! step.
 
 mod gpg;
 
@@ -212,7 +213,8 @@ impl Execution {
         }
     }
 
-    /// The key of the decrypted object. A destination with a `/` at its end is a folder, in which the file keeps its name.
+    /// The key of the decrypted object. A destination with a `/` at its end is a folder, in which the file keeps its
+    /// name.
     fn destination(&self, key: &Value) -> String {
         let date = Timestamp::now().strftime("%Y-%m-%d").to_string();
         let key = key.as_str().unwrap_or_default();

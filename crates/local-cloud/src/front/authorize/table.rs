@@ -194,7 +194,7 @@ pub(super) mod tests {
     fn unknown_operations_have_an_error_of_their_own() {
         let (parts, ()) = hyper::Request::get("/").body(()).unwrap().into_parts();
         let asked = Asked {
-            operation: "CreateWorkflow",
+            operation: "CreateAgreement",
             region: "us-west-2",
             account: "111111111111",
             parts: &parts,
