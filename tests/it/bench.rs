@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod hosts;
+mod log_in;
 pub(crate) mod sshd;
 
 use std::collections::BTreeSet;
