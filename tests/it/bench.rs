@@ -4,6 +4,7 @@
 
 mod hosts;
 mod log_in;
+mod paper;
 pub(crate) mod sshd;
 
 use std::collections::BTreeSet;
