@@ -15,7 +15,7 @@ use sftpctl_core::shown::Text;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  \
-    sftpctl bench hosts --plan plan.yaml --host app-1 --host jan@app-2 --start-at 2027-01-15T02:00:00Z --start\n  \
+    sftpctl bench hosts --start --plan plan.yaml --host a --host jan@b --start-at 2027-01-15T02:00:00Z\n  \
     sftpctl bench hosts --plan plan.yaml --host app-1 --host app-2 --start-at 2027-01-15T02:00:00Z\n\n\
     Each machine needs sftpctl. With --start, the runs are started by your ssh, which must log in without a \
     question; the plan goes over the connection, and results come back over it. A machine that cannot be reached, or \
