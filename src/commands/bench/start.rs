@@ -92,9 +92,11 @@ impl StartArgs {
                 .hint("name another file with --into; `sftpctl bench compare` compares two results"));
         }
         let word = |path: &Path| shell_word(&path.display().to_string());
-        if let Some(old) = names.iter().map(|name| self.of(name)).find(|path| path.exists()) {
+        let left: Vec<PathBuf> = names.iter().map(|name| self.of(name)).filter(|path| path.exists()).collect();
+        if let Some(old) = left.first() {
+            let all: Vec<String> = left.iter().map(|path| word(path)).collect();
             return Err(CliError::new(Exit::Usage, format!("{} is left from an earlier run", old.display())).hint(
-                format!("keep it: sftpctl bench merge {} --into {}; or delete it", word(&old), word(&self.into)),
+                format!("keep it: sftpctl bench merge {} --into {}; or delete them", all.join(" "), word(&self.into)),
             ));
         }
         let open = |name: &String| {

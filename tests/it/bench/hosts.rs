@@ -28,7 +28,7 @@ impl Machines {
         let plan = format!("version: 1\ntargets: {{ disk: {{ at: '{}' }} }}\n{tests}\n", target.display());
         std::fs::write(at("plan.yaml"), plan).unwrap();
         let server = Sshd::start(&at("server"), "");
-        let stuck = Sshd::start(&at("stuck"), "ForceCommand exec sleep 600");
+        let stuck = Sshd::start(&at("stuck"), "ForceCommand exec cat > /dev/null");
         let silent = TcpListener::bind("127.0.0.1:0").unwrap();
         let known = at("known");
         std::fs::write(&known, format!("{}{}", server.known("host.pub"), stuck.known("host.pub"))).unwrap();
@@ -160,7 +160,7 @@ fn a_stop_or_the_end_of_the_connection_ends_the_runs_which_delete_what_they_put(
     let again = machines.command(&["one", "two"], 60, &["--into", "killed.jsonl"]).output().unwrap();
     let said = shown(&again);
     assert!(said.contains("killed.jsonl.one is left from an earlier run"), "{said}");
-    let merge = "sftpctl bench merge killed.jsonl.one --into killed.jsonl";
+    let merge = "sftpctl bench merge killed.jsonl.one killed.jsonl.two --into killed.jsonl";
     assert!(said.contains(merge), "{said}");
     let merge = ["bench", "merge", "killed.jsonl.one", "killed.jsonl.two", "--into", "killed.jsonl"];
     let said = succeeded("merge", &sftpctl(machines.dir.path(), &merge).output().unwrap());
