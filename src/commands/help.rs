@@ -121,7 +121,8 @@ fn of_command(path: &str) -> Option<&'static [Exit]> {
         "bench run" => &[Ok, Failed, Usage, Refused, Locked, Partly, Interrupted],
         // The process that uses a target.
         "bench worker" => &[Ok, Usage],
-        "bench hosts" | "bench merge" | "bench report" | "bench compare" | "bench schema" => &[Ok, Usage],
+        "bench hosts" => &[Ok, Failed, Usage, Partly, Interrupted],
+        "bench merge" | "bench report" | "bench compare" | "bench schema" => &[Ok, Usage],
         "mounts plan" => &[Ok, Usage],
         "mounts install" => &[Ok, Failed, Usage, Refused],
         "mounts remove" => &[Ok, Failed, Usage, Refused, Locked],

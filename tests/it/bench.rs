@@ -2,6 +2,11 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod hosts;
+mod log_in;
+mod paper;
+pub(crate) mod sshd;
+
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
@@ -176,6 +181,8 @@ fn what_cannot_be_measured_is_refused_before_it_begins() {
     assert_eq!(std::fs::read_to_string(dir.path().join("bench.jsonl")).unwrap(), "my notes\n");
     let hosts = ["hosts", "--plan", "plan.yaml", "--host", "a", "--host", "b", "--start-at", "2027-01-15T02:00:00Z"];
     let said = ends(0, &hosts);
+    let run = ["run", "--over-ssh"];
+    assert!(ends(2, &run).contains("no plan came over standard input"));
     let command = "sftpctl bench run --plan plan.yaml --host-name b --results b.jsonl --start-at 2027-01-15T02:00:00Z";
     assert!(said.contains(command) && said.contains("bench merge a.jsonl b.jsonl"), "{said}");
 }

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::host::{Load, Machine};
 use crate::plan::{Action, Cell, Plan};
+use crate::stream::Stream;
 use crate::wire::Step;
 
 /// The name of the format.
@@ -299,11 +300,27 @@ impl Line {
     }
 }
 
-/// A file to which results are appended.
+/// Where results go: a file to which they are appended, or a connection.
 #[derive(Debug)]
-pub struct Log(File);
+pub struct Log(To);
+
+#[derive(Debug)]
+enum To {
+    File(File),
+    Stream(Stream),
+}
 
 impl Log {
+    /// Results over a connection.
+    pub fn stream(stream: Stream) -> Self {
+        Self(To::Stream(stream))
+    }
+
+    /// Whether nobody reads the results any more.
+    pub fn is_lost(&self) -> bool {
+        matches!(&self.0, To::Stream(stream) if stream.is_lost())
+    }
+
     /// Opens the file, and reads what is in it; a half line at its end is cut off. A lock keeps a second run away.
     ///
     /// # Errors
@@ -314,7 +331,7 @@ impl Log {
         let mut text = String::new();
         file.read_to_string(&mut text)?;
         if text.trim().is_empty() {
-            return Ok((Self(file), Results::default()));
+            return Ok((Self(To::File(file)), Results::default()));
         }
         let results = parse(&text).map_err(|error| {
             io::Error::new(io::ErrorKind::InvalidData, format!("line {}: {}", error.line, error.message))
@@ -324,16 +341,22 @@ impl Log {
         if !text.get(..usize::try_from(results.whole).unwrap_or_default()).unwrap_or_default().ends_with('\n') {
             file.write_all(b"\n")?;
         }
-        Ok((Self(file), results))
+        Ok((Self(To::File(file)), results))
     }
 
     /// Appends a line.
     ///
     /// # Errors
-    /// The file cannot be written.
+    /// The file cannot be written. Of a connection, [`Self::is_lost`] says that.
     pub fn add(&mut self, line: &Line) -> io::Result<()> {
-        let text = serde_json::to_string(line)?;
-        self.0.write_all(format!("{text}\n").as_bytes())
+        let text = format!("{}\n", serde_json::to_string(line)?);
+        match &mut self.0 {
+            To::File(file) => file.write_all(text.as_bytes()),
+            To::Stream(stream) => {
+                stream.write(text.as_bytes());
+                Ok(())
+            }
+        }
     }
 }
 

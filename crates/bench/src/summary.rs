@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::content::Content;
 use crate::host::{Load, Machine};
 use crate::plan::{Action, Cell, Test};
-use crate::record::{Line, Measured, Outcome, Results, Sample};
+use crate::record::{Line, Measured, Outcome, Results, Run, Sample};
 use crate::runner::problem;
 use crate::size::Size;
 use crate::stats;
@@ -134,6 +134,8 @@ pub struct Problem {
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Report {
+    /// Who measured: the machines and the versions.
+    pub runs: Vec<Run>,
     pub rows: Vec<Row>,
     pub scaling: Vec<Scaling>,
     pub problems: Vec<Problem>,
@@ -153,6 +155,7 @@ impl Report {
             problems: problems(results),
             skipped: skipped(results),
             left: left(results),
+            runs: results.runs().cloned().collect(),
             rows,
         }
     }
@@ -368,7 +371,7 @@ mod tests {
     use super::*;
     use crate::plan::Threads;
     use crate::record::tests::{run, sample};
-    use crate::record::{Begun, Run, parse};
+    use crate::record::{Begun, parse};
 
     /// Results of threads whose transfers have these seconds, at 5 MB.
     fn threads(seconds: &[(u32, f64)], busy: f64) -> Results {

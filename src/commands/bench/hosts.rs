@@ -1,10 +1,12 @@
-//! `sftpctl bench hosts`: the commands that measure from several machines at the same time.
+//! `sftpctl bench hosts`: measures from several machines at the same time, or shows the commands for that.
 
 use std::path::PathBuf;
 
 use serde::Serialize;
 
-use super::run::read;
+use super::run::parse;
+use super::start::{StartArgs, start};
+use crate::commands::input_file;
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::report::Printer;
@@ -12,10 +14,15 @@ use sftpctl_core::shell_word::shell_word;
 use sftpctl_core::shown::Text;
 
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  \
+#[command(after_help = "Examples:\n  \
+    sftpctl bench hosts --start --plan plan.yaml --host a --host jan@b --start-at 2027-01-15T02:00:00Z\n  \
     sftpctl bench hosts --plan plan.yaml --host app-1 --host app-2 --start-at 2027-01-15T02:00:00Z\n\n\
-    Each machine needs sftpctl and the plan file. Start the commands on them, by hand or with ssh; they wait for the time. \
-    Then copy the results here and merge them.")]
+    Each machine needs sftpctl. With --start, the runs are started by your ssh, which must log in without a \
+    question; the plan goes over the connection, and results come back over it. A machine that cannot be reached, or \
+    hangs, is named with the reason, and the others go on. Ctrl-C, or the end of a connection, stops the runs, which \
+    delete what they have put.\n\n\
+    Without --start, the commands are shown: each machine needs the plan file, too. Start them by hand, copy the \
+    results here and merge them.")]
 pub(super) struct Args {
     /// Plan file, which is checked
     #[arg(long, value_name = "FILE")]
@@ -26,6 +33,8 @@ pub(super) struct Args {
     /// Time at which all machines begin, in UTC
     #[arg(long, value_name = "TIME")]
     start_at: jiff::Timestamp,
+    #[command(flatten)]
+    start: StartArgs,
 }
 
 #[derive(Serialize)]
@@ -41,14 +50,18 @@ struct HostCommand {
     command: String,
 }
 
-/// Shows the commands.
-pub(super) fn run(args: &Args, printer: Printer) -> Result<Exit, CliError> {
-    read(&args.plan, printer)?;
+/// Shows the commands, or starts them.
+pub(super) async fn run(args: &Args, printer: Printer) -> Result<Exit, CliError> {
+    let text = input_file::named(&args.plan, input_file::SMALL)?;
+    parse(&text, &args.plan.display().to_string(), printer)?;
     let mut names = args.hosts.clone();
     names.sort();
     names.dedup();
     if names.len() != args.hosts.len() {
         return Err(CliError::new(Exit::Usage, "a machine is named twice").hint("name each once"));
+    }
+    if args.start.is_asked() {
+        return start(&args.start, &args.hosts, text, args.start_at, printer).await;
     }
     let plan = shell_word(&args.plan.display().to_string());
     let results = |host: &str| shell_word(&format!("{host}.jsonl"));
@@ -62,7 +75,11 @@ pub(super) fn run(args: &Args, printer: Printer) -> Result<Exit, CliError> {
         ),
     });
     let files: Vec<String> = args.hosts.iter().map(|host| results(host)).collect();
-    let merge = format!("sftpctl bench merge {} --into all.jsonl", files.join(" "));
+    let merge = format!(
+        "sftpctl bench merge {} --into {}",
+        files.join(" "),
+        shell_word(&args.start.into.display().to_string())
+    );
     let view = View { commands: commands.collect(), merge };
     printer.emit("bench-hosts/1", &view, || {
         let mut text = Text::default();

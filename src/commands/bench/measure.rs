@@ -13,14 +13,15 @@ use crate::report::bench::{RunView, needs, text};
 use crate::report::{Printer, streams};
 use sftpctl_bench::host::Machine;
 use sftpctl_bench::plan::{Cell, Plan, Target};
-use sftpctl_bench::record::Log;
+use sftpctl_bench::record::{Log, Results};
 use sftpctl_bench::runner::{self, Finished, Watch};
 use sftpctl_bench::size::Size;
+use sftpctl_bench::stream::Stream;
 use sftpctl_bench::summary::Report;
-use sftpctl_bench::target::{Access, Place};
+use sftpctl_bench::target::Access;
+use sftpctl_bench::versions;
 use sftpctl_core::shell_word::shell_word;
 use sftpctl_engine::execute::stop::Stop;
-use sftpctl_files::mounts::mountinfo;
 
 /// Where the results go. A file of an interrupted run is resumed.
 #[derive(Debug, clap::Args)]
@@ -68,6 +69,8 @@ impl DeadlineArgs {
 struct Shown {
     printer: Printer,
     stop: Stop,
+    /// The end of the connection that this machine was started over.
+    connection: Option<Stop>,
     stored: u64,
 }
 
@@ -92,7 +95,7 @@ impl Watch for Shown {
     }
 
     fn stops(&self) -> bool {
-        self.stop.requested()
+        self.stop.requested() || self.connection.as_ref().is_some_and(Stop::requested)
     }
 }
 
@@ -111,7 +114,6 @@ pub(super) async fn go(
     begins: Option<jiff::Timestamp>,
     printer: Printer,
 ) -> Result<Exit, CliError> {
-    let program = worker::program()?;
     let path = &args.results;
     let (log, before) = Log::open(path).map_err(|error| unusable(args, &error))?;
     let host = args.host_name.clone().unwrap_or_else(|| Machine::here().name);
@@ -130,17 +132,11 @@ pub(super) async fn go(
     if is_begun {
         printer.note(|| format!("resuming the run in {}", path.display()));
     }
+    let options = options(plan, access, host).await?;
     if let Some(begins) = begins {
-        wait_until(begins, printer).await;
+        wait_until(begins, None, printer).await;
     }
-    let stop = Stop::on_signals(
-        || streams::progress("stopping after the operations in flight; what was put is deleted"),
-        stop_now,
-    );
-    let notes = notes(&plan);
-    let options = runner::Options { plan, host, program, access, version: env!("CARGO_PKG_VERSION").to_owned(), notes };
-    let shown = Shown { printer, stop, stored: taken.stored };
-    let finished = runner::run(&options, log, &before, &shown).await.map_err(|error| {
+    let finished = measure(&options, log, &before, None, printer).await.map_err(|error| {
         CliError::new(Exit::Failed, format!("the results cannot be written to {}: {error}", path.display()))
             .hint("make room, then rerun the same command to resume")
     })?;
@@ -152,6 +148,50 @@ pub(super) async fn go(
         format!("a page with charts: sftpctl bench report {word} --html bench.html")
     });
     Ok(exit(finished))
+}
+
+/// Measures for another machine: the results go to standard output as they are measured, and nothing else does.
+/// `connection` is requested at its end.
+pub(super) async fn go_over_ssh(
+    plan: Plan,
+    access: BTreeMap<String, Access>,
+    args: &ResultsArgs,
+    begins: Option<jiff::Timestamp>,
+    connection: Stop,
+    printer: Printer,
+) -> Result<Exit, CliError> {
+    let failed = |error: io::Error| CliError::new(Exit::Failed, format!("the results cannot be sent: {error}"));
+    let log = Log::stream(Stream::stdout().map_err(failed)?);
+    let host = args.host_name.clone().unwrap_or_else(|| Machine::here().name);
+    let options = options(plan, access, host).await?;
+    if let Some(begins) = begins
+        && !wait_until(begins, Some(&connection), printer).await
+    {
+        return Ok(Exit::Interrupted);
+    }
+    measure(&options, log, &Results::default(), Some(connection), printer).await.map(exit).map_err(failed)
+}
+
+/// What a run is told, with the versions of the programs that it uses.
+async fn options(plan: Plan, access: BTreeMap<String, Access>, host: String) -> Result<runner::Options, CliError> {
+    let (program, notes) = (worker::program()?, versions::of(&plan).await);
+    Ok(runner::Options { plan, host, program, access, version: env!("CARGO_PKG_VERSION").to_owned(), notes })
+}
+
+/// The run itself.
+async fn measure(
+    options: &runner::Options,
+    log: Log,
+    before: &Results,
+    connection: Option<Stop>,
+    printer: Printer,
+) -> io::Result<Finished> {
+    let stop = Stop::on_signals(
+        || streams::progress("stopping after the operations in flight; what was put is deleted"),
+        stop_now,
+    );
+    let shown = Shown { printer, stop, connection, stored: options.plan.needs().stored };
+    runner::run(options, log, before, &shown).await
 }
 
 fn unusable(args: &ResultsArgs, error: &io::Error) -> CliError {
@@ -174,38 +214,19 @@ fn exit(finished: Finished) -> Exit {
     }
 }
 
-/// Waits for the time at which all machines begin.
-async fn wait_until(begins: jiff::Timestamp, printer: Printer) {
+/// Waits for the time at which all machines begin. `false` if the connection ended before.
+async fn wait_until(begins: jiff::Timestamp, connection: Option<&Stop>, printer: Printer) -> bool {
     let left = begins.duration_since(jiff::Timestamp::now());
-    match Duration::try_from(left) {
-        Ok(left) => {
-            printer.note(|| format!("waiting for {begins}"));
-            // Nothing ends before that.
-            let _ = tokio::time::timeout(left, std::future::pending::<()>()).await;
+    let Ok(left) = Duration::try_from(left) else {
+        streams::progress(format!("warning: {begins} has passed; the other machines began without this one"));
+        return true;
+    };
+    printer.note(|| format!("waiting for {begins}"));
+    let ended = async {
+        match connection {
+            Some(connection) => connection.canceled().await,
+            None => std::future::pending().await,
         }
-        Err(_) => streams::progress(format!("warning: {begins} has passed; the other machines began without this one")),
-    }
-}
-
-/// What belongs to the results: which file system a folder is in, and the version of `ssh`.
-fn notes(plan: &Plan) -> Vec<String> {
-    let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
-    let mut notes = Vec::new();
-    for target in &plan.targets {
-        match target.at.parse::<Place>() {
-            Ok(Place::Folder(path)) => {
-                let above = path.ancestors().find_map(|folder| mountinfo::mounts_at(&mounts, folder).pop());
-                notes.extend(
-                    above.map(|mount| format!("{} is in a file system of the type {}", target.name, mount.file_system)),
-                );
-            }
-            Ok(Place::Sftp(_)) => {
-                let output = std::process::Command::new("ssh").arg("-V").output();
-                let said = output.map(|output| String::from_utf8_lossy(&output.stderr).trim().to_owned());
-                notes.extend(said.ok().map(|version| format!("{}: {version}", target.name)));
-            }
-            _ => {}
-        }
-    }
-    notes
+    };
+    tokio::time::timeout(left, ended).await.is_err()
 }

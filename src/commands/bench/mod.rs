@@ -5,11 +5,13 @@ mod hosts;
 mod logins;
 mod measure;
 mod merge;
+mod over_ssh;
 mod report;
 mod results;
 mod run;
 mod schema;
 mod sizes;
+mod start;
 mod target;
 mod threads;
 mod worker;
@@ -42,7 +44,7 @@ enum Verb {
     Logins(logins::Args),
     /// Measure what a plan file says
     Run(run::Args),
-    /// Show the commands that measure from several machines at the same time
+    /// Measure from several machines at the same time
     Hosts(hosts::Args),
     /// Merge the results of several machines
     Merge(merge::Args),
@@ -64,7 +66,7 @@ pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> 
         Verb::Threads(args) => threads::run(args, printer).await,
         Verb::Logins(args) => logins::run(args, printer).await,
         Verb::Run(args) => run::run(args, printer).await,
-        Verb::Hosts(args) => hosts::run(&args, printer),
+        Verb::Hosts(args) => hosts::run(&args, printer).await,
         Verb::Merge(args) => merge::run(&args, printer),
         Verb::Report(args) => report::run(&args, printer),
         Verb::Compare(args) => compare::run(&args, printer),

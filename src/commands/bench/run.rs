@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use super::measure::{ResultsArgs, go};
-use super::target;
+use super::measure::{ResultsArgs, go, go_over_ssh};
+use super::{over_ssh, target};
 use crate::commands::input_file;
 use crate::error::CliError;
 use crate::exit::Exit;
@@ -18,8 +18,11 @@ use sftpctl_bench::plan::{self, Plan};
     what is in it is not measured again.")]
 pub(super) struct Args {
     /// Plan file
-    #[arg(long, value_name = "FILE")]
-    plan: PathBuf,
+    #[arg(long, value_name = "FILE", required_unless_present = "over_ssh")]
+    plan: Option<PathBuf>,
+    /// Take the plan from stdin, send the results to stdout, and stop at the end of stdin: for `bench hosts --start`
+    #[arg(long, hide = true, conflicts_with_all = ["plan", "results"])]
+    over_ssh: bool,
     /// Time at which all machines begin, in UTC
     #[arg(long, value_name = "TIME")]
     start_at: Option<jiff::Timestamp>,
@@ -33,16 +36,21 @@ pub(super) struct Args {
     results: ResultsArgs,
 }
 
-/// The plan in a file.
-pub(super) fn read(path: &std::path::Path, printer: Printer) -> Result<Plan, CliError> {
-    let text = input_file::named(path, input_file::SMALL)?;
-    let faults = |faults| CliError::from_faults(&faults, printer.has_color());
-    plan::load(&text, &path.display().to_string()).map_err(faults)
+/// The plan in the text of a file of this name.
+pub(super) fn parse(text: &str, name: &str, printer: Printer) -> Result<Plan, CliError> {
+    plan::load(text, name).map_err(|faults| CliError::from_faults(&faults, printer.has_color()))
 }
 
 /// Measures what the plan says.
 pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> {
-    let plan = read(&args.plan, printer)?;
-    let access = target::of_plan(&plan, args.profile.as_ref(), args.endpoint_url.as_ref())?;
+    let access = |plan: &Plan| target::of_plan(plan, args.profile.as_ref(), args.endpoint_url.as_ref());
+    let Some(path) = &args.plan else {
+        let (text, connection) = over_ssh::take()?;
+        let plan = parse(&text, "the plan", printer)?;
+        let access = access(&plan)?;
+        return go_over_ssh(plan, access, &args.results, args.start_at, connection, printer).await;
+    };
+    let plan = parse(&input_file::named(path, input_file::SMALL)?, &path.display().to_string(), printer)?;
+    let access = access(&plan)?;
     go(plan, access, &args.results, args.start_at, printer).await
 }

@@ -32,7 +32,8 @@ pub(super) struct Axes<'a> {
 const WIDTH: f64 = 860.0;
 const HEIGHT: f64 = 320.0;
 const LEFT: f64 = 64.0;
-const RIGHT: f64 = 230.0;
+/// For the names of the lines: `500MB binary get, of both (15)`.
+const RIGHT: f64 = 250.0;
 const TOP: f64 = 14.0;
 const BOTTOM: f64 = 46.0;
 /// Lines of a chart that a reader can tell apart: by color, and on paper by their dashes.
@@ -197,20 +198,22 @@ pub(super) struct Event {
 /// The lanes of a time line.
 pub(super) fn time_line(out: &mut String, title: &str, lanes: &[String], events: &[Event]) {
     let Some(most) = events.iter().map(|event| event.at + event.seconds).reduce(f64::max) else { return };
-    const LANE: f64 = 26.0;
+    /// A lane has its name above it, as wide as the picture: those of machines and targets are as long as they are.
+    const LANE: f64 = 42.0;
+    const NAME: f64 = 16.0;
+    /// Characters of a name that fit beside each other.
+    const LONGEST: usize = 100;
     #[expect(clippy::cast_precision_loss, reason = "a place in a picture")]
     let top = |lane: usize| TOP + lane as f64 * LANE;
     let height = top(lanes.len()) + BOTTOM;
-    let x = Scale::new((0.0, most), (LEFT + 110.0, WIDTH - 20.0), false);
+    let x = Scale::new((0.0, most), (16.0, WIDTH - 30.0), false);
     begin(out, title, height);
     for (number, lane) in lanes.iter().enumerate() {
-        let _ = writeln!(
-            out,
-            "<text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">{}</text>",
-            LEFT + 102.0,
-            top(number) + 15.0,
-            html(lane)
-        );
+        let name = match lane.char_indices().nth(LONGEST) {
+            Some((end, _)) => format!("{}…", lane.get(..end).unwrap_or_default()),
+            None => lane.clone(),
+        };
+        let _ = writeln!(out, "<text x=\"16\" y=\"{:.1}\">{}</text>", top(number) + NAME - 3.0, html(&name));
     }
     for value in steps(most) {
         let at = x.at(value);
@@ -238,7 +241,7 @@ pub(super) fn time_line(out: &mut String, title: &str, lanes: &[String], events:
         let _ = writeln!(
             out,
             "<rect class=\"good\" x=\"{from:.1}\" y=\"{:.1}\" width=\"{width:.1}\" height=\"18\"/>",
-            top(lane) + 2.0
+            top(lane) + NAME + 2.0
         );
     }
     for event in bad {
@@ -247,7 +250,7 @@ pub(super) fn time_line(out: &mut String, title: &str, lanes: &[String], events:
         let _ = writeln!(
             out,
             "<rect class=\"bad\" x=\"{from:.1}\" y=\"{:.1}\" width=\"{width:.1}\" height=\"22\"><title>{}</title></rect>",
-            top(event.lane),
+            top(event.lane) + NAME,
             html(event.problem.as_deref().unwrap_or_default())
         );
     }

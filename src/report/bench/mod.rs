@@ -161,6 +161,7 @@ pub fn text(report: &Report) -> Text {
     section("What did not succeed:", problems(report));
     section("Not tried:", report.skipped.clone());
     section("Could not be deleted:", report.left.clone());
+    section("Measured by:", report.runs.iter().flat_map(about).collect());
     text
 }
 

@@ -26,8 +26,10 @@ polyline{fill:none;stroke-width:2}line[class^=s]{stroke-width:2}line.range{strok
 .s0{stroke:#1f6f8b}.s1{stroke:#c2571a;stroke-dasharray:7 3}.s2{stroke:#4b7f2b;stroke-dasharray:2 3}.s3{stroke:#7b3fa0}\
 .s4{stroke:#b8860b;stroke-dasharray:9 3 2 3}.s5{stroke:#555;stroke-dasharray:4 4}.s6{stroke:#c2185b}.s7{stroke:#00796b;\
 stroke-dasharray:1 4}circle{fill:#fff;stroke-width:2;stroke-dasharray:none!important}line.range{stroke-dasharray:none}\
-@page{margin:15mm}@media print{body{margin:0;max-width:none;font-size:11pt}h2{break-after:avoid}tr{break-inside:avoid}\
-thead{display:table-header-group}}";
+p,li,h1,h2,figcaption{overflow-wrap:anywhere}td:first-child{white-space:nowrap}\
+@page{margin:15mm}@media print{body{margin:0;padding:0;max-width:none;font-size:10pt}h2{margin-top:1.2rem}\
+h2,figcaption{break-after:avoid}tr,li{break-inside:avoid}thead{display:table-header-group}table{font-size:8pt}\
+td,th{padding:.1rem .25rem}th.n{white-space:normal}tr.bad td{font-weight:600}p{orphans:3;widows:3}}";
 
 /// The page of results.
 pub fn page(title: &str, results: &Results, report: &Report) -> String {
@@ -223,14 +225,15 @@ fn times(out: &mut String, results: &Results) {
     time_line(out, "Operations by time; red: stuck or failed", &lanes, &events);
 }
 
-/// How the times of operations are distributed: the curve of each cell with the most threads.
+/// How the times of operations are distributed: the curve of each cell with the most threads, by target.
 fn latencies(out: &mut String, report: &Report) {
-    let mut all = Vec::new();
     let rows = report.rows.iter().filter(|row| row.times.len() >= 6);
-    let mut chosen: BTreeMap<(String, Size, String), &Row> = BTreeMap::new();
+    let mut chosen: BTreeMap<&str, BTreeMap<(Size, String), &Row>> = BTreeMap::new();
     for row in rows {
-        let key = (row.target.clone(), row.key.size, what(&row.key));
+        let key = (row.key.size, what(&row.key));
         chosen
+            .entry(&row.target)
+            .or_default()
             .entry(key)
             .and_modify(|best| {
                 if best.key.threads < row.key.threads {
@@ -239,30 +242,28 @@ fn latencies(out: &mut String, report: &Report) {
             })
             .or_insert(row);
     }
-    let is_one = report.rows.iter().all(|row| report.rows.first().is_some_and(|first| first.target == row.target));
-    for ((target, ..), row) in chosen {
-        let mut seconds = row.times.clone();
-        seconds.sort_by(f64::total_cmp);
-        let points = [1, 5, 10, 25, 50, 75, 90, 95, 99].map(|percent| {
-            let percent = f64::from(percent);
-            Point { x: percent, y: percentile(&seconds, percent), interval: None }
-        });
-        let name = match is_one {
-            true => format!("{} ({})", what(&row.key), row.key.threads),
-            false => format!("{target}, {} ({})", what(&row.key), row.key.threads),
-        };
-        all.push(Series { name, points: points.to_vec() });
-    }
-    if all.is_empty() {
+    if chosen.is_empty() {
         return;
     }
     out.push_str("<h2>How times are distributed</h2>\n");
-    let ticks = [1, 10, 25, 50, 75, 90, 99].map(|percent| (f64::from(percent), format!("p{percent}")));
-    let title = "Seconds of an operation by percentile (threads)";
-    let axes = Axes { title, x: "percentile", y: "s", log_x: false, ticks: ticks.to_vec() };
-    // More curves than colors could not be told apart.
-    for some in all.chunks(8) {
-        lines(out, &axes, some);
+    for (target, rows) in chosen {
+        let all = rows.into_values().map(|row| {
+            let mut seconds = row.times.clone();
+            seconds.sort_by(f64::total_cmp);
+            let points = [1, 5, 10, 25, 50, 75, 90, 95, 99].map(|percent| {
+                let percent = f64::from(percent);
+                Point { x: percent, y: percentile(&seconds, percent), interval: None }
+            });
+            Series { name: format!("{} ({})", what(&row.key), row.key.threads), points: points.to_vec() }
+        });
+        let all: Vec<Series> = all.collect();
+        let ticks = [1, 10, 25, 50, 75, 90, 99].map(|percent| (f64::from(percent), format!("p{percent}")));
+        let title = format!("{target}: seconds of an operation by percentile (threads)");
+        let axes = Axes { title: &title, x: "percentile", y: "s", log_x: false, ticks: ticks.to_vec() };
+        // More curves than colors could not be told apart.
+        for some in all.chunks(8) {
+            lines(out, &axes, some);
+        }
     }
 }
 

@@ -48,32 +48,35 @@ async fn matrix(server: &Server) {
     assert_eq!((&ended["operations"], &ended["problems"]), (&(2 * 2 * 3 * 2 + 4 * 3 * 2).into(), &0.into()), "{ended}");
     let kind = format!("fuse.{}", server.program());
     let results = std::fs::read_to_string(server.site.dir.path().join("matrix.jsonl")).unwrap();
-    assert!(results.lines().next().unwrap().contains(&kind), "the kind of the mount is in the results");
+    let run: Value = serde_json::from_str(results.lines().next().unwrap()).unwrap();
+    let notes = run["notes"].to_string();
+    let version = tool(server.program(), server.program()).arg("--version").output().unwrap();
+    let version = succeeded("--version", &version).lines().next().unwrap().to_owned();
+    assert!(notes.contains(&kind) && notes.contains(&version), "kind and version of the mount: {notes}");
+    let report = server.site.ok(&["bench", "report", "matrix.jsonl"]);
+    let kernel = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap();
+    assert!(report.contains(&version) && report.contains(kernel.trim()), "{report}");
+    server.site.ok(&["bench", "report", "matrix.jsonl", "--html", "matrix.html"]);
+    let page = std::fs::read_to_string(server.site.dir.path().join("matrix.html")).unwrap();
+    assert!(page.contains(&version) && page.contains(kernel.trim()), "{page}");
     assert_eq!(std::fs::read_dir(server.at()).unwrap().count(), 0);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn an_s3fs_goes_through_the_matrix_and_every_symptom_of_2019_is_a_result() {
-    let server = Server::mounted("s3fs").await;
-    matrix(&server).await;
-    assert_eq!(server.s3().await.keys(BUCKET, "").await.unwrap(), Vec::<String>::new());
+/// What is measured to see a symptom.
+fn few(at: &str) -> [&str; 10] {
+    ["sizes", at, "--sizes", "1KB,100KB", "--content", "text", "--repeat", "2", "--warmup", "0"]
+}
+
+/// A hang in the middle: the program is stopped, each thread aborted at its deadline, and when it is back, the rest is
+/// measured.
+fn hangs_and_comes_back(server: &Server) {
     let at = server.at();
-    let at = at.to_str().unwrap();
-    let few = ["sizes", at, "--sizes", "1KB,100KB", "--content", "text", "--repeat", "2", "--warmup", "0"];
-
-    // Input/output error: S3 refuses, and it goes on.
-    server.site.ok(&["local", "faults", "add", "s3.PutObject", "error=400:BadRequest:no", "--skip", "1"]);
-    let ended = run(&server, 6, &[&few[..], &["--results", "eio.jsonl"]].concat());
-    assert!(problems(&ended).iter().any(|said| said.contains("Input/output error")), "{:?}", problems(&ended));
-    server.repair();
-
-    // A hang in the middle: the program is stopped, each thread aborted at its deadline, and when it is back, the rest
-    // is measured.
     let results = server.site.dir.path().join("hang.jsonl");
-    let many =
-        ["bench", "threads", at, "--threads", "3", "--iterations", "30", "--sizes", "100KB", "--operations", "put"];
-    let short = ["--deadline", "1", "--slowest", "100", "--give-up-after", "1000", "--results", "hang.jsonl"];
-    let mut command = server.site.command(&[&many[..], &short, &["--output", "json"]].concat());
+    let target = at.to_str().unwrap();
+    let many = ["bench", "threads", target, "--threads", "3", "--iterations", "30", "--sizes", "100KB"];
+    let short = ["--operations", "put", "--deadline", "1", "--slowest", "100", "--give-up-after", "1000"];
+    let end_of = ["--results", "hang.jsonl", "--output", "json"];
+    let mut command = server.site.command(&[&many[..], &short, &end_of].concat());
     let mut running = Running(command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap());
     until("some are measured", || (samples(&results).len() > 9).then_some(()));
     server.signal("-STOP");
@@ -91,22 +94,45 @@ async fn an_s3fs_goes_through_the_matrix_and_every_symptom_of_2019_is_a_result()
         "{said:?}"
     );
     assert_eq!((samples(&results).len(), &ended["left"]), (3 * 31, &0.into()), "{ended}");
+}
 
-    // A hang in the kernel: S3 does not answer a request that s3fs has read, so that even a kill does not end the
-    // worker.
+/// A hang in the kernel: S3 does not answer a request that the program has read, so that even a kill does not end the
+/// worker.
+fn cannot_be_killed(server: &Server) {
+    let at = server.at();
     server.fault("hold-before");
     let short = ["--deadline", "1", "--slowest", "100", "--give-up-after", "1", "--results", "held.jsonl"];
-    let ended = run(&server, 6, &[&few[..], &short].concat());
+    let ended = run(server, 6, &[&few(at.to_str().unwrap())[..], &short].concat());
     let said = problems(&ended);
     assert!(said.iter().any(|said| said.contains("cannot be killed and was abandoned")), "{said:?}");
     server.repair();
+}
 
-    // Transport endpoint is not connected: the program is dead.
+/// Transport endpoint is not connected: the program is dead.
+fn is_dead(server: &Server) {
+    let at = server.at();
     server.signal("-KILL");
-    until("the mount is dead", || std::fs::read_dir(at).err().filter(|error| error.raw_os_error() == Some(107)));
-    let ended = run(&server, 6, &[&few[..], &["--results", "dead.jsonl"]].concat());
+    until("the mount is dead", || std::fs::read_dir(&at).err().filter(|error| error.raw_os_error() == Some(107)));
+    let ended = run(server, 6, &[&few(at.to_str().unwrap())[..], &["--results", "dead.jsonl"]].concat());
     let said = problems(&ended);
     assert!(said[0].contains("Transport endpoint is not connected"), "{said:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_s3fs_goes_through_the_matrix_and_every_symptom_of_2019_is_a_result() {
+    let server = Server::mounted("s3fs").await;
+    matrix(&server).await;
+    assert_eq!(server.s3().await.keys(BUCKET, "").await.unwrap(), Vec::<String>::new());
+
+    // Input/output error: S3 refuses, and it goes on.
+    server.site.ok(&["local", "faults", "add", "s3.PutObject", "error=400:BadRequest:no", "--skip", "1"]);
+    let ended = run(&server, 6, &[&few(server.at().to_str().unwrap())[..], &["--results", "eio.jsonl"]].concat());
+    assert!(problems(&ended).iter().any(|said| said.contains("Input/output error")), "{:?}", problems(&ended));
+    server.repair();
+
+    hangs_and_comes_back(&server);
+    cannot_be_killed(&server);
+    is_dead(&server);
 }
 
 /// The file system that is full is one of memory, mounted for this test.
@@ -138,10 +164,14 @@ fn a_full_file_system_is_a_result_and_what_fits_is_measured() {
     assert_eq!(std::fs::read_dir(at).unwrap().count(), 0);
 }
 
+/// rclone takes a file into its cache, and uploads it later: what S3 refuses, or does not answer, is no error of the
+/// application, and no symptom here.
 #[tokio::test(flavor = "multi_thread")]
-async fn an_rclone_goes_through_the_matrix() {
+async fn an_rclone_goes_through_the_matrix_and_hangs_and_dies_as_in_2019() {
     let server = Server::mounted("rclone").await;
     matrix(&server).await;
+    hangs_and_comes_back(&server);
+    is_dead(&server);
 }
 
 /// The bucket itself, with versions: nothing of the run is left, not even old versions.
@@ -192,4 +222,46 @@ fn the_environments_server_is_measured_as_a_customer_uses_it() {
     let few = ["--threads", "1", "--iterations", "2", "--warmup", "0", "--results", "c.jsonl"];
     let refused = bench(1, "logins", "wrong", &few);
     assert!(problems(&refused)[0].contains("Permission denied"), "{refused}");
+}
+
+/// The server by its address, with a file of the password: its host key must be the known one, and the password goes
+/// nowhere else.
+#[test]
+fn a_password_goes_only_to_a_server_whose_host_key_is_known() {
+    let site = Site::deployed("");
+    let login = site.add(17578, "jan", "Harbour-7-lantern");
+    let info = site.ok(&["connect-info", "--env", "99", "--local", "--username", &login.username, "--output", "json"]);
+    let info: Value = serde_json::from_str(info.lines().last().unwrap()).unwrap();
+    let server = &info["endpoints"][0];
+    let (host, port) = (server["host"].as_str().unwrap(), server["port"].as_u64().unwrap().to_string());
+    let path = |name: &str| site.dir.path().join(name);
+    std::fs::write(path("password"), format!("{}\n", login.password)).unwrap();
+    std::fs::set_permissions(path("password"), std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    let known = format!("UserKnownHostsFile {}\nGlobalKnownHostsFile /dev/null\n", path("known").display());
+    // A password needs a strict check, whatever the configuration says.
+    std::fs::write(path("ssh_config"), format!("StrictHostKeyChecking no\n{known}")).unwrap();
+    let target = format!("sftp://{}@{host}:{port}", login.username);
+    let bench = |code: i32, results: &str| {
+        let start = ["bench", "logins", &target, "--password-file", "password", "--ssh-config", "ssh_config"];
+        let more = ["--threads", "1", "--iterations", "2", "--warmup", "0", "--results", results, "--output", "json"];
+        let output = site.run(&[&start[..], &more].concat());
+        assert_eq!(output.status.code(), Some(code), "{}", shown(&output));
+        assert!(!shown(&output).contains(&login.password), "{}", shown(&output));
+        end(&output)
+    };
+    let refused = bench(1, "unknown.jsonl");
+    let said = &problems(&refused)[0];
+    assert!(said.contains("Host key verification failed") && said.contains("log in once"), "{said}");
+    let keys = tool("ssh-keyscan", "openssh-client").args(["-p", &port, host]).output().unwrap();
+    std::fs::write(path("known"), succeeded("ssh-keyscan", &keys)).unwrap();
+    let ended = bench(0, "known.jsonl");
+    assert_eq!((&ended["operations"], &ended["problems"]), (&2.into(), &0.into()), "{ended}");
+    // Another key under the same name.
+    crate::bench::sshd::key(&path("other"));
+    let other = std::fs::read_to_string(path("other.pub")).unwrap();
+    std::fs::write(path("known"), format!("[{host}]:{port} {other}")).unwrap();
+    let refused = bench(1, "changed.jsonl");
+    let said = &problems(&refused)[0];
+    assert!(said.contains("Host key verification failed"), "{said}");
+    assert_eq!(refused["report"]["rows"][0]["operations"], Value::Null, "{refused}");
 }

@@ -83,7 +83,7 @@ impl Runner<'_> {
                 Said::Warm(now) => counters = Some(now),
                 heard => self.hear(cell, heard, &mut lines)?,
             }
-            if self.watch.stops() {
+            if self.stops() {
                 shared.stop();
             }
         }

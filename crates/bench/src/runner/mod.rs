@@ -136,6 +136,11 @@ impl Runner<'_> {
         now() - self.run.began
     }
 
+    /// Whether to stop after the operations in flight: it is asked for, or nobody reads the results any more.
+    fn stops(&self) -> bool {
+        self.watch.stops() || self.log.is_lost()
+    }
+
     fn add(&mut self, line: &Line) -> io::Result<()> {
         match line {
             Line::Sample(sample) => {
@@ -211,7 +216,7 @@ impl Runner<'_> {
         let mut stored = BTreeSet::new();
         let mut group = None;
         for (number, cell) in open {
-            if self.watch.stops() {
+            if self.stops() {
                 self.finished.stopped = true;
                 break;
             }
@@ -316,14 +321,14 @@ pub async fn run(options: &Options, log: Log, before: &Results, watch: &dyn Watc
     let cells: Vec<(usize, Cell)> = options.plan.cells().into_iter().enumerate().map(|(at, c)| (at + 1, c)).collect();
     let of = cells.len();
     for of_target in cells.chunk_by(|one, other| one.1.target == other.1.target) {
-        if watch.stops() {
+        if runner.stops() {
             runner.finished.stopped = true;
             break;
         }
         runner.target(of_target, of, options).await?;
     }
     // Also in the last cell.
-    runner.finished.stopped |= watch.stops() && runner.finished.skipped > 0;
+    runner.finished.stopped |= runner.stops() && runner.finished.skipped > 0;
     let end = End { run: runner.run.run.clone(), at: runner.at(), stopped: runner.finished.stopped };
     runner.add(&Line::End(end))?;
     Ok(runner.finished)

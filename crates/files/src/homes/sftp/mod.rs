@@ -9,3 +9,4 @@ mod packet;
 pub mod remote;
 pub mod ssh;
 mod transfer;
+pub mod words;

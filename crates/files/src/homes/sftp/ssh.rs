@@ -252,6 +252,9 @@ fn last_words(said: &[u8]) -> String {
     let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
     match lines.as_slice() {
         [] => "the server closed it".to_owned(),
-        lines => lines.get(lines.len().saturating_sub(3)..).unwrap_or_default().join("; "),
+        lines => {
+            let last = lines.get(lines.len().saturating_sub(3)..).unwrap_or_default().join("; ");
+            super::words::advice(&text).map_or(last.clone(), |advice| format!("{last} {advice}"))
+        }
     }
 }

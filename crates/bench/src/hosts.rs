@@ -1,0 +1,346 @@
+//! One plan on several machines at once, over the installed `ssh`: the plan goes over standard input, and the results
+//! come back as they are measured. Standard input stays open: at its end a machine stops, and deletes what it has put.
+//! A machine says something every second ([`crate::stream`]); one that does not is given up, and the others go on.
+
+use std::fs::File;
+use std::io::{self, Write as _};
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process_group};
+use sftpctl_core::shell_word::shell_word;
+use sftpctl_files::homes::sftp::words;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+
+use crate::supervisor::Program;
+
+/// The line after the plan: YAML's end of a document.
+pub const END_OF_PLAN: &str = "...";
+/// Bytes of results that are taken from a machine.
+const MOST: usize = 256 << 20;
+/// Bytes of a line of messages.
+const LONGEST: usize = 2000;
+/// The last lines of what a machine said that are its reason.
+const LAST: usize = 3;
+/// How long to wait for those at its end: a process in the background may keep the pipe open (`ControlPersist`).
+const LAST_WORDS: Duration = Duration::from_secs(2);
+/// The exit code of `ssh` for an error of its own (ssh(1)).
+const SSH_FAILED: i32 = 255;
+
+/// What all machines are told.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// How `ssh` is started, up to the machine's name.
+    pub ssh: Program,
+    /// The program `sftpctl` on the machines.
+    pub program: String,
+    /// The text of the plan file.
+    pub plan: String,
+    /// When they begin.
+    pub start_at: String,
+    /// How long a machine may say nothing; twice that for the way there and the log-in.
+    pub silence: Duration,
+}
+
+/// What is heard of a machine while it works.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Heard {
+    /// It has the plan.
+    Ready,
+    /// A line of messages.
+    Said(String),
+}
+
+/// Who hears that; the first argument is the machine's name.
+pub type Hear = Arc<dyn Fn(&str, Heard) + Send + Sync>;
+
+/// How it ended on a machine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// With an exit code of `sftpctl bench run`.
+    Code(i32),
+    /// Otherwise, and why.
+    Failed(String),
+}
+
+/// How the installed `ssh` is started: it never asks, and not even what it forwards by its configuration is forwarded.
+pub fn ssh(config: Option<&PathBuf>, silence: Duration) -> Program {
+    let connect = format!("ConnectTimeout={}", silence.as_secs().max(1));
+    let mut arguments: Vec<String> = ["-T", "-o", "BatchMode=yes", "-o", &connect].map(str::to_owned).to_vec();
+    for option in ["ForwardX11=no", "ForwardAgent=no", "PermitLocalCommand=no", "ClearAllForwardings=yes"] {
+        arguments.extend(["-o".to_owned(), option.to_owned()]);
+    }
+    if let Some(config) = config {
+        arguments.extend(["-F".to_owned(), config.display().to_string()]);
+    }
+    arguments.push("--".to_owned());
+    Program { path: "ssh".into(), arguments }
+}
+
+/// The command on a machine, for its shell.
+pub fn command(program: &str, host: &str, start_at: &str) -> String {
+    let (program, host) = (shell_word(program), shell_word(host));
+    format!("{program} bench run --over-ssh --host-name {host} --start-at {start_at}")
+}
+
+/// Runs the plan on all machines, whose results go into these files, until all have ended. Once `stop` is true they are
+/// asked to stop.
+pub async fn run(
+    options: Options,
+    hosts: Vec<(String, File)>,
+    hear: Hear,
+    stop: watch::Receiver<bool>,
+) -> Vec<(String, Ended)> {
+    let options = Arc::new(options);
+    let mut all = JoinSet::new();
+    for (at, (host, file)) in hosts.into_iter().enumerate() {
+        let (options, hear, stop) = (Arc::clone(&options), Arc::clone(&hear), stop.clone());
+        all.spawn(async move {
+            let ended = one(&host, file, &options, &hear, stop).await;
+            (at, host, ended)
+        });
+    }
+    let mut ended = Vec::new();
+    while let Some(one) = all.join_next().await {
+        ended.extend(one.ok());
+    }
+    ended.sort_by_key(|(at, ..)| *at);
+    ended.into_iter().map(|(_, host, ended)| (host, ended)).collect()
+}
+
+async fn one(host: &str, file: File, options: &Options, hear: &Hear, stop: watch::Receiver<bool>) -> Ended {
+    let mut ssh = Command::new(&options.ssh.path);
+    ssh.args(&options.ssh.arguments).arg(host).arg(command(&options.program, host, &options.start_at));
+    // In a group of its own: Ctrl-C is for this process, and a kill is also for the `ssh` to a jump host.
+    ssh.process_group(0).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = match ssh.spawn() {
+        Ok(child) => child,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            return Ended::Failed("there is no program `ssh`; install OpenSSH's client".to_owned());
+        }
+        Err(error) => return Ended::Failed(error.to_string()),
+    };
+    let (Some(input), Some(output), Some(messages)) = (child.stdin.take(), child.stdout.take(), child.stderr.take())
+    else {
+        return Ended::Failed("`ssh` has no pipes".to_owned());
+    };
+    let last = Arc::<Mutex<Vec<String>>>::default();
+    let mut listener = tokio::spawn(listen(host.to_owned(), messages, Arc::clone(&last), Arc::clone(hear)));
+    let taken = take(host, (input, output), file, options, hear, stop).await;
+    let status = match taken {
+        Ok(()) => timeout(options.silence, child.wait()).await,
+        Err(reason) => {
+            end(&mut child).await;
+            listener.abort();
+            return Ended::Failed(reason);
+        }
+    };
+    let Ok(Ok(status)) = status else {
+        end(&mut child).await;
+        listener.abort();
+        return Ended::Failed("its `ssh` did not end".to_owned());
+    };
+    if timeout(LAST_WORDS, &mut listener).await.is_err() {
+        listener.abort();
+    }
+    let said = last.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    of_status(status.code(), &said)
+}
+
+/// What an exit code, and the last that was said, mean.
+fn of_status(code: Option<i32>, said: &[String]) -> Ended {
+    match code {
+        // As `sftpctl bench run` ends if it has begun.
+        Some(code @ (0 | 1 | 6 | 130)) => Ended::Code(code),
+        Some(code) => {
+            let words = said.get(said.len().saturating_sub(LAST)..).unwrap_or_default().join("; ");
+            let advice = match code {
+                SSH_FAILED => words::advice(&said.join("\n")),
+                126 | 127 => Some("install sftpctl there, or say with --program where it is".to_owned()),
+                _ => None,
+            };
+            let reason = if words.is_empty() { format!("exit code {code}") } else { words };
+            Ended::Failed(advice.map_or_else(|| reason.clone(), |advice| format!("{reason}: {advice}")))
+        }
+        None => Ended::Failed("its `ssh` was killed".to_owned()),
+    }
+}
+
+/// Sends the plan, and writes the results into the file until there are no more.
+async fn take(
+    host: &str,
+    (mut input, mut output): (ChildStdin, ChildStdout),
+    mut file: File,
+    options: &Options,
+    hear: &Hear,
+    mut stop: watch::Receiver<bool>,
+) -> Result<(), String> {
+    let silent = |limit: Duration| format!("it has said nothing for {} s, and was given up", limit.as_secs_f64());
+    let plan = format!("{}\n{END_OF_PLAN}\n", options.plan);
+    let to_begin = options.silence * 2;
+    // If that fails, it has ended, and its words say why.
+    let sent = timeout(to_begin, input.write_all(plan.as_bytes())).await;
+    sent.map(drop).map_err(|_| silent(to_begin))?;
+    let mut input = Some(input);
+    let mut piece = vec![0; 16 << 10];
+    let (mut is_ready, mut is_at_start, mut left) = (false, true, MOST);
+    loop {
+        let limit = if is_ready { options.silence } else { to_begin };
+        let read = tokio::select! {
+            read = timeout(limit, output.read(&mut piece)) => read,
+            () = requested(&mut stop), if input.is_some() => {
+                input = None;
+                continue;
+            }
+        };
+        let count = match read {
+            Err(_) => return Err(silent(limit)),
+            Ok(Err(error)) => return Err(error.to_string()),
+            Ok(Ok(0)) => return Ok(()),
+            Ok(Ok(count)) => count,
+        };
+        if !is_ready {
+            is_ready = true;
+            hear(host, Heard::Ready);
+        }
+        left = left.checked_sub(count).ok_or_else(|| format!("it sends more than {} MB", MOST >> 20))?;
+        // Without empty lines.
+        let mut kept = Vec::with_capacity(count);
+        for byte in piece.iter().take(count) {
+            if *byte != b'\n' || !is_at_start {
+                kept.push(*byte);
+            }
+            is_at_start = *byte == b'\n';
+        }
+        file.write_all(&kept).map_err(|error| format!("its results cannot be written here: {error}"))?;
+    }
+}
+
+/// Returns once a stop is asked for.
+async fn requested(stop: &mut watch::Receiver<bool>) {
+    if stop.wait_for(|asked| *asked).await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}
+
+/// Passes on what a machine says, and keeps the last lines.
+async fn listen(host: String, mut messages: ChildStderr, last: Arc<Mutex<Vec<String>>>, hear: Hear) {
+    let mut line = Vec::new();
+    let mut piece = [0; 1024];
+    let whole = |line: &mut Vec<u8>| {
+        let text = String::from_utf8_lossy(line).trim_end().to_owned();
+        line.clear();
+        if text.is_empty() {
+            return;
+        }
+        let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
+        last.push(text.clone());
+        // The warning of a changed host key has 14 lines.
+        let too_many = last.len().saturating_sub(20);
+        last.drain(..too_many);
+        drop(last);
+        hear(&host, Heard::Said(text));
+    };
+    while let Ok(count @ 1..) = messages.read(&mut piece).await {
+        for byte in piece.iter().take(count) {
+            if *byte == b'\n' || line.len() >= LONGEST {
+                whole(&mut line);
+            }
+            if *byte != b'\n' {
+                line.push(*byte);
+            }
+        }
+    }
+    whole(&mut line);
+}
+
+/// Kills `ssh` and what it has started, which ends the connection.
+async fn end(child: &mut Child) {
+    let pid = child.id().and_then(|pid| i32::try_from(pid).ok()).and_then(Pid::from_raw);
+    if let Some(pid) = pid {
+        let _ = kill_process_group(pid, Signal::KILL);
+    }
+    let _ = timeout(LAST_WORDS, child.wait()).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// How a script in the place of `ssh` ended, what its results are, and what was heard.
+    async fn with(script: &str, silence: Duration, stop: bool) -> (Ended, String, Vec<Heard>) {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("results");
+        let options = Options {
+            ssh: Program { path: "/bin/sh".into(), arguments: vec!["-c".into(), script.into()] },
+            program: "sftpctl".into(),
+            plan: "version: 1".into(),
+            start_at: "2027-01-15T02:00:00Z".into(),
+            silence,
+        };
+        let heard = Arc::<Mutex<Vec<Heard>>>::default();
+        let keep = Arc::clone(&heard);
+        let hear: Hear = Arc::new(move |host, said| {
+            assert_eq!(host, "app-1");
+            keep.lock().unwrap().push(said);
+        });
+        let (asks, stops) = watch::channel(stop);
+        let mut ended = run(options, vec![("app-1".into(), File::create(&path).unwrap())], hear, stops).await;
+        drop(asks);
+        let results = std::fs::read_to_string(&path).unwrap();
+        let heard = heard.lock().unwrap().clone();
+        (ended.remove(0).1, results, heard)
+    }
+
+    const LONG: Duration = Duration::from_secs(60);
+
+    #[tokio::test]
+    async fn the_plan_goes_there_and_results_come_back_without_signs_of_life() {
+        let script =
+            r#"read plan; read end; printf "\n\n%s\n" "$plan"; printf "\n%s\n\n" "$end"; echo note >&2; exit 6"#;
+        let (ended, results, heard) = with(script, LONG, false).await;
+        assert_eq!((ended, results.as_str()), (Ended::Code(6), "version: 1\n...\n"));
+        assert!(heard.contains(&Heard::Ready) && heard.contains(&Heard::Said("note".into())), "{heard:?}");
+    }
+
+    #[tokio::test]
+    async fn a_machine_that_says_nothing_is_given_up() {
+        let (ended, ..) = with("exec sleep 600", Duration::from_millis(100), false).await;
+        assert_eq!(ended, Ended::Failed("it has said nothing for 0.2 s, and was given up".into()));
+        let (ended, results, _) = with("echo begun; exec sleep 600", Duration::from_secs(1), false).await;
+        assert_eq!(ended, Ended::Failed("it has said nothing for 1 s, and was given up".into()));
+        assert_eq!(results, "begun\n", "what it had measured is kept");
+    }
+
+    #[tokio::test]
+    async fn a_stop_is_the_end_of_its_input() {
+        let (ended, results, _) = with("echo; cat; exit 130", LONG, true).await;
+        assert_eq!((ended, results.as_str()), (Ended::Code(130), "version: 1\n...\n"));
+    }
+
+    #[tokio::test]
+    async fn the_reason_is_in_its_own_words_with_what_to_do() {
+        let (ended, ..) = with("echo 'sh: sftpctl: not found' >&2; exit 127", LONG, false).await;
+        let reason = "sh: sftpctl: not found: install sftpctl there, or say with --program where it is";
+        assert_eq!(ended, Ended::Failed(reason.into()));
+        let (ended, ..) = with("echo 'Host key verification failed.' >&2; exit 255", LONG, false).await;
+        let Ended::Failed(reason) = ended else { panic!() };
+        assert!(reason.contains("the host key is not known"), "{reason}");
+        assert_eq!(with("exit 3", LONG, false).await.0, Ended::Failed("exit code 3".into()));
+    }
+
+    #[test]
+    fn names_are_words_of_the_remote_shell() {
+        let said = command("/opt/my tools/sftpctl", "a b", "2027-01-15T02:00:00Z");
+        assert_eq!(
+            said,
+            "'/opt/my tools/sftpctl' bench run --over-ssh --host-name 'a b' --start-at 2027-01-15T02:00:00Z"
+        );
+    }
+}

@@ -1,0 +1,47 @@
+//! What to do about an error of `ssh`, by its words. Pure.
+
+/// What helps if the server's host key was not accepted.
+pub fn advice(said: &str) -> Option<String> {
+    let said_of = |before: &str, after: &str| {
+        said.lines().find_map(|line| line.trim().strip_prefix(before)?.split_once(after).map(|(found, _)| found))
+    };
+    if let Some(host) = said_of("Host key for ", " has changed") {
+        // `Offending ED25519 key in FILE:LINE`
+        let file = said.lines().find_map(|line| {
+            let (_, place) = line.trim().strip_prefix("Offending ")?.split_once(" key in ")?;
+            Some(place.rsplit_once(':')?.0)
+        });
+        let file = file.map_or_else(String::new, |file| format!(" -f {}", sftpctl_core::shell_word::shell_word(file)));
+        let host = sftpctl_core::shell_word::shell_word(host);
+        return Some(format!(
+            "it may be another server. Ask the server's owner whether the key was changed and for the new fingerprint; \
+             only then forget the old key: ssh-keygen -R {host}{file}"
+        ));
+    }
+    let is_unknown = said.contains("Host key verification failed") || said.contains("host key is known for");
+    is_unknown.then(|| {
+        "the host key is not known on this machine: log in once with the same user and configuration by hand, and \
+         compare the fingerprint that is shown with that of the server's owner"
+            .to_owned()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unknown_and_a_changed_host_key_have_their_advice() {
+        let unknown = "No ED25519 host key is known for [127.0.0.1]:40123 and you have requested strict checking.\n\
+             Host key verification failed.";
+        assert!(advice(unknown).unwrap().starts_with("the host key is not known on this machine: log in once"));
+        let changed = "@    WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED!     @\n\
+             Add correct host key in /home/jan/known hosts to get rid of this message.\r\n\
+             Offending ED25519 key in /home/jan/known hosts:1\r\n\
+             Host key for [127.0.0.1]:40123 has changed and you have requested strict checking.\r\n\
+             Host key verification failed.\r\n";
+        let said = advice(changed).unwrap();
+        assert!(said.ends_with("ssh-keygen -R '[127.0.0.1]:40123' -f '/home/jan/known hosts'"), "{said}");
+        assert_eq!(advice("jan@127.0.0.1: Permission denied (publickey)."), None);
+    }
+}

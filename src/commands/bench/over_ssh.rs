@@ -1,0 +1,67 @@
+//! `sftpctl bench run --over-ssh`: the other end of `bench hosts --start`. The plan comes over standard input, and the
+//! end of standard input is the end of the connection.
+
+use std::io::{self, BufRead, BufReader, Read as _};
+
+use crate::commands::input_file::SMALL;
+use crate::error::CliError;
+use crate::exit::Exit;
+use sftpctl_bench::hosts::END_OF_PLAN;
+use sftpctl_engine::execute::stop::Stop;
+
+/// The plan, and the stop that is requested at the end of standard input.
+pub(super) fn take() -> Result<(String, Stop), CliError> {
+    let mut input = BufReader::new(io::stdin());
+    let plan = plan(&mut input).map_err(|error| {
+        CliError::new(Exit::Usage, format!("no plan came over standard input: {error}"))
+            .hint("sftpctl bench hosts --start begins such a run; by hand: sftpctl bench run --plan FILE")
+    })?;
+    let (sender, stop) = Stop::new();
+    // A read of standard input cannot be ended, so that the runtime must not wait for this thread.
+    let watched = std::thread::Builder::new().name("connection".to_owned()).spawn(move || {
+        let mut rest = [0; 512];
+        loop {
+            match input.read(&mut rest) {
+                Ok(1..) => {}
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Ok(0) | Err(_) => break,
+            }
+        }
+        sender.send_replace(true);
+    });
+    watched.map_err(|error| CliError::new(Exit::Failed, format!("the connection cannot be watched: {error}")))?;
+    Ok((plan, stop))
+}
+
+/// The text up to the line that ends it.
+fn plan(input: &mut impl BufRead) -> io::Result<String> {
+    let mut limited = input.take(SMALL);
+    let mut text = Vec::new();
+    loop {
+        let begins = text.len();
+        if limited.read_until(b'\n', &mut text)? == 0 {
+            let message = format!("it has no line `{END_OF_PLAN}` at its end");
+            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, message));
+        }
+        if text.get(begins..).is_some_and(|line| line.trim_ascii_end() == END_OF_PLAN.as_bytes()) {
+            text.truncate(begins);
+            return String::from_utf8(text).map_err(|_| io::Error::other("it is not UTF-8"));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plan_ends_with_its_line_and_the_rest_is_left() {
+        let mut input = &b"version: 1\ntargets: {}\n...\nrest"[..];
+        assert_eq!(plan(&mut input).unwrap(), "version: 1\ntargets: {}\n");
+        assert_eq!(input, b"rest");
+        for broken in [&b"version: 1\n"[..], b"", b"version: 1\n.."] {
+            assert_eq!(plan(&mut &*broken).unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
+        }
+        assert!(plan(&mut &b"\xff\n...\n"[..]).is_err());
+    }
+}
