@@ -6,10 +6,6 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 use serde_json::Value;
-use sftpctl_core::cost::authorizer::{admitted_ms, refused_ms};
-use sftpctl_core::cost::money::Quantity;
-use sftpctl_core::cost::prices::{Prices, id};
-use sftpctl_core::cost::usage::{Estimate, Field};
 
 use crate::site::{shown, text};
 
@@ -102,33 +98,6 @@ fn documented_comparison_with_the_design_of_2019_is_computed() {
         "| three endpoints, 3 TB, a million log-ins | 765.50 | {least} to {most}, by the metrics that are on |"
     );
     assert!(document().contains(&row), "{row}");
-}
-
-/// The table of the authorizer's memory: times in milliseconds, and USD in us-east-1.
-#[test]
-fn documented_times_by_memory_are_computed() {
-    let number = |number: f64| Quantity::from_number(number).unwrap();
-    let vcpu = Field::AuthorizerVcpuMs.assumed();
-    let prices = Prices::built_in().unwrap();
-    let price = |ms: Estimate, memory: u64| {
-        let of = |ms: Quantity| ms.times(number(1000.0)).part(memory, 1024);
-        let usd = |ms| prices.row(id::LAMBDA_X86).unwrap().amount("us-east-1", of(ms)).unwrap().rounded().to_string();
-        (usd(ms.low), usd(ms.high))
-    };
-    let document = document();
-    for memory in [128, 256, 512, 1024, 1769, 3008] {
-        let (admitted, refused) = (admitted_ms(vcpu, memory), refused_ms(vcpu, memory));
-        let ((low, high), (refusal, _)) = (price(admitted, memory), price(refused, memory));
-        let whole = |ms: Quantity| ms.to_string().split('.').next().unwrap().replace(',', "").parse::<u64>().unwrap();
-        let row = document.lines().find(|line| line.starts_with(&format!("| {memory}"))).unwrap();
-        let times = row.split(" | ").nth(2).unwrap();
-        let (least, most) = times.strip_suffix(" ms").unwrap().split_once(" to ").unwrap();
-        // Rounded in the table.
-        assert!(least.parse::<u64>().unwrap().abs_diff(whole(admitted.low)) <= 1, "{row}: {admitted:?}");
-        assert!(most.parse::<u64>().unwrap().abs_diff(whole(admitted.high)) <= 1, "{row}: {admitted:?}");
-        let rest = format!(" | {} ms | {low} to {high} | {refusal} | ", refused.low);
-        assert!(row.contains(&rest), "{row}: {rest}");
-    }
 }
 
 #[test]

@@ -214,7 +214,7 @@ def meddle_unseen(what):
 def meddle(what):
     function = "lambda-99-upload-us-west-2"
     if what == "memory":
-        client("lambda").update_function_configuration(FunctionName=function, MemorySize=512)
+        client("lambda").update_function_configuration(FunctionName=function, MemorySize=1024)
     elif what == "variables":
         functions = client("lambda")
         old = functions.get_function_configuration(FunctionName=function)["Environment"]["Variables"]

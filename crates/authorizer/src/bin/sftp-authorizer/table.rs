@@ -6,7 +6,7 @@ use aws_credential_types::Credentials;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
-use aws_sdk_dynamodb::config::{BehaviorVersion, Region, StalledStreamProtectionConfig};
+use aws_sdk_dynamodb::config::{BehaviorVersion, Region};
 use aws_sdk_dynamodb::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::types::AttributeValue;
 use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore, rustls_provider::CryptoMode};
@@ -48,15 +48,14 @@ impl Table {
             .region(Region::new(config.region.clone()))
             .credentials_provider(credentials)
             .retry_config(RetryConfig::standard().with_max_attempts(3))
-            // Longer than a working table ever takes. Every call has a limit of its own for all attempts, so that this and
-            // the watch over stalled answers would only be more timers.
+            // Longer than a working table ever takes. The remaining time of an invocation may be shorter.
             .timeout_config(
                 TimeoutConfig::builder()
                     .connect_timeout(Duration::from_secs(1))
                     .operation_attempt_timeout(Duration::from_secs(2))
+                    .operation_timeout(MAX_WAIT)
                     .build(),
-            )
-            .stalled_stream_protection(StalledStreamProtectionConfig::disabled());
+            );
         let endpoint =
             ["AWS_ENDPOINT_URL_DYNAMODB", "AWS_ENDPOINT_URL"].iter().find_map(|name| std::env::var(name).ok());
         if let Some(endpoint) = endpoint {
@@ -83,8 +82,7 @@ impl Table {
             .expression_attribute_values(":name", AttributeValue::S(username.to_owned()))
             .limit(2)
             .send();
-        let within = within.min(MAX_WAIT);
-        let answer = tokio::time::timeout(within, query).await;
+        let answer = tokio::time::timeout(within.min(MAX_WAIT), query).await;
         let answer = answer.map_err(|_| format!("no answer in the {} ms left", within.as_millis()))?;
         let answer = answer.map_err(|error| cause(&error))?;
         Ok(answer.items.unwrap_or_default().into_iter().map(dynamodb::item).collect())
