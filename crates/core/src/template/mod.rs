@@ -27,7 +27,7 @@ pub use alarms::alarms;
 pub use arrivals::{SUBSCRIPTION as ARRIVALS_SUBSCRIPTION, UPLOADS as ARRIVED_UPLOADS};
 pub use s3_files::{access_point_output, file_system_output};
 pub use source::source;
-pub use topics::{OwnTopic, own_topics};
+pub use topics::{OwnTopic, given_topics, own_topics};
 pub use waf::{EXEMPT as WAF_EXEMPT, PROOF as WAF_PROOF};
 
 /// The location of the authorizer's package.
