@@ -1,5 +1,7 @@
 //! The error that ends a command, with its exit code, and how the engine's errors become one.
 
+use serde::Serialize;
+
 use crate::exit::Exit;
 use sftpctl_aws::AwsError;
 use sftpctl_core::plan::saved::StalePlan;
@@ -21,17 +23,33 @@ pub struct CliError {
     /// The chain of sources, outermost first.
     pub causes: Vec<String>,
     pub hint: Option<String>,
+    /// What it is, where a program decides by it.
+    pub reason: Option<Reason>,
+}
+
+/// What an error is, for programs: its words may change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Reason {
+    /// The environment has no guard.
+    NoGuard,
 }
 
 impl CliError {
     /// An error without causes and hint.
     pub fn new(exit: Exit, message: impl Into<String>) -> Self {
-        Self { exit, message: message.into(), rendered: None, causes: Vec::new(), hint: None }
+        Self { exit, message: message.into(), rendered: None, causes: Vec::new(), hint: None, reason: None }
     }
 
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
+        self
+    }
+
+    #[must_use]
+    pub fn reason(mut self, reason: Reason) -> Self {
+        self.reason = Some(reason);
         self
     }
 
@@ -49,7 +67,7 @@ impl CliError {
             causes.push(cause.to_string());
             source = cause.source();
         }
-        Self { exit, message: error.to_string(), rendered: None, causes, hint }
+        Self { exit, message: error.to_string(), rendered: None, causes, hint, reason: None }
     }
 }
 

@@ -98,9 +98,7 @@ async fn deploy(
         text
     });
     counting.check(&change)?;
-    if run.is_first_deployment(&observed.actual) {
-        check_before(args, run).await?;
-    }
+    check_before(args, run, &plan, &observed.actual).await?;
     confirm_plan(args, run, &plan).await?;
     let summary = run.execute("deploy", (&plan, &edges), observed.actual, Task::Apply).await?;
     told.learn_steps(&summary);
@@ -122,9 +120,12 @@ async fn deploy(
     }
 }
 
-/// Before a first deployment: warns, or refuses what would certainly fail.
-async fn check_before(args: &Args, run: &Run) -> Result<(), CliError> {
-    let report = run.examine().await;
+/// Before a first deployment, and before a server is moved: warns, or refuses what would certainly fail.
+async fn check_before(args: &Args, run: &Run, plan: &Plan, actual: &Actual) -> Result<(), CliError> {
+    let report = match run.is_first_deployment(actual) {
+        true => run.examine().await,
+        false => run.examine_changes(plan).await,
+    };
     warn(&report, Status::Warning);
     if report.is_fit() {
         return Ok(());

@@ -67,6 +67,7 @@ fn of_command(path: &str) -> Option<&'static [Exit]> {
         | "policy reader"
         | "policy teardown"
         | "policy users"
+        | "policy users-reader"
         | "policy guard"
         | "policy canary"
         | "policy aliases"

@@ -17,6 +17,8 @@ pub(crate) enum Permissions {
     TearsDown,
     /// Reads and writes customers' accounts.
     ManagesUsers,
+    /// Reads customers' accounts, and the logs of log-ins.
+    ReadsUsers,
     /// Reads and writes customers' accounts under a lock that is kept with the state.
     ImportsUsers,
     /// Reads and changes who is banned.
@@ -43,8 +45,10 @@ pub(crate) enum Permissions {
     PreWarms,
     /// Moves customers' home directories, and reads and writes their accounts.
     MovesHomes,
-    /// Logs a customer in, and finds out why that failed.
+    /// Logs a canary in, and finds out why that failed.
     ChecksLogins,
+    /// Tries a customer's log-in, and finds out why that failed.
+    TestsLogins,
     /// Logs a canary in, and reports whether it was admitted.
     ReportsCanaries,
     /// Tells topics the end of a run.
@@ -62,6 +66,7 @@ impl Permissions {
             Self::Deploys => with_companions(Policy::Deployer),
             Self::TearsDown => with_companions(Policy::Teardown),
             Self::ManagesUsers => vec![Policy::Users],
+            Self::ReadsUsers => vec![Policy::UsersReader],
             Self::ImportsUsers => vec![Policy::Users, Policy::State],
             Self::Guards => vec![Policy::Guard],
             Self::ManagesAliases => vec![Policy::Aliases, Policy::State],
@@ -69,13 +74,14 @@ impl Permissions {
             Self::ReadsAuthors => vec![Policy::History, Policy::Logs],
             Self::RestoresHistory => vec![Policy::History, Policy::Restore],
             Self::ReadsLogs => vec![Policy::Logs],
-            Self::FindsSilentUsers => vec![Policy::Users, Policy::Logs],
+            Self::FindsSilentUsers => vec![Policy::UsersReader, Policy::Logs],
             Self::PullsFiles => vec![Policy::Agent],
             Self::Mounts => vec![Policy::Mount],
             Self::ImportsTable => vec![Policy::Users, Policy::State, Policy::TableImport],
             Self::PreWarms => vec![Policy::Users, Policy::State, Policy::PreWarm],
             Self::MovesHomes => with_companions(Policy::Homes),
             Self::ChecksLogins => vec![Policy::Users, Policy::Reader],
+            Self::TestsLogins => vec![Policy::UsersReader, Policy::Reader],
             Self::ReportsCanaries => with_companions(Policy::Canary),
             Self::ChangesState => vec![Policy::Reader, Policy::State],
         }

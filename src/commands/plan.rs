@@ -11,6 +11,7 @@ use crate::exit::Exit;
 use crate::report::format::Format;
 use crate::report::plan_view::{self, PlanView};
 use crate::report::{Printer, clients, cost, graph, markdown, streams};
+use sftpctl_core::check::Status;
 use sftpctl_core::clients::change::policy_changes;
 use sftpctl_core::plan::model::Plan;
 use sftpctl_core::shown::Text;
@@ -66,6 +67,12 @@ pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> 
             with_ends(text, &plan, || [policies, cost::change(&change)])
         }
     });
+    if !plan.is_empty() {
+        let report = run.examine_changes(&plan).await;
+        for sentence in [Status::Failed, Status::Warning].into_iter().flat_map(|status| report.sentences(status)) {
+            streams::progress(format!("warning: {sentence}"));
+        }
+    }
     counting.check(&change)?;
     if let Some(path) = &args.out {
         saved_plan_file::write(path, &plan)?;

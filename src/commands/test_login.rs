@@ -38,7 +38,7 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> {
-    let (environment, aws) = args.aws.connect(Permissions::ChecksLogins, printer).await?;
+    let (environment, aws) = args.aws.connect(Permissions::TestsLogins, printer).await?;
     let mut regions = login_checks::regions(&environment, &args.regions)?;
     if !args.all_regions && args.regions.is_empty() {
         let first = regions.iter().find(|region| **region == environment.home_region).or(regions.first()).cloned();

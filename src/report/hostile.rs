@@ -54,7 +54,15 @@ fn plan(text: &str) -> Plan {
 
 fn row(text: &str) -> RegionRow {
     let some = || Some(text.to_owned());
-    RegionRow { region: text.to_owned(), stack: some(), server: some(), state: some(), host: some(), endpoint: some() }
+    RegionRow {
+        region: text.to_owned(),
+        stack: some(),
+        server: some(),
+        state: some(),
+        host: some(),
+        endpoint: some(),
+        addresses: vec![text.to_owned()],
+    }
 }
 
 fn run_summary(text: &str) -> Summary {

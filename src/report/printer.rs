@@ -8,7 +8,7 @@ use sftpctl_core::shown::Text;
 
 use super::format::{Color, Format};
 use super::{events, hints, json, streams};
-use crate::error::CliError;
+use crate::error::{CliError, Reason};
 
 /// The output that the user chose.
 #[derive(Clone, Copy, Debug)]
@@ -25,6 +25,8 @@ struct ErrorView<'a> {
     causes: &'a [String],
     hint: Option<&'a str>,
     exit_code: u8,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<Reason>,
 }
 
 impl Printer {
@@ -87,9 +89,10 @@ impl Printer {
     /// Prints the error that ends the command.
     pub fn error(self, error: &CliError) {
         if self.is_json() {
-            let CliError { exit, message, causes, hint, .. } = error;
+            let CliError { exit, message, causes, hint, reason, .. } = error;
             let hint = hint.as_deref().map(hints::complete);
-            let view = ErrorView { error: message, causes, hint: hint.as_deref(), exit_code: exit.code() };
+            let view =
+                ErrorView { error: message, causes, hint: hint.as_deref(), exit_code: exit.code(), reason: *reason };
             return streams::data(json::line("error/1", &view));
         }
         match &error.rendered {

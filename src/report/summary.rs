@@ -37,20 +37,25 @@ pub fn render(summary: &Summary, width: usize) -> Text {
     folded(&text, width)
 }
 
+/// The fixed addresses of a server, if it has any.
+fn addresses(row: &RegionRow) -> Option<String> {
+    (!row.addresses.is_empty()).then(|| row.addresses.join(", "))
+}
+
 /// One row per region, or one block per region if a row would be longer than `width` characters.
 pub fn regions(rows: &[RegionRow], width: usize) -> Text {
     let mut table = Table::new();
-    table.load_preset(presets::NOTHING).set_header(["region", "stack", "server", "state", "host name"]);
+    let has_addresses = rows.iter().any(|row| !row.addresses.is_empty());
+    let mut header = vec!["region", "stack", "server", "state", "host name"];
+    header.extend(has_addresses.then_some("fixed addresses"));
+    table.load_preset(presets::NOTHING).set_header(header);
     for row in rows {
         let cell = |value: &Option<String>| value.as_deref().map_or("–".into(), visible).into_owned();
         let host = row.host.clone().or_else(|| row.endpoint.clone());
-        table.add_row([
-            visible(&row.region).into_owned(),
-            cell(&row.stack),
-            cell(&row.server),
-            cell(&row.state),
-            cell(&host),
-        ]);
+        let mut cells =
+            vec![visible(&row.region).into_owned(), cell(&row.stack), cell(&row.server), cell(&row.state), cell(&host)];
+        cells.extend(has_addresses.then(|| cell(&addresses(row))));
+        table.add_row(cells);
     }
     let lines: Vec<_> = table.lines().map(|line| line.trim().to_owned()).collect();
     if lines.iter().all(|line| line.chars().count() <= width) {
@@ -60,7 +65,9 @@ pub fn regions(rows: &[RegionRow], width: usize) -> Text {
     for row in rows {
         let host = row.host.as_ref().or(row.endpoint.as_ref());
         text.line(&row.region);
-        for (word, value) in [("stack", row.stack.as_ref()), ("server", row.server.as_ref()), ("host", host)] {
+        let fixed = addresses(row);
+        let (stack, server) = (row.stack.as_ref(), row.server.as_ref());
+        for (word, value) in [("stack", stack), ("server", server), ("host", host), ("fixed", fixed.as_ref())] {
             let Some(value) = value else { continue };
             let state = row.state.as_ref().filter(|_| word == "server").map(|state| format!(" {state}"));
             text.line(format!("  {word:<7}{value}{}", state.unwrap_or_default()));

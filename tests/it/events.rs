@@ -37,6 +37,7 @@ fn events() -> Vec<Event> {
         state: Some("ONLINE".into()),
         host: Some("99-uploads-us-west-2.xx.net".into()),
         endpoint: Some("s-0123456789abcdef0.server.transfer.us-west-2.amazonaws.com".into()),
+        addresses: vec!["203.0.113.1".into()],
     };
     let summary = Summary {
         environment: "99".into(),

@@ -113,6 +113,7 @@ fn summary_of_a_run() {
         state: server.map(|_| "ONLINE".into()),
         host: server.map(|_| format!("99-uploads-{region}.xx.net")),
         endpoint: None,
+        addresses: Vec::new(),
     };
     let done = Summary {
         environment: "99".into(),

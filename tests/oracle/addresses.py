@@ -1,4 +1,4 @@
-"""Endpoints in VPCs and their addresses, by botocore alone. Usage: addresses.py ENDPOINT rules|group|show|open|disown|own|bare"""
+"""Endpoints in VPCs and their addresses, by botocore alone. Usage: addresses.py ENDPOINT rules|group|show|open|disown|own|bare|gateway"""
 
 import json
 import sys
@@ -92,6 +92,12 @@ def rules():
     refused("subnets with addresses", invalid,
             "Specified SubnetIds must exist in the server before attaching AddressAllocationIds", TRANSFER.update_server,
             **update(id, SubnetIds=SUBNETS[:1], AddressAllocationIds=both[:1]))
+    gateway("detach")
+    routes = EC2.describe_route_tables(Filters=[{"Name": "vpc-id", "Values": [VPC]}])["RouteTables"][0]["Routes"]
+    equal("a route without its gateway", [route["State"] for route in routes if route["GatewayId"] != "local"], ["blackhole"])
+    refused("no internet gateway", invalid, f"Network {VPC} is not attached to any internet gateway",
+            TRANSFER.update_server, **update(id, AddressAllocationIds=both))
+    gateway("attach")
     TRANSFER.update_server(**update(id, AddressAllocationIds=both))
     equal("addresses", server(id)["EndpointDetails"]["AddressAllocationIds"], both)
     refused("in use", "InvalidIPAddress.InUse", f"Address {first['PublicIp']} is in use.", EC2.release_address,
@@ -146,6 +152,21 @@ def show():
     }))
 
 
+def gateway(what):
+    """Detaches the internet gateway of the VPC (`detach`), attaches it again (`attach`), or takes the routes to it away
+    (`unroute`) and gives them back (`route`)."""
+    found = EC2.describe_internet_gateways(Filters=[{"Name": "internet-gateway-id", "Values": ["igw-00000001"]}])
+    id = found["InternetGateways"][0]["InternetGatewayId"]
+    table = EC2.describe_route_tables(Filters=[{"Name": "vpc-id", "Values": [VPC]}])["RouteTables"][0]["RouteTableId"]
+    everywhere = {"RouteTableId": table, "DestinationCidrBlock": "0.0.0.0/0"}
+    {
+        "detach": lambda: EC2.detach_internet_gateway(InternetGatewayId=id, VpcId=VPC),
+        "attach": lambda: EC2.attach_internet_gateway(InternetGatewayId=id, VpcId=VPC),
+        "unroute": lambda: EC2.delete_route(**everywhere),
+        "route": lambda: EC2.create_route(GatewayId=id, **everywhere),
+    }[what]()
+
+
 def open_all():
     """Opens the environment's group to everything, as somebody may by hand."""
     owned = EC2.describe_security_groups(Filters=[{"Name": "tag:sftpctl:environment", "Values": ["99"]}])["SecurityGroups"]
@@ -173,4 +194,5 @@ def bare():
     TRANSFER.update_server(**update(id, AddressAllocationIds=[]))
 
 
-{"rules": rules, "group": group, "admit": admit, "show": show, "open": open_all, "disown": disown, "own": own, "bare": bare}[COMMAND](*MORE)
+{"rules": rules, "group": group, "admit": admit, "show": show, "open": open_all, "disown": disown, "own": own, "bare": bare,
+ "gateway": gateway}[COMMAND](*MORE)

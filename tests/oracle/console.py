@@ -115,6 +115,24 @@ def look(browser, name):
     return {**parts, "buttons": buttons}
 
 
+def badge(browser, name):
+    """The word beside a customer's name, and what is said of the account."""
+    page = opened(browser)
+    found(page, name)
+    quiet(page)
+    return {"badge": page.text("#found .badge"), "facts": page.text("#found dl")}
+
+
+def bots(browser):
+    """What is shown of bots, with its headings."""
+    page = opened(browser)
+    page.wait(READ)
+    titles = page.evaluate("[...document.querySelectorAll('#bots-found h3')].map((one) => one.textContent)")
+    quiet(page)
+    return {"titles": titles, "text": page.text("#bots-found"), "status": page.text("#bots-status"),
+            "problems": page.evaluate("document.querySelectorAll('#bots-found .problem').length")}
+
+
 def quiet(page):
     complaints = page.complaints()
     assert not complaints, complaints
@@ -219,6 +237,6 @@ def shots(browser, name, folder):
 
 
 with Browser() as started:
-    done = {"reset": reset, "turn": turn, "unban": unban, "look": look, "stranger": stranger, "ended": ended,
+    done = {"reset": reset, "turn": turn, "unban": unban, "badge": badge, "bots": bots, "look": look, "stranger": stranger, "ended": ended,
             "frame": frame, "accessible": accessible, "shots": shots}[COMMAND](started, *ARGUMENTS)
 print(json.dumps(done))

@@ -64,7 +64,8 @@ class Account:
         servers = []
         for number, server in enumerate(sorted(s["ServerId"] for s in transfer.list_servers()["Servers"])):
             names[server] = f"SERVER-{number}-{region}"
-            servers.append(transfer.describe_server(ServerId=server)["Server"])
+            servers.append(self.server(transfer, server))
+        network = self.network(region, names, servers)
         stacks = []
         cloudformation = self.client("cloudformation", region)
         for stack in cloudformation.describe_stacks()["Stacks"]:
@@ -115,12 +116,43 @@ class Account:
             tags = dynamodb.list_tags_of_resource(ResourceArn=table["TableArn"])["Tags"]
             tables.append({"table": table, "recovery": recovery, "tags": tags, "items": self.items(dynamodb, name)})
         return {
-            "servers": servers, "stacks": stacks, "functions": functions, "apis": apis, "tables": tables,
+            "servers": servers, "network": network, "stacks": stacks, "functions": functions, "apis": apis, "tables": tables,
             "api account": self.log_role(gateway),
             "log groups": logs.describe_log_groups()["logGroups"],
             "metric filters": logs.describe_metric_filters()["metricFilters"],
             "alarms": self.client("cloudwatch", region).describe_alarms()["MetricAlarms"],
         }
+
+    @staticmethod
+    def server(transfer, id):
+        """A server, with its VPC endpoint, which AWS shows a while after the server is in its VPC."""
+        for _ in range(4):
+            found = transfer.describe_server(ServerId=id)["Server"]
+            if found["EndpointType"] != "VPC" or "VpcEndpointId" in found["EndpointDetails"]:
+                break
+        return found
+
+    def network(self, region, names, servers):
+        """Addresses, and what else has the environment's tag; the groups of each endpoint, which EC2 alone shows."""
+        ec2, waf, found = self.client("ec2", region), self.client("wafv2", region), []
+        for number, address in enumerate(sorted(ec2.describe_addresses()["Addresses"], key=lambda one: one["AllocationId"])):
+            for name in ("AllocationId", "PublicIp", "AssociationId", "NetworkInterfaceId"):
+                if name in address:
+                    names[address[name]] = f"{name}-{number}-{region}"
+            found.append({"is": "address", **address})
+        ours = [{"Name": "tag:sftpctl:environment", "Values": ["99"]}]
+        for number, group in enumerate(ec2.describe_security_groups(Filters=ours)["SecurityGroups"]):
+            names[group["GroupId"]] = f"GROUP-{number}-{region}"
+            found.append({"is": "security group", **group})
+        for number, server in enumerate(servers):
+            endpoint = server.get("EndpointDetails", {}).get("VpcEndpointId")
+            if endpoint:
+                names[endpoint] = f"ENDPOINT-{number}-{region}"
+                server["groups"] = ec2.describe_vpc_endpoints(VpcEndpointIds=[endpoint])["VpcEndpoints"][0]["Groups"]
+        for kind, listed in (("web ACL", waf.list_web_acls(Scope="REGIONAL")["WebACLs"]),
+                             ("set", waf.list_ip_sets(Scope="REGIONAL")["IPSets"])):
+            found += [{"is": kind, "name": one["Name"]} for one in listed]
+        return found
 
     @staticmethod
     def log_role(gateway):

@@ -35,6 +35,11 @@ FEWER = {
     "aliases": {"stays.xx.net": "us-west-2", "moves.xx.net": "us-west-2"},
 }
 ONE = {**FEWER, "servers": {"us-west-2": True}}
+# With fixed addresses and a security group of the environment's, and afterwards with AWS's addresses again.
+PUBLIC = {**ONE, "servers": {"us-west-2": {"endpoint": "public"}}, "latency": False, "aliases": {}}
+IN_VPC = {**PUBLIC, "servers": {"us-west-2": {
+    "endpoint": "vpc", "vpc": "vpc-00000001", "subnets": ["subnet-00000001"], "allow": ["203.0.113.0/24"]}}}
+WITH_WAF = {**PUBLIC, "servers": {"us-west-2": True}, "waf": {"countries": {"block": ["KP"]}, "allow": ["203.0.113.0/24"]}}
 BY_HAND = {**ONE, "latency": False, "aliases": {}}
 
 
@@ -48,7 +53,7 @@ def environment(account, file):
         "dns": {"zone": ZONE, "ttl": file["ttl"], "latency": file["latency"], "aliases": file["aliases"]},
         "logs": {"retention_days": file["days"]}, "authorizer": {"memory_mb": file["memory"]},
         "server": {"security_policy": file["policy"]}, "tags": {"owner": file["owner"]},
-        "state": {"lease_seconds": 2}, "deadlines": {"unseen": 2},
+        "state": {"lease_seconds": 2}, "deadlines": {"unseen": 2}, **({"waf": file["waf"]} if file.get("waf") else {}),
     }, indent=1)
 
 
@@ -64,6 +69,7 @@ def stands(dump):
         "buckets": sorted(name.removeprefix("uACCOUNT-").removesuffix("-uploads") for name in uploads),
         "versions": sum(sum(bucket["versions"]["count"].values()) for bucket in uploads.values()),
         "items": [len(table["items"]) for region in REGIONS for table in dump[region]["tables"]],
+        "network": sorted(one["is"] for region in REGIONS for one in dump[region]["network"]),
     }
 
 
@@ -74,7 +80,7 @@ def standing(file, items=0, **but):
     records += [f"99-uploads.{ZONE}./{region}" for region in on if file["latency"]]
     found = {
         "servers": on, "stacks": sorted(file["servers"]), "tables": sorted(file["servers"]), "records": sorted(records),
-        "buckets": sorted(file["clusters"]), "versions": 0, **but,
+        "buckets": sorted(file["clusters"]), "versions": 0, "network": [], **but,
     }
     return {**found, "items": [items] * len(found["tables"])}
 
@@ -147,7 +153,8 @@ IMPORT = ["import", "--yes", "global/user-role", f"{HOME}/table", f"{HOME}/bucke
 # `before` runs when the file has been written; an undisturbed `command` must leave what `there` says.
 Scenario = collections.namedtuple("Scenario", "name file before command there")
 
-EMPTY = {"servers": [], "stacks": [], "tables": [], "records": [], "buckets": [], "versions": 0, "items": []}
+EMPTY = {"servers": [], "stacks": [], "tables": [], "records": [], "buckets": [], "versions": 0, "items": [],
+         "network": []}
 # Without --delete-data only buckets without files are deleted.
 KEPT = standing(FIRST, 1, servers=[], stacks=[], records=[], buckets=["99-0"], versions=4)
 CHAINS = {
@@ -167,6 +174,17 @@ CHAINS = {
         Scenario("canary", FIRST, deployed, ["deploy", "--yes"], standing(FIRST)),
         Scenario("keep data", FIRST, with_data, ["teardown", "--yes"], KEPT),
         Scenario("take back", FIRST, nothing, ["deploy", "--yes"], standing(FIRST, 1, versions=4)),
+    ],
+    # An address is kept until a teardown is told to release it.
+    "network": [
+        Scenario("into a VPC", IN_VPC, nothing, DEPLOY, standing(IN_VPC, network=["address", "security group"])),
+        Scenario("public again", PUBLIC, nothing, DEPLOY, standing(PUBLIC, network=["address"])),
+        Scenario("and back", IN_VPC, nothing, DEPLOY, standing(IN_VPC, network=["address", "security group"])),
+        Scenario("release", IN_VPC, nothing, [*TEARDOWN, "--release-addresses"], EMPTY),
+    ],
+    "waf": [
+        Scenario("with WAF", WITH_WAF, nothing, DEPLOY, standing(WITH_WAF, network=["set", "web ACL"])),
+        Scenario("without WAF", {**WITH_WAF, "waf": None}, nothing, DEPLOY, standing(WITH_WAF)),
     ],
     # The bucket has no versioning when the data is written.
     "by hand": [

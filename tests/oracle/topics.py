@@ -55,13 +55,27 @@ def topic(name):
 
 
 def make(name):
-    """Makes a topic with a queue behind it."""
+    """Makes a topic with a queue behind it. Its policy is the one that SNS gives it."""
     queue = client("sqs").create_queue(QueueName=name)["QueueUrl"]
     sns = client("sns")
     sns.create_topic(Name=name)
     sns.subscribe(TopicArn=arn(name), Protocol="sqs", Endpoint=f"arn:aws:sqs:{REGION}:111111111111:{name}",
                   Attributes={"RawMessageDelivery": "false"})
     print(queue)
+
+
+def admit(name, service):
+    """Lets a service publish to a topic, beside those whom its policy admits."""
+    sns = client("sns")
+    policy = json.loads(sns.get_topic_attributes(TopicArn=arn(name))["Attributes"]["Policy"])
+    policy["Statement"].append({"Effect": "Allow", "Principal": {"Service": service}, "Action": "sns:Publish",
+                                "Resource": arn(name)})
+    sns.set_topic_attributes(TopicArn=arn(name), AttributeName="Policy", AttributeValue=json.dumps(policy))
+
+
+def encrypt(name, key):
+    """Sets a topic's key."""
+    client("sns").set_topic_attributes(TopicArn=arn(name), AttributeName="KmsMasterKeyId", AttributeValue=key)
 
 
 def listen(name, queue):
@@ -106,4 +120,4 @@ def ring(alarm):
 
 
 {function.__name__: function for function in (
-    subscriptions, click, unsubscribe, topic, make, listen, messages, resources, rules, alarms, ring)}[COMMAND](*MORE)
+    subscriptions, click, unsubscribe, topic, make, admit, encrypt, listen, messages, resources, rules, alarms, ring)}[COMMAND](*MORE)

@@ -30,6 +30,19 @@ pub struct SubnetFacts {
     pub zone: String,
 }
 
+/// A route table of a VPC.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RouteTableFacts {
+    /// `rtb-…`.
+    pub id: String,
+    /// Whether subnets without a table of their own have this one.
+    pub is_main: bool,
+    /// IDs of the subnets that have it as their own.
+    pub subnets: Vec<String>,
+    /// Whether it has a route to an internet gateway that is attached to the VPC.
+    pub has_internet: bool,
+}
+
 /// A security group.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SecurityGroupFacts {
@@ -176,6 +189,36 @@ impl Ec2 {
         }))
     }
 
+    /// The route tables of a VPC that the caller may see: of a VPC that another account shares, those of its subnets.
+    ///
+    /// # Errors
+    /// AWS's.
+    pub async fn route_tables(&self, vpc: &str) -> Result<Vec<RouteTableFacts>, AwsError> {
+        let mut all = Vec::new();
+        let mut token = String::new();
+        loop {
+            let query = Query::new("ec2:DescribeRouteTables").with("Filter.1.Name", "vpc-id");
+            let query = query.with("Filter.1.Value.1", vpc);
+            let query = if token.is_empty() { query } else { query.with("NextToken", &token) };
+            let answer = self.0.send(query, vpc).await?;
+            all.extend(answer.items("routeTableSet").iter().map(route_table));
+            token = answer.text_of("nextToken");
+            if token.is_empty() {
+                return Ok(all);
+            }
+        }
+    }
+
+    /// Whether an internet gateway is attached to a VPC.
+    ///
+    /// # Errors
+    /// AWS's.
+    pub async fn has_internet_gateway(&self, vpc: &str) -> Result<bool, AwsError> {
+        let query = Query::new("ec2:DescribeInternetGateways").with("Filter.1.Name", "attachment.vpc-id");
+        let answer = self.0.send(query.with("Filter.1.Value.1", vpc), vpc).await?;
+        Ok(!answer.items("internetGatewaySet").is_empty())
+    }
+
     /// Security groups by their IDs; `None` if one of them does not exist.
     ///
     /// # Errors
@@ -242,6 +285,21 @@ impl Ec2 {
     pub async fn delete_security_group(&self, id: &str) -> Result<(), AwsError> {
         let query = Query::new("ec2:DeleteSecurityGroup").with("GroupId", id);
         self.0.send(query, id).await.or_missing(NO_GROUP).map(drop)
+    }
+}
+
+/// A route to an internet gateway may be to all addresses or to some (VPC user guide, "Enable internet access for a VPC
+/// using an internet gateway"). One whose gateway is gone is a `blackhole`.
+fn route_table(table: &Element) -> RouteTableFacts {
+    let associations = table.items("associationSet");
+    let subnets = associations.iter().map(|one| one.text_of("subnetId")).filter(|id| !id.is_empty());
+    let mut routes = table.items("routeSet").iter();
+    RouteTableFacts {
+        id: table.text_of("routeTableId"),
+        is_main: associations.iter().any(|one| one.text_of("main") == "true"),
+        subnets: subnets.collect(),
+        has_internet: routes
+            .any(|route| route.text_of("gatewayId").starts_with("igw-") && route.text_of("state") == "active"),
     }
 }
 

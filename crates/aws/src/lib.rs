@@ -59,7 +59,7 @@ pub use dashboards::DashboardFacts;
 pub use documents::Condition;
 pub use downloads::{DownloadFacts, ListedObject, ListedPage, OwnedBucket, StoredChecksum};
 pub use dynamodb::{DynamoDb, NewTable, TableFacts};
-pub use ec2::{AddressFacts, Admitted, Ec2, SecurityGroupFacts, SubnetFacts, VpcEndpointFacts};
+pub use ec2::{AddressFacts, Admitted, Ec2, RouteTableFacts, SecurityGroupFacts, SubnetFacts, VpcEndpointFacts};
 pub use error::AwsError;
 pub use iam::{Iam, NewRole, RoleFacts};
 pub use items::{Write, Written};
@@ -81,7 +81,7 @@ pub use simulation::{Decision, Simulated};
 pub use stack_drift::ResourceDrift;
 pub use sts::{Caller, SessionCredentials};
 pub use table_import::{ImportFacts, ImportSource};
-pub use topics::{SubscriptionFacts, Topics};
+pub use topics::{SubscriptionFacts, TopicFacts, Topics};
 pub use transfer::{
     HostKeyFacts, IdentityAnswer, Provider, ServerFacts, ServerRequest, ServerUpdate, Transfer, Workflow,
 };

@@ -1,5 +1,7 @@
 //! Amazon SNS: the subscribers of a topic, and messages to it.
 
+use serde_json::Value;
+
 use super::AwsError;
 use super::error::OrMissing as _;
 use super::query::{Client, Query};
@@ -16,6 +18,15 @@ pub struct SubscriptionFacts {
     pub endpoint: String,
     /// Whether its owner has confirmed it; until then it gets nothing.
     pub is_confirmed: bool,
+}
+
+/// A topic.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TopicFacts {
+    /// Its policy; `null` if it is not JSON.
+    pub policy: Value,
+    /// ID, ARN or alias of the KMS key by which it is encrypted; empty without one.
+    pub key: String,
 }
 
 /// What stands for the ARN of a subscription that is not confirmed (SNS API reference, `ListSubscriptionsByTopic`; from
@@ -50,6 +61,22 @@ impl Topics {
                 return Ok(Some(all));
             }
         }
+    }
+
+    /// A topic, by its ARN; `None` if there is none.
+    ///
+    /// # Errors
+    /// AWS's.
+    pub async fn topic(&self, topic: &str) -> Result<Option<TopicFacts>, AwsError> {
+        let query = Query::new("sns:GetTopicAttributes").with("TopicArn", topic);
+        let Some(answer) = self.0.send(query, topic).await.or_missing(&["NotFound"])? else { return Ok(None) };
+        let attributes = answer.child("GetTopicAttributesResult").map(|result| result.items("Attributes"));
+        let value = |name: &str| {
+            let entry = attributes.unwrap_or_default().iter().find(|entry| entry.text_of("key") == name);
+            entry.map(|entry| entry.text_of("value")).unwrap_or_default()
+        };
+        let policy = serde_json::from_str(&value("Policy")).unwrap_or_default();
+        Ok(Some(TopicFacts { policy, key: value("KmsMasterKeyId") }))
     }
 
     /// Sends a message to the subscribers of a topic: `text` to those by mail, under this subject, and `document` to all others.

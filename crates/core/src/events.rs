@@ -124,6 +124,8 @@ pub struct RegionRow {
     pub host: Option<String>,
     /// The server's own host name.
     pub endpoint: Option<String>,
+    /// The fixed addresses of its endpoint; the allocation ID of one whose address is not known.
+    pub addresses: Vec<String>,
 }
 
 /// Receives the events. Implementations print them; the engine does not depend on one.

@@ -29,5 +29,6 @@ pub mod span;
 pub mod spec;
 pub mod template;
 pub mod text;
+pub mod topic_policy;
 pub mod user_policies;
 pub mod yaml;

@@ -96,7 +96,8 @@ impl Console {
         (status, errors)
     }
 
-    fn interrupt(&self) {
+    /// Ctrl-C. It may go on until a change is completed.
+    pub fn interrupt(&self) {
         Command::new("kill").args(["-INT", &self.child.id().to_string()]).status().unwrap();
     }
 }

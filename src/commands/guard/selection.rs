@@ -6,7 +6,7 @@ use crate::commands::args::AwsArgs;
 use crate::commands::logs;
 use crate::commands::permissions::Permissions;
 use crate::commands::times;
-use crate::error::CliError;
+use crate::error::{CliError, Reason};
 use crate::exit::Exit;
 use crate::report::Printer;
 use crate::report::format::time;
@@ -41,7 +41,7 @@ impl Selection {
         let environment = self.aws.load(None, printer)?;
         if environment.guard.is_none() {
             let message = format!("environment {} has no guard", environment.name);
-            return Err(CliError::new(Exit::Usage, message).hint(format!(
+            return Err(CliError::new(Exit::Usage, message).reason(Reason::NoGuard).hint(format!(
                 "set `guard: {{}}` in the environment file, and run `sftpctl deploy {}`",
                 self.aws.words()
             )));

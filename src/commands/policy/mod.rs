@@ -52,7 +52,9 @@ enum Verb {
     #[command(after_help = "Example:\n  sftpctl policy notify --env 99 > notify.json")]
     Notify(print::Args),
     /// Print the policy for plan, drift, status, doctor and connect-info
-    #[command(after_help = "Example:\n  sftpctl policy reader --env 99 > reader.json")]
+    #[command(after_help = "Examples:\n  \
+        sftpctl policy reader --env 99 > reader.json\n  \
+        sftpctl policy reader --env 99 --part 1 > reader-1.json")]
     Reader(print::Args),
     /// Print the policy for teardown, in addition to the deployer's; it allows deleting data
     #[command(after_help = "Example:\n  sftpctl policy teardown --env 99 > teardown.json")]
@@ -60,6 +62,10 @@ enum Verb {
     /// Print the policy for users; with the reader's also for test-login
     #[command(after_help = "Example:\n  sftpctl policy users --env 99 > users.json")]
     Users(print::Args),
+    /// Print the policy for users list, show, export, audit and silent, test-login and guard list; it changes nothing
+    #[command(after_help = "Example:\n  sftpctl policy users-reader --env 99 > users-reader.json\n\n\
+        The hashes of passwords are among what it reads. `users audit --from` needs `sftpctl policy users`.")]
+    UsersReader(print::Args),
     /// Print the policy for guard
     #[command(after_help = "Example:\n  sftpctl policy guard --env 99 > guard.json")]
     Guard(print::Args),
@@ -138,6 +144,7 @@ pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> 
         Verb::Reader(args) => (Policy::Reader, args),
         Verb::Teardown(args) => (Policy::Teardown, args),
         Verb::Users(args) => (Policy::Users, args),
+        Verb::UsersReader(args) => (Policy::UsersReader, args),
         Verb::Guard(args) => (Policy::Guard, args),
         Verb::Aliases(args) => (Policy::Aliases, args),
         Verb::History(args) => (Policy::History, args),

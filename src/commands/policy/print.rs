@@ -1,4 +1,8 @@
-//! Prints one policy.
+//! Prints one policy, or a part of it.
+
+use std::num::NonZeroUsize;
+
+use serde_json::Value;
 
 use crate::commands::args::{AwsArgs, only_cluster};
 use crate::commands::permissions::Permissions;
@@ -6,9 +10,11 @@ use crate::error::CliError;
 use crate::exit::Exit;
 use crate::report::{Printer, streams};
 use sftpctl_core::permissions::{self, Policy, Site};
+use sftpctl_core::shell_word::shell_word;
 use sftpctl_core::shown::Text;
 use sftpctl_core::spec::model::{Dns, Environment};
 use sftpctl_core::spec::state_place::StatePlace;
+use sftpctl_core::text::counted;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -23,6 +29,20 @@ pub(super) struct Args {
     /// Do not look up the hosted zone
     #[arg(long)]
     offline: bool,
+    /// Print this part of a policy that is too long for one managed policy; from 1
+    #[arg(long, value_name = "N")]
+    part: Option<NonZeroUsize>,
+}
+
+impl Args {
+    /// The command that prints the whole policy.
+    fn command(&self, policy: Policy, cluster: Option<&str>) -> String {
+        let state = self.state.as_ref().map(ToString::to_string);
+        let options = [("--state", state.as_deref()), ("--zone-id", self.zone_id.as_deref()), ("--cluster", cluster)];
+        let options = options.into_iter().filter_map(|(name, value)| Some(format!(" {name} {}", shell_word(value?))));
+        let offline = if self.offline { " --offline" } else { "" };
+        format!("sftpctl policy {policy} {}{}{offline}", self.aws.words(), options.collect::<String>())
+    }
 }
 
 /// Prints the document on stdout, and on stderr what else a role needs and why it allows more than the environment needs.
@@ -52,8 +72,41 @@ pub(super) async fn run(
     for warning in permissions::warnings(policy, site) {
         streams::progress(format!("warning: {warning}"));
     }
-    streams::data(Text::pretty_json(&document));
+    let command = args.command(policy, cluster);
+    let parts = permissions::parts(&document);
+    let printed = match args.part.map(NonZeroUsize::get) {
+        Some(number) => parts.get(number - 1).ok_or_else(|| no_part(number, parts.len(), &command))?,
+        None => {
+            too_long(&document, parts.len(), &command);
+            &document
+        }
+    };
+    streams::data(Text::pretty_json(printed));
     Ok(Exit::Ok)
+}
+
+/// Says how to attach a policy that is too long for one managed policy.
+fn too_long(document: &Value, parts: usize, command: &str) {
+    if parts < 2 {
+        return;
+    }
+    let size = document.to_string().len();
+    let each = (1..=parts).map(|part| format!("`{command} --part {part}`")).collect::<Vec<_>>();
+    streams::progress(format!(
+        "warning: this policy has {size} characters, and IAM allows {} for a managed policy: print it in {parts} parts, and \
+         attach each as a managed policy: {}",
+        permissions::CHARACTERS,
+        each.join(", ")
+    ));
+}
+
+fn no_part(number: usize, parts: usize, command: &str) -> CliError {
+    let parts_in_all = counted(parts.try_into().unwrap_or(u64::MAX), "document");
+    let error = CliError::new(Exit::Usage, format!("the policy has no part {number}: it is {parts_in_all}"));
+    error.hint(match parts {
+        1 => command.to_owned(),
+        _ => format!("{command} --part {parts}"),
+    })
 }
 
 /// The zone's ID from the arguments, the file or AWS. `None`, with a warning, if AWS cannot be asked or has no answer.

@@ -75,7 +75,9 @@ pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> 
         Some(source) => source.check_options().and_then(|()| source.mapping_file(printer))?,
         None => None,
     };
-    let (environment, aws) = args.aws.connect(Permissions::ManagesUsers, printer).await?;
+    // The password of a source's database may be a secret.
+    let permissions = if source.is_some() { Permissions::ManagesUsers } else { Permissions::ReadsUsers };
+    let (environment, aws) = args.aws.connect(permissions, printer).await?;
     let kept = environment.logs.retention_days;
     if args.logins.is_some_and(|days| days > kept) {
         return Err(CliError::new(

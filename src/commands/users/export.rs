@@ -58,7 +58,7 @@ pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> 
     let by_output = if printer.format() == Format::Csv { Form::Csv } else { Form::Json };
     let form = args.format.unwrap_or(by_output);
     refuse_open_hashes(&args, form)?;
-    let (environment, aws) = args.aws.connect(Permissions::ManagesUsers, printer).await?;
+    let (environment, aws) = args.aws.connect(Permissions::ReadsUsers, printer).await?;
     let accounts = Accounts::new(Arc::clone(&aws), &environment);
     let stop = Stop::on_signals(|| streams::progress("stopping; nothing is kept"), stop_now);
     let out = args.out.as_deref();

@@ -31,7 +31,7 @@ pub(super) struct Args {
 
 /// Lists the accounts page by page.
 pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> {
-    let (environment, aws) = args.aws.connect(Permissions::ManagesUsers, printer).await?;
+    let (environment, aws) = args.aws.connect(Permissions::ReadsUsers, printer).await?;
     let accounts = Accounts::new(Arc::clone(&aws), &environment);
     let bucket = args.cluster.as_ref().map(|cluster| names::upload_bucket(&environment, cluster));
     let (usernames, now) = (usernames(&environment), now());

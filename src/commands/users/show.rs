@@ -49,7 +49,7 @@ struct ActivityView<'a> {
 }
 
 pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> {
-    let permissions = if args.activity { Permissions::FindsSilentUsers } else { Permissions::ManagesUsers };
+    let permissions = if args.activity { Permissions::FindsSilentUsers } else { Permissions::ReadsUsers };
     let (environment, aws) = args.account.aws.connect(permissions, printer).await?;
     let accounts = Accounts::new(Arc::clone(&aws), &environment);
     let account = args.account.find(&accounts).await?;

@@ -210,6 +210,68 @@ fn nobody_is_cut_off_for_a_mistake() {
     }
 }
 
+/// Without an internet gateway, or a route to it, addresses are of no use: AWS refuses the first late, and says nothing of the
+/// second.
+#[test]
+fn a_network_without_a_way_to_the_internet_is_found_before_anything_is_done() {
+    let site = Site::deployed("");
+    admit(&site);
+    set(&site, &two());
+    let before = show(&site);
+    let cases = [
+        ("detach", "attach", "vpc-00000001 has no internet gateway", "attach-internet-gateway --region us-west-2"),
+        ("unroute", "route", "subnet-00000001 has no route to the internet gateway of vpc-00000001", "create-route"),
+    ];
+    for (breaks, repairs, message, remedy) in cases {
+        site.oracle("addresses.py", &["gateway", breaks]);
+        let doctor = site.ends_with(1, &["doctor", "--env", "99", "--local"]);
+        let planned = site.ends_with(0, &["plan", "--env", "99", "--local"]);
+        let refused = site.ends_with(1, &["deploy", "--env", "99", "--local", "--yes"]);
+        for said in [&doctor, &planned, &refused] {
+            assert!(said.contains("D024-network") && said.contains(message) && said.contains(remedy), "{said}");
+        }
+        assert_eq!(show(&site), before, "nothing was allocated, and the server goes on");
+        site.oracle("addresses.py", &["gateway", repairs]);
+    }
+    site.deploy();
+    assert_eq!(show(&site)["type"], "VPC");
+
+    // A new server with addresses: nothing is created either.
+    site.teardown_with_data(&["--release-addresses"]);
+    site.oracle("addresses.py", &["gateway", "detach"]);
+    let refused = site.ends_with(1, &["deploy", "--env", "99", "--local", "--yes"]);
+    assert!(refused.contains(cases[0].2), "{refused}");
+    assert_eq!((&show(&site)["allocated"], &show(&site)["id"]), (&serde_json::json!([]), &Value::Null));
+}
+
+/// `status` says what customers' firewalls have to allow, also of addresses that were there before.
+#[test]
+fn status_shows_the_addresses_of_each_region() {
+    let site = Site::new();
+    admit(&site);
+    set(&site, &two());
+    site.deploy();
+    let rows = || {
+        let lines = site.ok(&["status", "--env", "99", "--local", "--output", "json"]);
+        let status: Value = serde_json::from_str(lines.lines().last().unwrap()).unwrap();
+        let row = |region: &str| {
+            let rows = status["regions"].as_array().unwrap();
+            rows.iter().find(|row| row["region"] == region).unwrap()["addresses"].clone()
+        };
+        (row("us-west-2"), row("us-east-2"))
+    };
+    let shown = show(&site);
+    assert_eq!(rows(), (shown["ips"].clone(), serde_json::json!([])));
+    let text = site.ok(&["status", "--env", "99", "--local"]);
+    let ips: Vec<&str> = shown["ips"].as_array().unwrap().iter().map(|ip| ip.as_str().unwrap()).collect();
+    assert!(text.contains("fixed") && text.contains(&ips.join(", ")), "{text}");
+
+    // The same as addresses of the file: the environment's own are no longer its.
+    let ids = shown["used"].as_array().unwrap().iter().map(|id| id.as_str().unwrap()).collect::<Vec<_>>().join(", ");
+    set(&site, &two().replace(" }", &format!(", addresses: [{ids}] }}")));
+    assert_eq!(rows(), (shown["ips"].clone(), serde_json::json!([])));
+}
+
 /// The security group of the file's ranges comes and goes with them.
 #[test]
 fn customers_ranges_are_a_security_group() {
@@ -251,6 +313,49 @@ fn customers_ranges_are_a_security_group() {
 
 const DEPLOY: [&str; 6] = ["deploy", "--env", "99", "--local", "--yes", "--no-verify"];
 
+/// Starts a deployment, and kills it when the rule that was added holds its call.
+fn kill_when_held(site: &Site, added: &str) {
+    let id = serde_json::from_str::<Value>(added).unwrap()["id"].to_string();
+    let mut run = Running(site.command(&DEPLOY).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap());
+    until("the call is held", || {
+        let faults: Value = serde_json::from_str(&site.ok(&["local", "faults", "list", "--output", "json"])).ok()?;
+        (!faults["holds"].as_array()?.is_empty()).then_some(())
+    });
+    run.0.kill().unwrap();
+    run.0.wait().unwrap();
+    site.ok(&["local", "faults", "clear", &id]);
+}
+
+/// A run that was killed when AWS had created its security group: the next run takes that one, and none is left behind when the
+/// file no longer asks for it.
+#[test]
+fn a_security_group_of_a_killed_run_is_neither_doubled_nor_left_behind() {
+    let site = Site::deployed("");
+    let allow = "{ endpoint: vpc, vpc: vpc-00000001, subnets: [subnet-00000001], allow: [203.0.113.0/24] }";
+    let owned = || show(&site)["owned"].as_array().unwrap().len();
+    let kill = || {
+        set(&site, allow);
+        let held = ["ec2.CreateSecurityGroup", "hold-after", "--region", "us-west-2", "--count", "1"];
+        let added = site.ok(&[&["local", "faults", "add", "--output", "json"][..], &held].concat());
+        kill_when_held(&site, &added);
+        assert_eq!(owned(), 1, "AWS has created it");
+    };
+    kill();
+    site.ok(&DEPLOY);
+    assert_eq!((owned(), site.planned()), (1, Vec::new()));
+    set(&site, "{ endpoint: public }");
+    site.ok(&DEPLOY);
+    assert_eq!(owned(), 0);
+
+    kill();
+    set(&site, "{ endpoint: public }");
+    site.ok(&DEPLOY);
+    site.ok(&["teardown", "--env", "99", "--local", "--yes", "--orphans", "--release-addresses"]);
+    let now = show(&site);
+    assert_eq!((&now["owned"], &now["allocated"]), (&serde_json::json!([]), &serde_json::json!([])));
+    assert_eq!((&now["type"], &now["state"]), (&"PUBLIC".into(), &"ONLINE".into()));
+}
+
 /// Killed at any call of the move, before or after it took effect, the next run completes it, with the same addresses.
 #[test]
 fn a_move_that_was_killed_is_completed_by_the_next_run() {
@@ -284,16 +389,7 @@ fn a_move_that_was_killed_is_completed_by_the_next_run() {
             "--count",
             "1",
         ]);
-        let id = serde_json::from_str::<Value>(&added).unwrap()["id"].to_string();
-        let mut run = Running(site.command(&DEPLOY).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap());
-        until("the call is held", || {
-            let faults: Value =
-                serde_json::from_str(&site.ok(&["local", "faults", "list", "--output", "json"])).ok()?;
-            (!faults["holds"].as_array()?.is_empty()).then_some(())
-        });
-        run.0.kill().unwrap();
-        run.0.wait().unwrap();
-        site.ok(&["local", "faults", "clear", &id]);
+        kill_when_held(&site, &added);
         site.ok(&DEPLOY);
         let now = show(&site);
         assert_eq!(now["state"], "ONLINE", "{call:?}");

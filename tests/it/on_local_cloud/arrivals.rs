@@ -72,3 +72,56 @@ fn each_whole_upload_is_told_to_the_topic_of_its_cluster() {
     let rules = site.oracle("topics.py", &["rules", WEST]) + &site.oracle("topics.py", &["rules", "us-east-2"]);
     assert_eq!(rules, "");
 }
+
+/// The check of the topics that the file names: its status and evidence.
+fn examined(site: &Site) -> (String, String) {
+    let shown = site.ok(&["doctor", "--env", "99", "--local", "--all", "--output", "json"]);
+    let report: Value = serde_json::from_str(shown.lines().last().unwrap()).unwrap();
+    let check = report["checks"].as_array().unwrap().iter().find(|check| check["id"] == "D053-given-topics");
+    let check = check.unwrap_or_else(|| panic!("{report}"));
+    assert_eq!(check["region"], WEST);
+    ["status", "evidence"].map(|name| check[name].as_str().unwrap_or_default().to_owned()).into()
+}
+
+/// EventBridge says nothing of what a topic does not take: the check does, and the local cloud delivers nothing.
+#[test]
+fn a_given_topic_is_told_once_its_policy_admits_event_bridge() {
+    let site = Site::new();
+    site.edit(|file| {
+        format!("{file}\nfiles: {{ notify: {{ 99-5: {{ topic: \"arn:aws:sns:{WEST}:111111111111:given\" }} }} }}\n")
+    });
+    let (status, evidence) = examined(&site);
+    assert!(status == "warning" && evidence.starts_with("there is no topic arn:aws:sns:"), "{evidence}");
+    // With the policy that SNS gives to a new topic, of which a deployment warns: the first, and a later one.
+    site.oracle("topics.py", &["make", WEST, "given"]);
+    let deploy = || site.ends_with(0, &["deploy", "--env", "99", "--local", "--yes", "--no-verify"]);
+    let warning = "does not let EventBridge publish, so nobody is told of arriving files";
+    let said = deploy();
+    assert!(said.contains(warning), "{said}");
+    site.edit(|file| format!("{file}\nalarms: {{ email: [] }}\n"));
+    let said = deploy();
+    assert!(said.contains(warning), "{said}");
+
+    let login = site.add(17578, "jan@example.com", "Fake-Password-1");
+    let put = |name: &str| {
+        std::fs::write(site.dir.path().join("content"), "twelve bytes").unwrap();
+        assert!(site.sftp(site.port(WEST), &login, &format!("put content {name}\n")).status.success(), "{name}");
+    };
+    put("before.csv");
+    assert_eq!(examined(&site).0, "warning");
+    site.oracle("topics.py", &["admit", WEST, "given", "events.amazonaws.com"]);
+    assert_eq!(examined(&site), ("ok".to_owned(), "EventBridge may publish to them".to_owned()));
+    put("after.csv");
+    // Events are delivered one after the other: what came before this one never comes.
+    let lines = told(&site, "given", 1);
+    assert!(lines.len() == 1 && lines[0].contains("/17578/after.csv: 12 bytes"), "{lines:?}");
+
+    site.oracle("topics.py", &["encrypt", WEST, "given", "alias/aws/sns"]);
+    let (status, evidence) = examined(&site);
+    assert!(status == "warning" && evidence.contains("encrypted with SNS's own key"), "{evidence}");
+    put("lost.csv");
+    site.oracle("topics.py", &["encrypt", WEST, "given", ""]);
+    put("last.csv");
+    let lines = told(&site, "given", 1);
+    assert!(lines.len() == 1 && lines[0].contains("/last.csv: "), "{lines:?}");
+}

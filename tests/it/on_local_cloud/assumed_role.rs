@@ -145,6 +145,58 @@ fn helpdesk_tests_log_ins_with_the_policy_for_users() {
     assert!(!admitted, "{output}");
 }
 
+/// With the policy that only reads, all that is looked up works, and each change is refused.
+#[test]
+fn who_only_reads_accounts_can_look_everything_up_and_change_nothing() {
+    let site = Site::new();
+    site.edit(|file| format!("{file}\nguard: {{}}\n"));
+    site.deploy();
+    let login = site.add(17578, "me@example.com", "Fake-Password-1");
+    let statements = ["users-reader", "logs", "reader"].map(|name| {
+        let policy: Value = serde_json::from_str(&site.ok(&["policy", name, "--env", "99", "--local"])).unwrap();
+        policy["Statement"].as_array().unwrap().clone()
+    });
+    let arn = role(&site, "onlooker", &statements.concat());
+    assume(&site, &arn, "ticket-1");
+    let of = |words: &[&'static str]| [words, &["--env", "99", "--local"]].concat();
+    let who = ["--username", "me@example.com"];
+    for words in [
+        &of(&["users", "list"])[..],
+        &[&of(&["users", "show"])[..], &who].concat(),
+        &[&of(&["users", "show", "--activity"])[..], &who].concat(),
+        &of(&["users", "audit", "--logins", "1", "--ignore", "no-login"]),
+        &of(&["users", "export", "--format", "csv"]),
+        &of(&["users", "silent", "--days", "1"]),
+        &of(&["guard", "list"]),
+        &of(&["logs", "--since", "1h"]),
+        &of(&["status"]),
+    ] {
+        let output = site.run(words);
+        let shown = crate::site::shown(&output);
+        assert!(
+            matches!(output.status.code(), Some(0 | 4 | 6)) && !shown.contains("not authorized"),
+            "{words:?}: {shown}"
+        );
+    }
+    let (admitted, output) = site.test_login(&login);
+    assert!(admitted && !output.contains("were not checked"), "{output}");
+    for words in [
+        [&of(&["users", "disable"])[..], &who].concat(),
+        [&of(&["users", "passwd", "--generate-password"])[..], &who].concat(),
+        [&of(&["users", "remove", "--yes"])[..], &who].concat(),
+        of(&["guard", "ban", "192.0.2.7"]),
+    ] {
+        let output = site.run(&words);
+        let shown = crate::site::shown(&output);
+        assert!(
+            !output.status.success() && shown.contains("is not authorized to perform: dynamodb:"),
+            "{words:?}: {shown}"
+        );
+    }
+    let (admitted, output) = site.test_login(&login);
+    assert!(admitted, "{output}");
+}
+
 #[test]
 fn boundary_and_unknown_keys_refuse_a_session() {
     let site = Site::new();

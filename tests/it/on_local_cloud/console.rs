@@ -137,6 +137,96 @@ fn a_help_desk_sees_why_and_changes_nothing_without_write() {
     assert!(rest.contains("The console does not answer"), "{rest} {}", shown(&output));
 }
 
+/// Who cannot log in has a word for it beside the name.
+#[test]
+fn badges_name_accounts_that_admit_nobody() {
+    let site = Site::deployed("");
+    site.add(17578, "jan", "correct horse");
+    site.add(17579, "piet", "correct horse");
+    site.ok(&["users", "expire", "--env", "99", "--local", "--username", "piet", "--at", "2020-01-31"]);
+    let item = r#"{"orgid": {"N": "17580"}, "username": {"S": "kees"}, "status": {"S": "active"},
+        "HomeDirectory": {"S": "/pl-pt99-5-uploads/17580"}, "password": {"S": "no hash"}}"#;
+    site.oracle("door.py", &["item", item]);
+    let console = Console::start(&site, &[]);
+    for (name, badge, fact) in [
+        ("jan", "Active", "17578"),
+        ("piet", "Expired", "Ended\n2020-01-31"),
+        ("kees", "Damaged", "not a hash in a known form"),
+    ] {
+        let seen = browse(&console.address, &["badge", name]);
+        assert_eq!(seen["badge"], badge, "{seen}");
+        assert!(seen["facts"].as_str().unwrap().contains(fact), "{fact}: {seen}");
+    }
+    // Without a guard, that is said, and no error.
+    let seen = browse(&console.address, &["bots"]);
+    assert_eq!(
+        (&seen["text"], &seen["problems"]),
+        (&"This environment has no guard: nobody is banned.".into(), &0.into())
+    );
+    let said = site.run(&["guard", "list", "--env", "99", "--local", "--output", "json"]);
+    let error: Value = serde_json::from_str(text(&said.stdout).lines().last().unwrap()).unwrap();
+    assert_eq!((&error["schema"], &error["reason"]), (&"sftpctl/error/1".into(), &"no-guard".into()), "{error}");
+}
+
+/// Before a customer is banned, the help desk sees that it is near.
+#[test]
+fn who_is_close_to_a_ban_is_shown() {
+    let site = Site::deployed("guard: {}\n");
+    site.add(17578, "jan", "correct horse");
+    let console = Console::start(&site, &[]);
+    let seen = browse(&console.address, &["bots"]);
+    assert_eq!((&seen["titles"], &seen["status"]), (&serde_json::json!([]), &"Nobody is banned.".into()), "{seen}");
+    let port = site.port(WEST).to_string();
+    let mut wrong = Command::new(installed("tools/bin/python"));
+    wrong.arg(oracle("bots.py")).args([port.as_str(), "jan", "try", "127.8.0.9"]).env("SFTP_PASSWORD", "wrong");
+    assert_eq!(succeeded("bots.py", &wrong.output().unwrap()).trim(), "refused");
+    let seen = until("the refusal is counted", || {
+        let seen = browse(&console.address, &["bots"]);
+        (seen["titles"] != serde_json::json!([])).then_some(seen)
+    });
+    assert_eq!(
+        (&seen["titles"], &seen["status"]),
+        (&serde_json::json!(["Close to a ban"]), &"Nobody is banned.".into())
+    );
+    let said = seen["text"].as_str().unwrap();
+    assert!(said.contains("127.8.0.9") && said.contains("point") && said.contains("us-west-2"), "{said}");
+}
+
+/// Ctrl-C in the middle of a change: it is completed, and the terminal says so.
+#[test]
+fn a_change_under_way_is_completed_when_the_console_ends() {
+    let site = Site::deployed("");
+    let jan = site.add(17578, "jan", "correct horse");
+    let console = Console::start(&site, &["--write"]);
+    let held = || -> usize {
+        let faults: Value = serde_json::from_str(&site.ok(&["local", "faults", "list", "--output", "json"])).unwrap();
+        faults["holds"].as_array().unwrap().len()
+    };
+    let mutations =
+        ["dynamodb.UpdateItem", "dynamodb.PutItem", "dynamodb.TransactWriteItems", "dynamodb.ExecuteStatement"];
+    for call in mutations {
+        site.ok(&["local", "faults", "add", call, "hold-before", "--count", "1"]);
+    }
+    let answer = std::thread::scope(|scope| {
+        let asking = scope.spawn(|| console.post("/api/disable", r#"{"username":"jan"}"#));
+        until("the change is under way", || (held() == 1).then_some(()));
+        console.interrupt();
+        // No new questions are taken from now on; what is under way is waited for.
+        until("it takes no more connections", || {
+            std::net::TcpStream::connect(("127.0.0.1", console.port)).is_err().then_some(())
+        });
+        assert_eq!(held(), 1, "the change goes on");
+        site.ok(&["local", "faults", "clear"]);
+        asking.join().unwrap()
+    });
+    assert_eq!((answer.status, &answer.json()["exit"]), (200, &0.into()), "{answer:?}");
+    let (status, errors) = console.stop();
+    assert!(status.success(), "{status}");
+    let line = " sftpctl users disable --env 99 --local --username=jan: done";
+    assert!(errors.lines().any(|said| said.ends_with(line)), "{errors}");
+    assert!(!site.admits(site.port(WEST), &jan));
+}
+
 #[test]
 fn everybody_can_use_the_page() {
     let (site, _) = site_with_a_customer();

@@ -214,6 +214,7 @@ fn every_call_is_allowed_without_wildcard_actions() {
     let policies = policies(MORE);
     let others = [
         "users",
+        "users-reader",
         "aliases",
         "history",
         "restore",
@@ -316,6 +317,7 @@ fn command_prints_the_documents_and_their_risks() {
         "reader",
         "teardown",
         "users",
+        "users-reader",
         "guard",
         "history",
         "restore",
@@ -351,6 +353,74 @@ fn command_needs_neither_credentials_nor_a_network() {
     let output = run(&["state"]);
     assert_eq!(output.status.code(), Some(2), "{}", shown(&output));
     assert!(text(&output.stderr).contains("sftpctl policy state --env 99 --state s3://BUCKET/PREFIX"));
+}
+
+/// With `reader` of everything that can be asked for, which no managed policy holds.
+#[test]
+fn command_prints_a_long_policy_in_parts() {
+    let dir = tempfile::tempdir().unwrap();
+    // Long names of what is there already.
+    let (topic, role, prefix) = ("t".repeat(256), "r".repeat(64), "p".repeat(24));
+    let given = format!("notify: {{ 99-5: {{ topic: \"arn:aws:sns:us-west-2:111111111111:{topic}\" }} }}");
+    let more = MORE.replace("history_events: true", &format!("history_events: true, {given}"));
+    let names = format!("names: {{ user_role: {role}, bucket_prefix: {prefix}-, code_bucket_prefix: {prefix} }}");
+    let source = include_str!("../../../environments/99.yaml").replace("us-west-2: { server: true }", IN_VPC);
+    let source = format!("{source}\n{more}\n{names}\n");
+    std::fs::write(dir.path().join("99.yaml"), source).unwrap();
+    let file = dir.path().join("99.yaml").display().to_string();
+    let print = |more: &[&str]| {
+        let mut command = Command::new(sftpctl_testkit::programs::sftpctl());
+        command.args(["policy", "reader", "--env-file", &file, "--zone-id", "Z0123456789ABCDEFGHIJ"]).args(more);
+        command.env("HOME", dir.path()).output().unwrap()
+    };
+    let whole = print(&[]);
+    let said = text(&whole.stderr);
+    let command = format!("sftpctl policy reader --env-file {file} --zone-id Z0123456789ABCDEFGHIJ --part");
+    assert!(said.contains("in 2 parts") && said.contains(&format!("`{command} 1`, `{command} 2`")), "{said}");
+    let mut parts = BTreeSet::new();
+    let pairs = |document: &Value| {
+        let of = |statement: &Value| {
+            let actions = list(&statement["Action"]).into_iter().map(str::to_owned).collect::<Vec<_>>();
+            let resources = list(&statement["Resource"]).into_iter().map(str::to_owned).collect::<Vec<_>>();
+            actions
+                .into_iter()
+                .flat_map(move |action| resources.clone().into_iter().map(move |one| (action.clone(), one)))
+        };
+        statements(document).iter().flat_map(of).collect::<Vec<_>>()
+    };
+    for part in ["1", "2"] {
+        let printed: Value = serde_json::from_str(&succeeded(part, &print(&["--part", part]))).unwrap();
+        assert!(printed.to_string().len() <= 6_144, "{part}");
+        parts.extend(pairs(&printed));
+    }
+    let whole: Value = serde_json::from_str(&succeeded("whole", &whole)).unwrap();
+    assert_eq!(parts, pairs(&whole).into_iter().collect());
+    let none = print(&["--part", "3"]);
+    assert_eq!(none.status.code(), Some(2), "{}", shown(&none));
+    assert!(text(&none.stderr).contains("the policy has no part 3: it is 2 documents"), "{}", shown(&none));
+    // One that is short enough is its own first part.
+    let output = run(&["users", "--part", "1"]);
+    let printed: Value = serde_json::from_str(&succeeded("users", &output)).unwrap();
+    assert_eq!(printed, policies("")["users"]);
+}
+
+/// What may be read of accounts may not be changed with it.
+#[test]
+fn reader_of_accounts_changes_nothing() {
+    let policies = policies(MORE);
+    let actions = |name: &str| -> BTreeSet<String> {
+        let all = statements(&policies[name]).iter().flat_map(|statement| list(&statement["Action"]));
+        all.map(str::to_owned).collect()
+    };
+    let is_harmless = |action: &&String| {
+        let verb = action.split_once(':').unwrap().1;
+        let reads = ["Get", "List", "Describe", "BatchGet", "Query", "Scan", "Filter", "TestIdentityProvider"];
+        !reads.iter().any(|word| verb.starts_with(word))
+    };
+    let reader = actions("users-reader");
+    assert_eq!(reader.iter().filter(is_harmless).collect::<Vec<_>>(), Vec::<&String>::new());
+    assert!(reader.is_subset(&actions("users")), "{reader:?}");
+    assert!(!reader.contains("secretsmanager:GetSecretValue"), "{reader:?}");
 }
 
 /// The trust policies in docs/permissions.md are JSON, and name one repository's environment or branch.

@@ -37,6 +37,7 @@ class Problem extends Error {
     super(answer?.error?.error ?? 'the answer is not what this page expects');
     this.hint = answer?.error?.hint ?? '';
     this.causes = answer?.error?.causes ?? [];
+    this.reason = answer?.error?.reason ?? '';
     this.answer = answer;
     this.status = status;
   }
@@ -210,7 +211,7 @@ function facts(found) {
     ? counted(found.publicKeys.length, 'key', 'keys') : ''].filter(Boolean).join(' and '));
   add('Only from', (found.allowed ?? []).join(', '));
   add('Only in', (found.regions ?? []).join(', '));
-  add('Ends', found.expires);
+  add(found.expired ? 'Ended' : 'Ends', found.expires);
   add('Changed', found.updated ? when(found.updated) : '');
   add('Note', found.note);
   for (const fault of found.faults ?? []) { add('Fault', fault); }
@@ -420,7 +421,8 @@ const faultList = (faults) => element('ul', {}, ...faults.map((one) => element('
 
 function regionCard(row, state) {
   const list = element('dl');
-  for (const [name, value] of [['Host name', row.host ?? row.endpoint], ['Server', row.server]]) {
+  for (const [name, value] of [['Host name', row.host ?? row.endpoint], ['Server', row.server],
+    ['Fixed addresses', (row.addresses ?? []).join(', ')]]) {
     if (value) { list.append(element('dt', {}, name), element('dd', {}, value)); }
   }
   return element('li', {}, element('div', { class: 'title' }, element('h3', {}, row.region),
@@ -446,7 +448,7 @@ async function bots() {
       commands(answer) ?? '');
   } catch (error) {
     status.textContent = '';
-    const none = error.message.endsWith('has no guard');
+    const none = error.reason === 'no-guard';
     place.replaceChildren(none ? element('p', {}, 'This environment has no guard: nobody is banned.') : problem(error));
   } finally {
     byId('bots-again').disabled = false;
@@ -462,7 +464,8 @@ function botRow(one) {
     ? element('button', { type: 'button', 'aria-label': `End the ban of ${who} in ${one.region}`,
       onclick: (event) => unban(one, who, event.currentTarget) }, 'End the ban') : null;
   return element('li', { class: 'row' }, element('div', {}, element('strong', {}, who),
-    element('p', { class: 'soft' }, `In ${one.region} until `, when(one.until), `, ${why}`)), button);
+    element('p', { class: 'soft' }, `In ${one.region}`, one.state === 'counted' ? `, ${why}, forgotten at ` : ' until ',
+      when(one.until), one.state === 'counted' ? '' : `, ${why}`)), button);
 }
 
 async function unban(one, who, button) {

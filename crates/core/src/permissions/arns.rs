@@ -15,6 +15,8 @@ const REGIONS: usize = 6;
 const NETWORK_PARTS: usize = 24;
 /// Aliases in a policy; more are replaced by a pattern over the zone.
 const ALIASES: usize = 3;
+/// Topics of others in a policy; more are replaced by a pattern over all of them.
+const GIVEN_TOPICS: usize = 6;
 /// Characters of a stack's name that begin the name of a role in it, at least: CloudFormation shortens the names of
 /// stack and resource to fit 64 characters (from experience; its user guide does not say how).
 const STACK_IN_ROLE: usize = 24;
@@ -189,6 +191,15 @@ impl Arns<'_> {
     /// Topics that the stacks have.
     pub(super) fn topics(&self) -> String {
         self.in_every_region("sns", &format!("{}-upload-*", self.0.name))
+    }
+
+    /// Topics that `files.notify` names; with many of them, every topic of the account.
+    pub(super) fn given_topics(&self) -> Vec<String> {
+        let all: BTreeSet<&String> = self.0.arrivals.values().filter_map(|arrivals| arrivals.topic.as_ref()).collect();
+        match all.len() {
+            0..=GIVEN_TOPICS => all.into_iter().cloned().collect(),
+            _ => vec![self.in_every_region("sns", "*")],
+        }
     }
 
     /// The rules for events.

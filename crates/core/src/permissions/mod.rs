@@ -2,9 +2,9 @@
 //!
 //! Each is filled in with the environment's account, names and hosted zone, and narrowed by the prefixes that its names
 //! share. An environment of any size so fits into IAM's 6,144 characters for a managed policy (IAM user guide, "IAM and
-//! AWS STS quotas"), and a region or cluster that is added needs no new policy. Only with every setting at once, and names as
-//! long as they may be, is the reader's longer, which a warning says. Resource types and condition keys are
-//! those of AWS's Service Authorization Reference; a test compares them.
+//! AWS STS quotas"), and a region or cluster that is added needs no new policy. Only with many settings at once is the
+//! reader's longer: it is attached in parts. Resource types and condition keys are those of AWS's Service Authorization
+//! Reference; a test compares them.
 
 mod addresses;
 mod agent;
@@ -21,6 +21,7 @@ mod logs;
 mod malware;
 mod mount;
 mod notify;
+mod parts;
 mod provisioning;
 mod reader;
 mod s3_files;
@@ -39,10 +40,10 @@ use crate::spec::model::Environment;
 use crate::spec::state_place::StatePlace;
 use arns::Arns;
 
+pub use parts::parts;
+
 /// Characters of a managed policy, without white space.
 pub const CHARACTERS: usize = 6_144;
-/// Characters of all inline policies of a role, without white space.
-pub const INLINE_CHARACTERS: usize = 10_240;
 
 /// For whom a policy is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,6 +71,8 @@ pub enum Policy {
     Teardown,
     /// Manages the customers' accounts.
     Users,
+    /// Reads the customers' accounts, and tries log-ins; changes nothing.
+    UsersReader,
     /// Shows and changes who is banned.
     Guard,
     /// Manages customers' host names.
@@ -117,6 +120,7 @@ impl std::fmt::Display for Policy {
             Self::Reader => "reader",
             Self::Teardown => "teardown",
             Self::Users => "users",
+            Self::UsersReader => "users-reader",
             Self::Guard => "guard",
             Self::Aliases => "aliases",
             Self::History => "history",
@@ -137,7 +141,7 @@ impl std::fmt::Display for Policy {
 }
 
 impl Policy {
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 27] = [
         Self::Deployer,
         Self::Stack,
         Self::S3Files,
@@ -149,6 +153,7 @@ impl Policy {
         Self::Reader,
         Self::Teardown,
         Self::Users,
+        Self::UsersReader,
         Self::Guard,
         Self::Aliases,
         Self::History,
@@ -193,6 +198,7 @@ pub fn document(policy: Policy, site: Site<'_>) -> Option<Value> {
         Policy::Reader => reader::statements(&arns, site),
         Policy::Teardown => teardown::statements(&arns),
         Policy::Users => users::statements(&arns),
+        Policy::UsersReader => users::reading(&arns),
         Policy::Guard => guard::statements(&arns),
         Policy::Aliases => aliases::statements(&arns, site)?,
         Policy::History => history::statements(&arns),
@@ -304,13 +310,6 @@ pub fn warnings(policy: Policy, site: Site<'_>) -> Vec<String> {
         ));
     }
     let document = document(policy, site).unwrap_or_default().to_string();
-    if document.len() > CHARACTERS {
-        let size = document.len();
-        warnings.push(format!(
-            "this policy has {size} characters, and IAM allows {CHARACTERS} for a managed policy: attach it to the role as an \
-             inline policy (`aws iam put-role-policy`), which may have {INLINE_CHARACTERS}"
-        ));
-    }
     for (pattern, what) in Arns(environment).wide_patterns() {
         if document.contains(&pattern) {
             warnings.push(format!(

@@ -80,8 +80,14 @@ const LIMITS: [&str; 8] = [
 ];
 
 /// What is read of servers in VPCs: their addresses, their endpoints, and the network that they are in.
-const NETWORK: [&str; 4] =
-    ["ec2:DescribeAddresses", "ec2:DescribeSecurityGroups", "ec2:DescribeSubnets", "ec2:DescribeVpcEndpoints"];
+const NETWORK: [&str; 6] = [
+    "ec2:DescribeAddresses",
+    "ec2:DescribeInternetGateways",
+    "ec2:DescribeRouteTables",
+    "ec2:DescribeSecurityGroups",
+    "ec2:DescribeSubnets",
+    "ec2:DescribeVpcEndpoints",
+];
 
 pub(super) fn statements(arns: &Arns<'_>, site: Site<'_>) -> Vec<Value> {
     let mut all = account(arns);
@@ -89,6 +95,8 @@ pub(super) fn statements(arns: &Arns<'_>, site: Site<'_>) -> Vec<Value> {
     all.extend(buckets(arns));
     all.extend([allow("ReadRoles", &ROLE, arns.roles()), functions_and_more(arns, site)]);
     all.extend(host_keys(arns));
+    let given = arns.given_topics();
+    all.extend((!given.is_empty()).then(|| allow("ReadGivenTopics", &["sns:GetTopicAttributes"], given)));
     let state = site.state.and_then(|place| state::statements(arns, place, &["s3:GetObject"]));
     all.extend(state.into_iter().flatten());
     all

@@ -70,16 +70,13 @@ fn every_policy_fits_into_a_managed_policy() {
         for environment in [environment(more), large(more), in_vpcs(environment(more)), in_vpcs(large(more))] {
             for (name, document) in every_document(&environment) {
                 let size = document.to_string().len();
-                let has_everything = environment.waf.is_some() && !environment.s3_files.is_empty();
-                if name == "reader" && has_everything && size > CHARACTERS {
-                    assert!(size < 7_000, "{size}");
-                    let site =
-                        Site { environment: &environment, zone_id: None, state: environment.state.place.as_ref() };
-                    let told = warnings(Policy::Reader, site);
-                    assert!(told.iter().any(|warning| warning.contains("put-role-policy")), "{told:?}");
+                if name == "reader" && size > CHARACTERS {
+                    // Two managed policies of the ten that a role may have.
+                    let sizes: Vec<_> = parts(&document).iter().map(|part| part.to_string().len()).collect();
+                    assert!(sizes.len() == 2 && sizes.iter().all(|size| *size <= CHARACTERS), "{sizes:?}");
                     continue;
                 }
-                assert!(size < CHARACTERS, "{name} of {} has {size} characters", environment.name);
+                assert!(size <= CHARACTERS, "{name} of {} has {size} characters", environment.name);
             }
         }
     }

@@ -30,7 +30,7 @@ pub use arrivals::{SUBSCRIPTION as ARRIVALS_SUBSCRIPTION, UPLOADS as ARRIVED_UPL
 pub use decrypt::{DECRYPT_ROLE, DECRYPT_WORKFLOW, decrypt_output};
 pub use s3_files::{access_point_output, file_system_output};
 pub use source::source;
-pub use topics::{OwnTopic, own_topics};
+pub use topics::{OwnTopic, given_topics, own_topics};
 pub use waf::{EXEMPT as WAF_EXEMPT, PROOF as WAF_PROOF};
 
 /// The location of the authorizer's package.

@@ -28,6 +28,15 @@ pub fn own_topics(environment: &Environment, region: &str) -> Vec<OwnTopic> {
     alarms.into_iter().chain(arrivals).collect()
 }
 
+/// The ARNs of the topics that `files.notify` names for the region's clusters.
+pub fn given_topics(environment: &Environment, region: &str) -> Vec<String> {
+    let mut all: Vec<String> =
+        arrivals::of_region(environment, region).filter_map(|(_, arrivals)| arrivals.topic.clone()).collect();
+    all.sort_unstable();
+    all.dedup();
+    all
+}
+
 /// The logical ID of a subscription, by which a plan shows whose it is. The digest distinguishes addresses that differ only in
 /// characters that an ID cannot contain.
 pub(super) fn subscription_id(prototype: &str, address: &str) -> String {

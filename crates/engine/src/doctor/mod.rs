@@ -6,6 +6,7 @@
 
 mod decrypt;
 mod dns;
+mod given_topics;
 mod identity;
 mod kms;
 mod names;
@@ -105,6 +106,21 @@ pub async fn examine_quickly(aws: &Arc<Aws>, environment: Environment, state: &S
     report(&subject, checks)
 }
 
+/// What a change needs that AWS does not refuse before it is too late: the networks of these regions' servers, and the
+/// topics that `files.notify` names. Asks AWS nothing where there are none.
+pub async fn examine_changes(aws: &Arc<Aws>, mut environment: Environment, state: &State, moving: &[String]) -> Report {
+    let topics = environment.clone();
+    environment.regions.retain(|region, _| moving.contains(region));
+    let subject = |environment| {
+        let options = Options { environment, place: StatePlace::Folder(PathBuf::new()), package: None, role: None };
+        Subject::new(Some(Arc::clone(aws)), options, Some(state.clone()))
+    };
+    let (networks, topics) = (subject(environment), subject(topics));
+    let mut probes = regions::networks(&networks);
+    probes.extend(given_topics::probes(&topics));
+    report(&topics, finish(probes, CHEAP_LIMIT).await)
+}
+
 /// The checks that need no AWS; the others are skipped, for this reason.
 async fn without_aws(subject: &Subject, why: &str) -> Vec<Check> {
     let mut checks = finish(local(subject), LIMIT).await;
@@ -133,6 +149,7 @@ fn every(subject: &Subject) -> Vec<Probe<'_>> {
         s3_files::probes(subject),
         decrypt::probes(subject),
         subscriptions::probes(subject),
+        given_topics::probes(subject),
         state::probes(subject),
         permissions::probes(subject),
     ];

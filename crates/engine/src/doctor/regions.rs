@@ -26,11 +26,18 @@ pub(super) fn probes(subject: &Subject) -> Vec<Probe<'_>> {
         if settings.server {
             probes.push(Probe::new(&Definition::SECURITY_POLICY, place, security_policy(subject, aws, region)));
         }
-        if let Some(endpoint) = settings.vpc_endpoint() {
-            probes.push(Probe::new(&Definition::NETWORK, place, network(aws, region, endpoint)));
-        }
     }
+    probes.extend(networks(subject));
     probes
+}
+
+/// The probes of the networks of servers in VPCs.
+pub(super) fn networks(subject: &Subject) -> Vec<Probe<'_>> {
+    let Some(aws) = subject.aws() else { return Vec::new() };
+    let regions = &subject.environment.regions;
+    let endpoints = regions.iter().filter_map(|(region, settings)| Some((region.as_str(), settings.vpc_endpoint()?)));
+    let probe = |(region, endpoint)| Probe::new(&Definition::NETWORK, Some(region), network(aws, region, endpoint));
+    endpoints.map(probe).collect()
 }
 
 /// A region that is not enabled does not know the credentials that other regions accept.
@@ -78,9 +85,11 @@ async fn network(aws: &Aws, region: &str, endpoint: &VpcEndpoint) -> Check {
     };
     match server_endpoint::fault(aws, region, &place).await {
         Err(error) => unread(of, Some(region), &error),
-        Ok(None) => Check::ok(of, Some(region), format!("the subnets and security groups are in {}", place.vpc)),
+        Ok(None) => {
+            Check::ok(of, Some(region), format!("subnets, routes and security groups of {} are as needed", place.vpc))
+        }
         Ok(Some(fault)) => Check::failed(of, Some(region), fault)
-            .hint(format!("correct `server` of {region} in the environment file (docs/addresses.md)")),
+            .hint(format!("correct the VPC, or `server` of {region} in the environment file (docs/addresses.md)")),
     }
 }
 

@@ -18,9 +18,9 @@ use crate::resources::resource::{Resource, ResourceError};
 /// The tag with the address's number.
 const NUMBER: &str = "sftpctl:address";
 /// Output: the allocation ID.
-pub(super) const ALLOCATION: &str = "AllocationId";
+pub(crate) const ALLOCATION: &str = "AllocationId";
 /// Output: the address itself.
-const PUBLIC_IP: &str = "PublicIp";
+pub(crate) const PUBLIC_IP: &str = "PublicIp";
 /// Why a teardown keeps it.
 const KEPT: &str =
     "customers' firewalls know it; --release-addresses gives it back to AWS, which may give it to somebody else";

@@ -3,7 +3,7 @@
 //! To add a kind: one file here with a struct of its wanted properties, its `impl Node` and `impl Resource`, a line in
 //! [`Kind`](sftpctl_core::kind::Kind), and a line in `desired.rs`; the compiler reports everything else.
 
-mod address;
+pub(crate) mod address;
 mod api_account;
 mod bucket;
 mod dashboard;

@@ -8,7 +8,7 @@
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
-use sftpctl_aws::{Admitted, Aws, AwsError, ServerFacts, VpcPlace};
+use sftpctl_aws::{Admitted, Aws, AwsError, RouteTableFacts, ServerFacts, VpcPlace};
 use sftpctl_core::kind::NodeId;
 use sftpctl_core::model::{Actual, Change, Live, Properties, Settled, Want, output};
 use sftpctl_core::outage::{self, ADDRESSES, ENDPOINT_TYPE, SUBNETS, VPC};
@@ -300,6 +300,39 @@ fn admits_sftp(rule: &Admitted) -> bool {
     !rule.from.starts_with("sg-") && (rule.protocol == "-1" || rule.protocol == "tcp" && has_port)
 }
 
+/// Why Elastic IP addresses would be of no use in this place: without an internet gateway EC2 refuses them
+/// (AssociateAddress, `Gateway.NotAttached`), and without a route to it nobody is answered, which AWS tells nobody.
+async fn internet_fault(aws: &Aws, region: &str, place: &VpcPlace) -> Result<Option<String>, AwsError> {
+    let VpcPlace { vpc, subnets, .. } = place;
+    let ec2 = aws.ec2(region);
+    let tables = ec2.route_tables(vpc).await?;
+    let cut_off: Vec<(&str, &str)> = subnets
+        .iter()
+        .filter_map(|subnet| Some((subnet.as_str(), table_of(subnet, &tables)?)))
+        .filter(|(_, table)| !table.has_internet)
+        .map(|(subnet, table)| (subnet, table.id.as_str()))
+        .collect();
+    let Some((subnet, table)) = cut_off.first() else { return Ok(None) };
+    let of_all = "and fixed addresses need one";
+    Ok(Some(match ec2.has_internet_gateway(vpc).await? {
+        false => format!(
+            "{vpc} has no internet gateway, {of_all}: attach one (aws ec2 attach-internet-gateway --region {region} \
+             --vpc-id {vpc} --internet-gateway-id ID), with a route to it (aws ec2 create-route --region {region} \
+             --route-table-id {table} --destination-cidr-block 0.0.0.0/0 --gateway-id ID)"
+        ),
+        true => format!(
+            "{subnet} has no route to the internet gateway of {vpc}, {of_all}: add it (aws ec2 create-route --region {region} \
+             --route-table-id {table} --destination-cidr-block 0.0.0.0/0 --gateway-id ID), or name other subnets"
+        ),
+    }))
+}
+
+/// The route table of a subnet: its own, or the main one of the VPC. `None` if it cannot be seen.
+fn table_of<'a>(subnet: &str, tables: &'a [RouteTableFacts]) -> Option<&'a RouteTableFacts> {
+    let own = tables.iter().find(|table| table.subnets.iter().any(|id| id == subnet));
+    own.or_else(|| tables.iter().find(|table| table.is_main))
+}
+
 /// Why no endpoint can be in this place, if so.
 pub(crate) async fn fault(aws: &Aws, region: &str, place: &VpcPlace) -> Result<Option<String>, AwsError> {
     let VpcPlace { vpc, subnets, security_groups } = place;
@@ -314,6 +347,9 @@ pub(crate) async fn fault(aws: &Aws, region: &str, place: &VpcPlace) -> Result<O
     if let Some(second) = found.iter().find(|subnet| !zones.insert(subnet.zone.as_str())) {
         let what = "AWS allows one for each availability zone";
         return Ok(Some(format!("{} is the second subnet in {}: {what}", second.id, second.zone)));
+    }
+    if let Some(fault) = internet_fault(aws, region, place).await? {
+        return Ok(Some(fault));
     }
     if security_groups.is_empty() {
         return Ok(None);
@@ -428,6 +464,21 @@ mod tests {
         assert_eq!(moves(&one, bare), [Move::SetAddresses]);
         // Moved, and not started yet: only the state differs, which is not the endpoint's.
         assert_eq!(moves(&one, there(&one).with("state", "OFFLINE")), []);
+    }
+
+    #[test]
+    fn a_subnet_has_its_own_route_table_or_the_main_one() {
+        let table = |id: &str, is_main, subnets: &[&str]| RouteTableFacts {
+            id: id.to_owned(),
+            is_main,
+            subnets: subnets.iter().map(|id| (*id).to_owned()).collect(),
+            has_internet: false,
+        };
+        let tables = [table("rtb-1", true, &[]), table("rtb-2", false, &["subnet-2"])];
+        let of = |subnet: &str, tables: &[RouteTableFacts]| table_of(subnet, tables).map(|table| table.id.clone());
+        assert_eq!(of("subnet-2", &tables).as_deref(), Some("rtb-2"));
+        assert_eq!(of("subnet-1", &tables).as_deref(), Some("rtb-1"));
+        assert_eq!(of("subnet-1", &tables[1..]), None);
     }
 
     #[test]

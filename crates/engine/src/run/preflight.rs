@@ -1,7 +1,10 @@
 //! The checks around a deployment: before the first one, and after one that failed.
 
 use sftpctl_core::check::Report;
-use sftpctl_core::model::Actual;
+use sftpctl_core::model::{Action, Actual};
+use sftpctl_core::outage;
+use sftpctl_core::plan::model::Plan;
+use sftpctl_core::spec::model::Environment;
 use sftpctl_core::spec::names;
 
 use super::Run;
@@ -18,10 +21,27 @@ impl Run {
 
     /// The checks of `doctor` that need few calls, in the run's regions.
     pub async fn examine(&self) -> Report {
+        doctor::examine_quickly(&self.aws, self.of_scope(), &self.state).await
+    }
+
+    /// Before anything of a plan is done: the networks of servers that are created in a VPC or moved, and whether the
+    /// topics that `files.notify` names take messages. Asks AWS nothing without any.
+    pub async fn examine_changes(&self, plan: &Plan) -> Report {
+        let is_moved = |region: &&String| {
+            let node = names::server_node(region);
+            let mut steps = plan.steps.iter().filter(|step| step.id == node);
+            steps.any(|step| step.change.action == Action::Create || outage::stops_server(&step.change))
+        };
+        let moving: Vec<String> = self.environment.regions.keys().filter(is_moved).cloned().collect();
+        doctor::examine_changes(&self.aws, self.of_scope(), &self.state, &moving).await
+    }
+
+    /// The environment with the run's regions alone.
+    fn of_scope(&self) -> Environment {
         let mut environment = self.environment.clone();
         if let Scope::Regions(regions) = &self.scope {
             environment.regions.retain(|region, _| regions.contains(region));
         }
-        doctor::examine_quickly(&self.aws, environment, &self.state).await
+        environment
     }
 }

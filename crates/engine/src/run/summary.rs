@@ -2,10 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde_json::Value;
 use sftpctl_core::events::{Outcome, RegionRow, Summary};
 use sftpctl_core::kind::NodeId;
 use sftpctl_core::model::{Action, Actual, Owner, Settled};
 use sftpctl_core::node::Node;
+use sftpctl_core::outage::ADDRESSES;
 use sftpctl_core::plan::model::Plan;
 use sftpctl_core::spec::model::Environment;
 use sftpctl_core::spec::names;
@@ -13,6 +15,7 @@ use sftpctl_core::spec::names;
 use super::Run;
 use crate::execute::executor::Outcomes;
 use crate::observe::Observed;
+use crate::resources::address::{ALLOCATION, PUBLIC_IP};
 
 /// How a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +37,26 @@ impl Run {
             self.scope.is_whole() || self.resources.iter().any(|resource| *resource.id() == names::stack_node(region))
         });
         shown.map(|region| region_row(&self.environment, region, actual)).collect()
+    }
+
+    /// As [`Self::regions`], also with the addresses that the environment file names by their allocation IDs: one call for
+    /// each region that has such.
+    pub async fn regions_with_addresses(&self, actual: &Actual) -> Vec<RegionRow> {
+        let mut rows = self.regions(actual);
+        for row in &mut rows {
+            let unknown: Vec<String> =
+                row.addresses.iter().filter(|address| names::is_allocation_id(address)).cloned().collect();
+            // What cannot be read is shown by its ID.
+            let found = self.aws.ec2(&row.region).addresses(&unknown).await.unwrap_or_default();
+            for facts in found {
+                row.addresses
+                    .iter_mut()
+                    .filter(|address| **address == facts.id)
+                    .for_each(|shown| *shown = facts.ip.clone());
+            }
+            row.addresses.sort();
+        }
+        rows
     }
 
     /// How the run ended, according to its summary.
@@ -113,7 +136,26 @@ fn region_row(environment: &Environment, region: &str, actual: &Actual) -> Regio
         state: output(&server, "State"),
         host: environment.dns.as_ref().filter(|_| has_server).map(|dns| names::host(environment, region, &dns.zone)),
         endpoint: output(&server, "Endpoint"),
+        addresses: addresses(environment, region, actual),
     }
+}
+
+/// The addresses of a server's endpoint. Those of the environment have been read with it.
+fn addresses(environment: &Environment, region: &str, actual: &Actual) -> Vec<String> {
+    let live = |node: &NodeId| actual.get(node).and_then(Option::as_ref);
+    let Some(endpoint) = environment.regions.get(region).and_then(|settings| settings.vpc_endpoint()) else {
+        return Vec::new();
+    };
+    let own: BTreeMap<&String, &String> = (1..=endpoint.subnets.len())
+        .filter_map(|number| {
+            let outputs = &live(&names::address_node(region, number))?.outputs;
+            Some((outputs.get(ALLOCATION)?, outputs.get(PUBLIC_IP)?))
+        })
+        .collect();
+    let server = live(&names::server_node(region));
+    let used = server.and_then(|server| server.properties.get(ADDRESSES)).and_then(Value::as_array);
+    let used = used.into_iter().flatten().filter_map(Value::as_str).map(str::to_owned);
+    used.map(|id| own.get(&id).map_or(id.clone(), |ip| (*ip).clone())).collect()
 }
 
 /// The state of a resource in one word, with details.

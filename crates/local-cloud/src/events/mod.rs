@@ -195,9 +195,16 @@ impl Buses {
     /// Of a topic's policy, EventBridge's user guide shows no condition on the rule, so that none is met here.
     async fn topic(&self, bus: &Place, topic: &str, message: &str) -> Result<(), String> {
         let attributes = self.sns(bus, &[("Action", "GetTopicAttributes"), ("TopicArn", topic)]).await?;
-        let policy =
-            attributes.split_once("<key>Policy</key><value>").and_then(|(_, rest)| rest.split_once("</value>"));
-        let policy = policy.map(|(policy, _)| transform::unescaped(policy));
+        let attribute = |name: &str| {
+            let rest = attributes.split_once(&format!("<key>{name}</key><value>"))?.1;
+            Some(transform::unescaped(rest.split_once("</value>")?.0))
+        };
+        // Its policy admits no service, and nobody can change it (SNS developer guide, "Enabling compatibility between
+        // event sources from AWS services and encrypted topics").
+        if attribute("KmsMasterKeyId").is_some_and(|key| key.ends_with("alias/aws/sns")) {
+            return Err("the topic is encrypted with the key of SNS, which EventBridge may not use".to_owned());
+        }
+        let policy = attribute("Policy");
         permitted(policy.as_deref(), ("sns:Publish", topic), &bus.account, &[])?;
         self.sns(bus, &[("Action", "Publish"), ("TopicArn", topic), ("Message", message)]).await.map(drop)
     }

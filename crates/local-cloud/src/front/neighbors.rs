@@ -63,4 +63,13 @@ impl Neighbors for Front {
         }
         Ok(vpcs)
     }
+
+    async fn has_internet_gateway(&self, place: &Place, vpc: &str) -> Result<bool, String> {
+        let form = format!(
+            "Action=DescribeInternetGateways&Filter.1.Name=attachment.vpc-id&Filter.1.Value.1={vpc}&Version=2016-11-15"
+        );
+        let kind = "application/x-www-form-urlencoded";
+        let answer = self.upstream.ask(&place.account, &place.region, "ec2", None, kind, &form).await?;
+        Ok(answer.contains("<internetGatewayId>"))
+    }
 }

@@ -19,6 +19,7 @@
 * Mail addresses that subscribe to a topic must confirm it (`topics.py`).
 * Buckets may be scanned for malware by GuardDuty, by stacks, too (`malware.py`).
 * Workflows of Transfer Family are kept, those of stacks, too; the front runs them (`workflows.py`).
+* The default VPC has a route to its internet gateway, and routes end with their gateway.
 * Queries of CloudWatch Logs Insights may be saved, by stacks, too (`saved_queries.py`).
 """
 
@@ -416,6 +417,39 @@ def with_replicated_statements(dynamodb):
         setattr(dynamodb, name, replicated(getattr(dynamodb, name)))
 
 
+def with_internet(ec2):
+    """A default VPC whose subnets have a route to its internet gateway, and routes that end with their gateway.
+
+    Sources: VPC user guide, "How default VPCs work" (the main route table sends 0.0.0.0/0 to the gateway) and "Route table
+    concepts"; EC2 API reference, Route (`blackhole`: the target is not attached to the VPC).
+    """
+    make, attach, detach = ec2._init_defaults, ec2._attach_internet_gateway, ec2._detach_internet_gateway
+
+    def made():
+        is_new = ec2._DEFAULT_RTB_ID not in ec2._route_tables
+        make()
+        if is_new:
+            ec2._route_tables[ec2._DEFAULT_RTB_ID]["Routes"].append({
+                "DestinationCidrBlock": "0.0.0.0/0", "GatewayId": ec2._DEFAULT_IGW_ID, "State": "active",
+                "Origin": "CreateRoute"})
+
+    def changed(handler):
+        def handle(params):
+            answer = handler(params)
+            for table in ec2._route_tables.values():
+                for route in table["Routes"]:
+                    gateway = ec2._internet_gateways.get(route.get("GatewayId"))
+                    if gateway:
+                        there = any(one["VpcId"] == table["VpcId"] for one in gateway["Attachments"])
+                        route["State"] = "active" if there else "blackhole"
+            return answer
+        return handle
+
+    ec2._init_defaults = made
+    for name, handler in (("AttachInternetGateway", attach), ("DetachInternetGateway", detach)):
+        ec2._ACTION_MAP[name] = changed(handler)
+
+
 if __name__ == "__main__":
     # A MiniStack other than the pinned one must not start with functions that are allowed everything.
     assert callable(lambda_runtime.execution_credentials)
@@ -425,8 +459,8 @@ if __name__ == "__main__":
     import ministack.app
     from ministack.core import responses
     from ministack.services import (
-        apigateway_v1, cloudwatch, cloudwatch_logs, dynamodb, eventbridge, iam, lambda_svc, s3, s3files, sns, transfer,
-        waf)
+        apigateway_v1, cloudwatch, cloudwatch_logs, dynamodb, ec2, eventbridge, iam, lambda_svc, s3, s3files, sns,
+        transfer, waf)
     from ministack.services.cloudformation import drift, helpers, provisioners
 
     assert lambda_svc.execution_credentials is session
@@ -446,6 +480,7 @@ if __name__ == "__main__":
     with_template_addresses(helpers, s3)
     with_expiry(provisioners, dynamodb)
     with_replicated_statements(dynamodb)
+    with_internet(ec2)
     FileSystems(s3files, s3, iam, eventbridge).register(provisioners, drift)
     Dashboards(cloudwatch, responses)
     WebAcls(waf, apigateway_v1, responses).register(provisioners, drift)

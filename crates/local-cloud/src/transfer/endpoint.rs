@@ -66,6 +66,15 @@ pub(super) async fn groups(
     if becomes != "VPC" && !(becomes.is_empty() && is_in_vpc) {
         return Ok(Vec::new());
     }
+    // Transfer associates the addresses, which EC2 refuses with this text (AssociateAddress: `Gateway.NotAttached`; quoted in
+    // terraform-provider-aws, pull request 2181). Which error Transfer makes of it is not documented.
+    let adds_addresses = ids(input, ADDRESSES).is_some_and(|addresses| !addresses.is_empty());
+    if adds_addresses && is_in_vpc && server.state() == State::Offline {
+        let vpc = server.vpc();
+        if !context.neighbors.has_internet_gateway(&context.place, vpc).await.map_err(assumed)? {
+            return Err(assumed(format!("Network {vpc} is not attached to any internet gateway")));
+        }
+    }
     let vpc = member(input, "VpcId").and_then(Value::as_str).unwrap_or(server.vpc()).to_owned();
     let groups = place(context, &vpc, input).await?;
     if let Some(details) = input.get_mut(DETAILS).and_then(Value::as_object_mut) {

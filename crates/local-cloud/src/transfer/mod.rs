@@ -50,6 +50,9 @@ pub(crate) trait Neighbors: Sync {
 
     /// The VPCs of subnets or security groups, by an operation of EC2 and the IDs, in their order.
     async fn vpcs(&self, place: &Place, kind: NetworkKind, ids: &[&str]) -> Result<Vec<String>, String>;
+
+    /// Whether an internet gateway is attached to a VPC.
+    async fn has_internet_gateway(&self, place: &Place, vpc: &str) -> Result<bool, String>;
 }
 
 /// Parts of a network that have a VPC.

@@ -17,6 +17,7 @@ pub(super) fn rows(service: &str) -> &'static [Row] {
             ("ListServiceQuotas", "servicequotas:ListServiceQuotas", ""),
         ],
         "sns" => &[
+            ("GetTopicAttributes", "sns:GetTopicAttributes", "topic"),
             ("ListSubscriptionsByTopic", "sns:ListSubscriptionsByTopic", "topic"),
             ("Publish", "sns:Publish", "topic"),
         ],
