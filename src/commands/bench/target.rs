@@ -146,6 +146,11 @@ fn place(at: &str) -> Result<Place, CliError> {
     at.parse().map_err(|error| CliError::new(Exit::Usage, format!("invalid target `{at}`: {error}")))
 }
 
+/// The path from the root: a worker has another folder than this process.
+fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
+}
+
 fn of_place(
     target: &Target,
     place: Place,
@@ -157,9 +162,9 @@ fn of_place(
         Place::Folder(path) => Access::Folder { path },
         Place::Sftp(address) => Access::Sftp {
             address: address.to_string(),
-            identity: target.identity.clone(),
+            identity: target.identity.as_deref().map(absolute),
             password,
-            config: target.ssh_config.clone(),
+            config: target.ssh_config.as_deref().map(absolute),
             checks_host_key: !any_host_key,
         },
         Place::Bucket { bucket: name, prefix } => {
