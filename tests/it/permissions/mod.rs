@@ -45,6 +45,13 @@ const FILE_SYSTEM: &str =
 /// What is done with uploaded files: a scan for malware, and decryption.
 const FILES: &str = "files: { malware_scan: {}, decrypt: { 99-5: {} } }";
 
+/// Environment 99 with the cluster 99-5 as the only one of its region.
+fn alone(source: &str) -> String {
+    (0..5).fold(source.to_owned(), |source, number| {
+        source.replace(&format!("  99-{number}: us-west-2"), &format!("  99-{number}: us-east-1"))
+    })
+}
+
 /// The policies of environment 99 with these further settings.
 fn policies(more: &str) -> BTreeMap<String, Value> {
     let source = format!("{}\n{more}", include_str!("../../../environments/99.yaml"));
@@ -52,9 +59,7 @@ fn policies(more: &str) -> BTreeMap<String, Value> {
     let source = match more {
         "" => source,
         // No other cluster may be in the region of one that is decrypted.
-        _ => (0..5).fold(source.replace("us-west-2: { server: true }", IN_VPC), |source, number| {
-            source.replace(&format!("  99-{number}: us-west-2"), &format!("  99-{number}: us-east-1"))
-        }),
+        _ => alone(&source.replace("us-west-2: { server: true }", IN_VPC)),
     };
     let environment = spec::load(&source, "99.yaml").unwrap();
     let state = "s3://company-sftpctl/state".parse().unwrap();
@@ -77,10 +82,12 @@ fn statements(policy: &Value) -> &Vec<Value> {
 
 /// The actions that these policies allow.
 fn allowed(names: &[&str]) -> BTreeSet<String> {
-    let policies = policies(&format!("{FILE_SYSTEM}
+    let policies = policies(&format!(
+        "{FILE_SYSTEM}
 waf: {{}}
 alarms: {{ email: [] }}
-{FILES}"));
+{FILES}"
+    ));
     let statements = names.iter().flat_map(|name| statements(&policies[*name]));
     statements.flat_map(|statement| list(&statement["Action"])).map(str::to_owned).collect()
 }
@@ -365,7 +372,7 @@ fn command_prints_a_long_policy_in_parts() {
     let more = MORE.replace("history_events: true", &format!("history_events: true, {given}"));
     let names = format!("names: {{ user_role: {role}, bucket_prefix: {prefix}-, code_bucket_prefix: {prefix} }}");
     let source = include_str!("../../../environments/99.yaml").replace("us-west-2: { server: true }", IN_VPC);
-    let source = format!("{source}\n{more}\n{names}\n");
+    let source = alone(&format!("{source}\n{more}\n{names}\n"));
     std::fs::write(dir.path().join("99.yaml"), source).unwrap();
     let file = dir.path().join("99.yaml").display().to_string();
     let print = |more: &[&str]| {

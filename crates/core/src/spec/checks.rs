@@ -11,9 +11,8 @@ use super::names::parts;
 use super::raw::File;
 use super::regions;
 use super::{
-    account_defaults, arrivals, assume_role, decrypt, endpoint, guard, malware, mounts, moved, notify, s3_files, topics,
-    ttl,
-    waf,
+    account_defaults, arrivals, assume_role, decrypt, endpoint, guard, malware, mounts, moved, notify, s3_files,
+    topics, ttl, waf,
 };
 use crate::aliases::name::Pattern;
 use crate::check;

@@ -7,9 +7,7 @@ use serde::Deserialize;
 use serde_saphyr::Spanned;
 
 use super::assume_role::Setting as AssumeRole;
-use super::{
-    account_defaults, arrivals, decrypt, endpoint, guard, malware, mounts, moved, notify, s3_files, ttl, waf,
-};
+use super::{account_defaults, arrivals, decrypt, endpoint, guard, malware, mounts, moved, notify, s3_files, ttl, waf};
 
 /// An environment of sftpctl: regions, clusters and settings of one SFTP service on AWS.
 #[derive(Debug, Deserialize, JsonSchema)]

@@ -26,7 +26,8 @@ pub(crate) fn launcher() -> String {
 mod tests {
     #[test]
     fn each_file_is_in_the_launcher_once() {
-        let classes = ["FileSystems", "Dashboards", "WebAcls", "SavedQueries", "Topics", "MalwareProtection", "Workflows"];
+        let classes =
+            ["FileSystems", "Dashboards", "WebAcls", "SavedQueries", "Topics", "MalwareProtection", "Workflows"];
         for class in classes.map(|name| format!("class {name}:")) {
             assert_eq!(super::launcher().matches(&class).count(), 1, "{class}");
         }
