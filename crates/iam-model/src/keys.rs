@@ -34,6 +34,8 @@ const SINGLE: &[&str] = &[
     "aws:sourceidentity",
     "aws:sourceip",
     "aws:sourceorgid",
+    // Of SNS, in the policy that it gives to each new topic.
+    "aws:sourceowner",
     "aws:sourcevpc",
     "aws:sourcevpcarn",
     "aws:sourcevpce",
