@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
+use super::prototype::Fitting;
 use super::topics::subscription_id;
 use super::{TemplateError, cluster_stem};
 use crate::spec::arrivals::Arrivals;
@@ -32,7 +33,9 @@ pub(super) fn repeat(
             Some(given) => json!(given),
             None => json!({ "Ref": own }),
         };
-        let fitted = |prototype: &Value| fitted(prototype, &names::upload_bucket(environment, cluster), &to);
+        let bucket = names::upload_bucket(environment, cluster);
+        let one = Fitting { texts: &[("${UploadBucketName}", &bucket)], refs: &[(TOPIC, &to)], ids: &[], stem: &stem };
+        let fitted = |prototype: &Value| one.value(prototype);
         for (id, rule, end) in &rules {
             let mut rule = fitted(rule);
             rule["Properties"]["Name"] = json!(names::arrival_rule(environment, cluster, end));
@@ -62,19 +65,6 @@ pub(super) fn of_region<'a>(
     let is_here =
         move |cluster: &String| environment.clusters.get(cluster).is_some_and(|cluster| cluster.region == region);
     environment.arrivals.iter().filter(move |(cluster, _)| is_here(cluster))
-}
-
-/// A prototype's value with the cluster's bucket and its topic.
-fn fitted(prototype: &Value, bucket: &str, topic: &Value) -> Value {
-    match prototype {
-        Value::String(text) => json!(text.replace("${UploadBucketName}", bucket)),
-        Value::Array(values) => values.iter().map(|value| fitted(value, bucket, topic)).collect(),
-        Value::Object(fields) if fields.get("Ref").is_some_and(|id| id == TOPIC) => topic.clone(),
-        Value::Object(fields) => {
-            Value::Object(fields.iter().map(|(name, value)| (name.clone(), fitted(value, bucket, topic))).collect())
-        }
-        other => other.clone(),
-    }
 }
 
 #[cfg(test)]

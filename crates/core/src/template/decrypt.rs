@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use super::TemplateError;
+use super::prototype::Fitting;
 use crate::hex;
 use crate::spec::decrypt::of_region;
 use crate::spec::model::Environment;
@@ -28,11 +29,15 @@ pub(super) fn fit(environment: &Environment, region: &str, template: &mut Value)
     let (arn, mut id) = (take("Outputs", DECRYPT_ROLE)?, take("Outputs", DECRYPT_WORKFLOW)?);
     let Some((cluster, decrypt)) = of_region(environment, region) else { return Ok(()) };
     let bucket = names::upload_bucket(environment, cluster);
-    let workflow = fitted(&workflow, &bucket, &decrypt.to);
+    let texts = [("${UploadBucketName}", bucket.as_str()), (FOLDER, &decrypt.to)];
+    // Compared with the template that AWS gives back, and with what Transfer Family shows: the name itself.
+    let literal = json!(bucket);
+    let one = Fitting { texts: &texts, refs: &[("UploadBucketName", &literal)], ids: &[], stem: "" };
+    let workflow = one.value(&workflow);
     let digest = hex::encode(&Sha256::digest(workflow["Properties"].to_string().as_bytes()));
     let name = format!("{DECRYPT_WORKFLOW}{}", &digest[..10]);
     id["Value"] = json!({ "Fn::GetAtt": [name, "WorkflowId"] });
-    template["Resources"][ROLE] = fitted(&role, &bucket, &decrypt.to);
+    template["Resources"][ROLE] = one.value(&role);
     template["Resources"][&name] = workflow;
     template["Outputs"][DECRYPT_ROLE] = arn;
     template["Outputs"][&name] = id;
@@ -42,23 +47,6 @@ pub(super) fn fit(environment: &Environment, region: &str, template: &mut Value)
 /// The name of the output with the workflow's ID, in a rendered template.
 pub fn decrypt_output(template: &Value) -> Option<&String> {
     template["Outputs"].as_object()?.keys().find(|name| name.starts_with(DECRYPT_WORKFLOW))
-}
-
-/// A value of the source with the cluster's bucket and folder.
-fn fitted(value: &Value, bucket: &str, folder: &str) -> Value {
-    match value {
-        Value::String(text) => json!(text.replace("${UploadBucketName}", bucket).replace(FOLDER, folder)),
-        Value::Array(values) => values.iter().map(|value| fitted(value, bucket, folder)).collect(),
-        Value::Object(fields) => match fields.get("Fn::Sub").and_then(Value::as_str) {
-            // Compared with the template that AWS gives back, and with what Transfer Family shows.
-            Some("${UploadBucketName}") => json!(bucket),
-            _ => {
-                let fields = fields.iter().map(|(name, value)| (name.clone(), fitted(value, bucket, folder)));
-                Value::Object(fields.collect())
-            }
-        },
-        other => other.clone(),
-    }
 }
 
 #[cfg(test)]

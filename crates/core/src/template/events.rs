@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
+use super::prototype::Fitting;
 use super::{TemplateError, cluster_stem};
 use crate::spec::model::Environment;
 use crate::spec::names;
@@ -38,6 +39,7 @@ pub(super) fn repeat(
     let forwards: Vec<_> = FORWARDS.into_iter().map(&mut take).collect::<Result<_, _>>()?;
     let (role_id, role) = take(ROLE)?;
     let has_server = environment.regions.get(region).is_some_and(|region| region.server);
+    let ids = [&OWN[..], &FORWARDS].concat();
     let mut forwards_any = false;
     for (cluster, settings) in &environment.clusters {
         let is_own = settings.region == region;
@@ -47,10 +49,16 @@ pub(super) fn repeat(
             continue;
         }
         forwards_any |= !is_own;
-        let one = Cluster { environment, cluster, region: &settings.region, stem: cluster_stem(environment, cluster) };
+        let bucket = names::upload_bucket(environment, cluster);
+        let one = Fitting {
+            texts: &[("${UploadBucketName}", &bucket), ("${EventsRegion}", &settings.region)],
+            refs: &[],
+            ids: &ids,
+            stem: &cluster_stem(environment, cluster),
+        };
         for (id, prototype) in if is_own { &own } else { &forwards } {
             let mut resource = one.value(prototype);
-            let name = one.name(id);
+            let name = name(environment, cluster, id);
             if !environment.files.history_events {
                 if HISTORY.contains(id) {
                     continue;
@@ -73,51 +81,17 @@ pub(super) fn repeat(
     Ok(())
 }
 
-/// A cluster, in whose place the prototypes stand.
-struct Cluster<'a> {
-    environment: &'a Environment,
-    cluster: &'a str,
-    region: &'a str,
-    stem: String,
-}
-
-impl Cluster<'_> {
-    /// The logical ID of its resource.
-    fn id(&self, prototype: &str) -> String {
-        if prototype == ROLE { prototype.to_owned() } else { format!("{prototype}{}", self.stem) }
-    }
-
-    fn name(&self, prototype: &str) -> String {
-        let queue = names::events_queue(self.environment, self.cluster);
-        match prototype {
-            "HistoryQueue" => names::history_queue(self.environment, self.cluster),
-            "EventsDeadQueue" => names::events_dead_queue(self.environment, self.cluster),
-            "UploadEvents" => format!("{queue}-uploads"),
-            "RenameEvents" => format!("{queue}-renames"),
-            "ObjectEvents" => format!("{queue}-objects"),
-            "ForwardUploadEvents" => format!("{queue}-forward-uploads"),
-            "ForwardRenameEvents" => format!("{queue}-forward-renames"),
-            _ => queue,
-        }
-    }
-
-    /// A prototype's value with the cluster's bucket, region and resources.
-    fn value(&self, prototype: &Value) -> Value {
-        let is_ours = |id: &str| OWN.contains(&id) || id == ROLE;
-        match prototype {
-            Value::String(text) => {
-                let bucket = names::upload_bucket(self.environment, self.cluster);
-                json!(text.replace("${UploadBucketName}", &bucket).replace("${EventsRegion}", self.region))
-            }
-            Value::Array(values) => values.iter().map(|value| self.value(value)).collect(),
-            Value::Object(fields) => match (fields.get("Ref"), fields.get("Fn::GetAtt")) {
-                (Some(Value::String(id)), _) if is_ours(id) => json!({ "Ref": self.id(id) }),
-                (_, Some(Value::Array(words))) if words[0].as_str().is_some_and(is_ours) => {
-                    json!({ "Fn::GetAtt": [self.id(words[0].as_str().unwrap_or_default()), words[1]] })
-                }
-                _ => Value::Object(fields.iter().map(|(name, value)| (name.clone(), self.value(value))).collect()),
-            },
-            other => other.clone(),
-        }
+/// The name of the resource of a cluster for which a prototype stands, if it has one.
+fn name(environment: &Environment, cluster: &str, prototype: &str) -> String {
+    let queue = names::events_queue(environment, cluster);
+    match prototype {
+        "HistoryQueue" => names::history_queue(environment, cluster),
+        "EventsDeadQueue" => names::events_dead_queue(environment, cluster),
+        "UploadEvents" => format!("{queue}-uploads"),
+        "RenameEvents" => format!("{queue}-renames"),
+        "ObjectEvents" => format!("{queue}-objects"),
+        "ForwardUploadEvents" => format!("{queue}-forward-uploads"),
+        "ForwardRenameEvents" => format!("{queue}-forward-renames"),
+        _ => queue,
     }
 }

@@ -9,6 +9,7 @@ mod decrypt;
 mod events;
 mod guard;
 mod malware;
+mod prototype;
 mod queries;
 mod s3_files;
 mod source;

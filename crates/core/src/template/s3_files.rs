@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
+use super::prototype::Fitting;
 use super::{TemplateError, cluster_stem, logical_stem};
 use crate::spec::model::Environment;
 use crate::spec::names;
@@ -11,8 +12,8 @@ use crate::spec::s3_files::{PosixUser, access_points};
 
 /// The prototypes of a cluster.
 const OWN: [&str; 4] = ["FilesRole", "FilesSystem", "FilesMountTarget", "FilesAccessPoint"];
-/// Those of another fragment that the prototypes refer to.
-const OTHERS: [&str; 2] = ["UploadBucket", "UploadBucketPolicy"];
+/// The prototypes, and those of another fragment that they refer to.
+const IDS: [&str; 6] = [OWN[0], OWN[1], OWN[2], OWN[3], "UploadBucket", "UploadBucketPolicy"];
 /// The parameters in whose place the environment's values are.
 pub(super) const PARAMETERS: [&str; 3] = ["FilesSubnet", "FilesSecurityGroup", "FilesUser"];
 
@@ -40,8 +41,13 @@ pub(super) fn repeat(
         if environment.clusters.get(cluster).is_none_or(|cluster| cluster.region != region) {
             continue;
         }
-        let one =
-            Cluster { bucket: names::upload_bucket(environment, cluster), stem: cluster_stem(environment, cluster) };
+        let bucket = names::upload_bucket(environment, cluster);
+        let one = Fitting {
+            texts: &[("${UploadBucketName}", &bucket)],
+            refs: &[],
+            ids: &IDS,
+            stem: &cluster_stem(environment, cluster),
+        };
         resources.insert(one.id(OWN[0]), one.value(&role));
         resources.insert(one.id(OWN[1]), one.value(&system));
         let id = json!({ "Fn::GetAtt": [one.id(OWN[1]), "FileSystemId"] });
@@ -68,34 +74,5 @@ pub(super) fn repeat(
 pub(super) fn show(outputs: &mut Map<String, Value>, added: BTreeMap<String, (&'static str, Value)>) {
     for (name, (description, value)) in added {
         outputs.insert(name, json!({ "Description": description, "Value": value }));
-    }
-}
-
-/// A cluster, in whose place the prototypes stand.
-struct Cluster {
-    bucket: String,
-    stem: String,
-}
-
-impl Cluster {
-    /// The logical ID of its resource.
-    fn id(&self, prototype: &str) -> String {
-        format!("{prototype}{}", self.stem)
-    }
-
-    /// A prototype's value with the cluster's bucket and resources.
-    fn value(&self, prototype: &Value) -> Value {
-        match prototype {
-            Value::String(text) if OTHERS.contains(&text.as_str()) => json!(self.id(text)),
-            Value::String(text) => json!(text.replace("${UploadBucketName}", &self.bucket)),
-            Value::Array(values) => values.iter().map(|value| self.value(value)).collect(),
-            Value::Object(fields) => match fields.get("Fn::GetAtt") {
-                Some(Value::Array(words)) => {
-                    json!({ "Fn::GetAtt": [self.id(words[0].as_str().unwrap_or_default()), words[1]] })
-                }
-                _ => Value::Object(fields.iter().map(|(name, value)| (name.clone(), self.value(value))).collect()),
-            },
-            other => other.clone(),
-        }
     }
 }
