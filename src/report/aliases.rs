@@ -28,7 +28,7 @@ pub struct AliasesView<'a> {
     /// Names that are as wanted.
     same: &'a [String],
     foreign: &'a [Foreign],
-    /// Aliases that were not looked at where no names are given, since they are no plain CNAME.
+    /// Aliases that were not looked at where no names are given, since they are not plain CNAMEs.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub left: Vec<Foreign>,
     /// Absent if nothing was sent.

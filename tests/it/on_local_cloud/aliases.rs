@@ -164,7 +164,7 @@ fn a_cut_over_that_is_killed_is_resumed_and_goes_back() {
     foreign(&site, &id, "site-files-8.xx.net", "A", "192.0.2.1");
 
     let early = site.ends_with(3, &cut_over(&[]));
-    let left = "1 alias is no plain CNAME, and left as it is: site-files-8.xx.net has a record of type A";
+    let left = "1 alias is not a plain CNAME, and is left as it is: site-files-8.xx.net has a record of type A";
     assert!(early.contains(left), "{early}");
     assert!(early.contains("700 aliases have a TTL of up to 24 h") && early.contains("--lower-ttl 60"), "{early}");
 

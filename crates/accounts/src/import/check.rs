@@ -524,7 +524,7 @@ mod tests {
         );
         assert!(!format!("{faults:?}").contains("secret"));
         let faults = check(&Row { keys: vec!["summer-24 and more".into()], ..row }).account.unwrap_err();
-        assert!(!format!("{faults:?}").contains("summer"), "a word that is no key's type");
+        assert!(!format!("{faults:?}").contains("summer"), "a word that is not a type of key");
         assert_eq!(checked.username.as_deref(), Some("ab"), "it still claims the name");
     }
 

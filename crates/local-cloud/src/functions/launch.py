@@ -342,6 +342,9 @@ class Child(subprocess.Popen):
         super().__init__(args, *more, env=env, **options)
 
 
+# KEPT
+
+
 # FILE SYSTEMS
 
 

@@ -13,7 +13,8 @@ use crate::function_key::Execution;
 
 /// The Python script that starts MiniStack: one file, since what else is in the local cloud's folder may have come with it.
 pub(crate) fn launcher() -> String {
-    let launcher = include_str!("launch.py").replace("# FILE SYSTEMS\n", include_str!("s3_files.py"));
+    let launcher = include_str!("launch.py").replace("# KEPT\n", include_str!("kept.py"));
+    let launcher = launcher.replace("# FILE SYSTEMS\n", include_str!("s3_files.py"));
     let launcher = launcher.replace("# DASHBOARDS\n", include_str!("dashboards.py"));
     let launcher = launcher.replace("# WEB ACLS\n", include_str!("waf.py"));
     let launcher = launcher.replace("# TOPICS\n", include_str!("topics.py"));
@@ -26,10 +27,17 @@ pub(crate) fn launcher() -> String {
 mod tests {
     #[test]
     fn each_file_is_in_the_launcher_once() {
-        let classes =
-            ["FileSystems", "Dashboards", "WebAcls", "SavedQueries", "Topics", "MalwareProtection", "Workflows"];
-        for class in classes.map(|name| format!("class {name}:")) {
-            assert_eq!(super::launcher().matches(&class).count(), 1, "{class}");
+        for class in [
+            "Kept:",
+            "FileSystems:",
+            "Dashboards:",
+            "WebAcls:",
+            "SavedQueries(Kept):",
+            "Topics:",
+            "MalwareProtection(Kept):",
+            "Workflows(Kept):",
+        ] {
+            assert_eq!(super::launcher().matches(&format!("class {class}")).count(), 1, "{class}");
         }
     }
 }

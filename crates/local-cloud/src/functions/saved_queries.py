@@ -1,4 +1,4 @@
-class SavedQueries:
+class SavedQueries(Kept):
     """Saved queries of CloudWatch Logs Insights, and their type for CloudFormation, which MiniStack does not have.
 
     Sources: CloudWatch Logs API reference, PutQueryDefinition, DescribeQueryDefinitions and DeleteQueryDefinition; the
@@ -13,39 +13,12 @@ class SavedQueries:
     MOST = 1_000
 
     def __init__(self, logs, responses):
-        self.logs, self.responses, self.saved = logs, responses, responses.AccountRegionScopedDict()
-        self.calls = {"PutQueryDefinition": self.put, "DescribeQueryDefinitions": self.describe,
-                      "DeleteQueryDefinition": self.delete}
-        self.plain = {name: getattr(logs, name) for name in ("handle_request", "get_state", "load_persisted_state", "reset")}
-        for name in self.plain:
-            setattr(logs, name, getattr(self, name))
-
-    # The service.
-
-    async def handle_request(self, method, path, headers, body, query_params):
-        call = self.calls.get(headers.get("x-amz-target", "").split(".")[-1])
-        if call is None:
-            return await self.plain["handle_request"](method, path, headers, body, query_params)
-        return call(json.loads(body) if body else {})
-
-    def get_state(self):
-        return {**self.plain["get_state"](), "query_definitions": copy.deepcopy(self.saved)}
-
-    def load_persisted_state(self, data):
-        self.plain["load_persisted_state"](data)
-        saved = (data or {}).get("query_definitions")
-        # Its length is that of one account and region.
-        if saved is not None:
-            self.saved.update(saved)
-
-    def reset(self):
-        self.plain["reset"]()
-        self.saved.clear()
+        super().__init__(logs, "query_definitions", responses, {
+            "PutQueryDefinition": self.put, "DescribeQueryDefinitions": self.describe,
+            "DeleteQueryDefinition": self.delete})
+        self.logs, self.saved = logs, self.kept
 
     # The API.
-
-    def refused(self, code, message):
-        return self.responses.error_response_json(code, message, 400)
 
     def put(self, data):
         for name, most in (("name", 255), ("queryString", 10_000)):

@@ -1,4 +1,4 @@
-class Workflows:
+class Workflows(Kept):
     """Workflows of Transfer Family, and their type for CloudFormation, which MiniStack does not have.
 
     Sources: Transfer Family API reference, CreateWorkflow, DescribeWorkflow, ListWorkflows and DeleteWorkflow; the
@@ -17,40 +17,12 @@ class Workflows:
     RUN = "DECRYPT"
 
     def __init__(self, transfer, responses):
-        self.transfer, self.responses, self.all = transfer, responses, responses.AccountRegionScopedDict()
-        self.calls = {"CreateWorkflow": self.create, "DescribeWorkflow": self.describe, "ListWorkflows": self.list,
-                      "DeleteWorkflow": self.delete}
-        self.plain = {name: getattr(transfer, name)
-                      for name in ("handle_request", "get_state", "load_persisted_state", "reset")}
-        for name in self.plain:
-            setattr(transfer, name, getattr(self, name))
-
-    # The service.
-
-    async def handle_request(self, method, path, headers, body, query_params):
-        call = self.calls.get(headers.get("x-amz-target", "").split(".")[-1])
-        if call is None:
-            return await self.plain["handle_request"](method, path, headers, body, query_params)
-        return call(json.loads(body) if body else {})
-
-    def get_state(self):
-        return {**self.plain["get_state"](), "workflows": copy.deepcopy(self.all)}
-
-    def load_persisted_state(self, data):
-        self.plain["load_persisted_state"](data)
-        saved = (data or {}).get("workflows")
-        # Its length is that of one account and region.
-        if saved is not None:
-            self.all.update(saved)
-
-    def reset(self):
-        self.plain["reset"]()
-        self.all.clear()
+        super().__init__(transfer, "workflows", responses, {
+            "CreateWorkflow": self.create, "DescribeWorkflow": self.describe, "ListWorkflows": self.list,
+            "DeleteWorkflow": self.delete})
+        self.transfer, self.all = transfer, self.kept
 
     # The API.
-
-    def refused(self, code, message):
-        return self.responses.error_response_json(code, message, 400)
 
     def create(self, data):
         for step in data.get("Steps", []) + data.get("OnExceptionSteps", []):

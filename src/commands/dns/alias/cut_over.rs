@@ -193,7 +193,7 @@ fn pointing_to(from: &str, moved_to: Option<&str>, session: &Session, opened: &O
     all.map(|(name, _)| name.to_owned()).collect()
 }
 
-/// Aliases that were not looked at, since they are no plain CNAME: where they lead is not known here.
+/// Aliases that were not looked at, since they are not plain CNAMEs: where they lead is not known here.
 fn left(session: &Session, opened: &Opened) -> Vec<Foreign> {
     let own = session.own_names();
     let is_ours = |name: &str| session.pattern.fits(name) && !own.iter().any(|own| own == name);
@@ -208,7 +208,11 @@ fn left(session: &Session, opened: &Opened) -> Vec<Foreign> {
 fn tell_left(session: &Session, left: &[Foreign]) {
     if !left.is_empty() {
         let count = left.len() as u64;
-        let are = either(count, "is no plain CNAME, and left as it is", "are no plain CNAME, and left as they are");
+        let are = either(
+            count,
+            "is not a plain CNAME, and is left as it is",
+            "are not plain CNAMEs, and are left as they are",
+        );
         let count = counted(count, "alias");
         let some: Vec<_> = left.iter().take(NAMED).map(|one| format!("{} {}", one.name, one.reason)).collect();
         let more = if left.len() > NAMED { "; … (--output json has all)" } else { "" };
