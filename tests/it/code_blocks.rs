@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use clap::error::ErrorKind;
-use sftpctl_testkit::programs::{oracle, root, shown, tool, venv};
+use sftpctl_testkit::programs::{installed, oracle, root, shown, tool};
 
 use crate::documents::documents;
 use crate::site::Site;
@@ -190,7 +190,7 @@ fn commands_are_those_of_the_program() {
 fn commands_are_those_of_the_aws_cli() {
     let commands = started(&blocks(), "aws");
     assert!(commands.len() > 40, "{}", commands.len());
-    let mut check = Command::new(venv().join("bin/python"));
+    let mut check = Command::new(installed("tools/bin/python"));
     let mut check = check.arg(oracle("aws_commands.py")).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     check.stdin.take().unwrap().write_all(serde_json::to_string(&commands).unwrap().as_bytes()).unwrap();
     let output = check.wait_with_output().unwrap();
