@@ -65,6 +65,7 @@ pub use iam::{Iam, NewRole, RoleFacts};
 pub use items::{Write, Written};
 pub use lambda::{FunctionFacts, FunctionSettings, Invocation, Lambda};
 pub use limits::{AccountConcurrency, Introduction, ServiceQuotas, ZoneFacts, ZoneUse};
+pub use local_server::is_own_server;
 pub use logs::{
     GroupFacts, LogLine, LogPage, Logs, MetricDimension, MetricFacts, MetricFilterFacts, QueryParameterFacts,
     SavedQueryFacts,
@@ -76,7 +77,7 @@ pub use queues::{Queue, QueueMessage};
 pub use record_batches::{ListedRecord, NextRecord, RecordChange};
 pub use route53::{RecordFacts, Route53};
 pub use s3::{BucketName, BucketSettings, ObjectVersion, Policy, S3};
-pub use sftpctl_ownership::{owner, socket_tables};
+pub use sftpctl_ownership::{connection, owner};
 pub use simulation::{Decision, Simulated};
 pub use stack_drift::ResourceDrift;
 pub use sts::{Caller, SessionCredentials};

@@ -24,8 +24,8 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::net::TcpStream;
 use tower_service::Service;
 
+use super::connection::{Found, find};
 use super::owner::is_own;
-use super::socket_tables::{Found, find};
 
 /// Time limit for a connection to be made, without the wait for its acceptance.
 const CONNECT: Duration = Duration::from_secs(5);
@@ -68,15 +68,18 @@ impl Service<Uri> for Ours {
         Box::pin(async move {
             let stream = connecting.await?;
             let (here, there) = (stream.inner().local_addr()?, stream.inner().peer_addr()?);
-            if is_ours(there, here).await? { Ok(stream) } else { Err(NotOurs(there).into()) }
+            if is_own_server(there, here).await? { Ok(stream) } else { Err(NotOurs(there).into()) }
         })
     }
 }
 
-/// Whether a process of this user serves the connection, where the system says so. Waits until one has accepted it; the
+/// Whether a process of this user serves a connection, where the system says so. Waits until one has accepted it; the
 /// caller has a time limit.
+///
+/// # Errors
+/// The connection is gone.
 #[expect(clippy::disallowed_methods, reason = "milliseconds, for the answer of the system")]
-async fn is_ours(server: SocketAddr, client: SocketAddr) -> io::Result<bool> {
+pub async fn is_own_server(server: SocketAddr, client: SocketAddr) -> io::Result<bool> {
     loop {
         let found = tokio::task::spawn_blocking(move || find(server, client)).await.map_err(io::Error::other)?;
         match found {
@@ -143,7 +146,7 @@ mod tests {
         let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         let (server, here) = (client.peer_addr().unwrap(), client.local_addr().unwrap());
         assert!(matches!(find(server, here), Found::Owner { is_accepted: false, .. }));
-        let (accepted, ours) = tokio::join!(listener.accept(), is_ours(server, here));
+        let (accepted, ours) = tokio::join!(listener.accept(), is_own_server(server, here));
         assert!(ours.unwrap());
         drop((accepted, client));
     }

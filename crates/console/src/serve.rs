@@ -12,8 +12,7 @@ use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use serde_json::{Value, json};
-use sftpctl_ownership::owner::is_own;
-use sftpctl_ownership::socket_tables::{Found, find};
+use sftpctl_ownership::connection::is_own_client;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::Semaphore;
@@ -125,14 +124,9 @@ async fn accept(console: &Arc<Console>, listener: TcpListener, stop: impl Future
     let _ = timeout(DRAIN, graceful.shutdown()).await;
 }
 
-/// Whether a process of this user has connected, where the system says so; by both ends of the connection.
 fn has_our_client(stream: &TcpStream) -> bool {
     let (Ok(client), Ok(server)) = (stream.peer_addr(), stream.local_addr()) else { return false };
-    match find(client, server) {
-        Found::Owner { user, .. } => is_own(user),
-        Found::Gone => false,
-        Found::Unknown => true,
-    }
+    is_own_client(client, server)
 }
 
 async fn handle(console: &Arc<Console>, request: Request<Body>) -> Response<Body> {

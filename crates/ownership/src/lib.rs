@@ -1,4 +1,7 @@
 //! Whose a file, or the other end of a connection, of this machine is.
 
+pub mod connection;
 pub mod owner;
-pub mod socket_tables;
+#[cfg(target_os = "linux")]
+mod sock_diag;
+mod socket_tables;

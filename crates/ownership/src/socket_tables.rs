@@ -1,25 +1,14 @@
-//! Whose the other end of a connection on this machine is, from the tables of proc(5).
+//! What the tables of proc(5) say of one end of a connection.
 
 use std::net::{IpAddr, SocketAddr};
+
+use crate::connection::Found;
 
 /// How often the tables are read: one that changes meanwhile may lack a row.
 const ATTEMPTS: usize = 5;
 
-/// What the system says of an end of a connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Found {
-    /// The system has no such tables.
-    Unknown,
-    Gone,
-    /// Before a process has accepted the connection, some kernels name root as the owner.
-    Owner {
-        user: u32,
-        is_accepted: bool,
-    },
-}
-
-/// The first end of a connection between two. The tables of a busy machine take milliseconds.
-pub fn find(of: SocketAddr, other: SocketAddr) -> Found {
+/// The first end of a connection between two.
+pub(crate) fn find(of: SocketAddr, other: SocketAddr) -> Found {
     let mut is_known = false;
     for _ in 0..ATTEMPTS {
         for (table, of_v6) in [("/proc/net/tcp", false), ("/proc/net/tcp6", true)] {
