@@ -163,3 +163,56 @@ fn every_page_is_in_the_contents() {
         assert_eq!(named.iter().filter(|named| **named == name).count(), 1, "{name}");
     }
 }
+
+/// The commands that README's table names, as paths such as `users add`. After a command in a group, a single word is
+/// another one of the group, if the group has one of that name.
+fn commands_of_the_readme(exists: impl Fn(&str) -> bool) -> Vec<String> {
+    let root = sftpctl_testkit::programs::root();
+    let readme = std::fs::read_to_string(root.join("README.md")).unwrap();
+    let (_, table) = readme.split_once("| command | what it does |\n|---|---|\n").unwrap();
+    let mut named = Vec::new();
+    for row in table.lines().take_while(|line| line.starts_with('|')) {
+        let what = row.split(" | ").next().unwrap();
+        if what.ends_with("in the environment file") {
+            continue;
+        }
+        // Another program has these commands.
+        if what.starts_with("| `local ") {
+            named.push("local".to_owned());
+            continue;
+        }
+        let mut group = String::new();
+        for words in what.split('`').skip(1).step_by(2) {
+            let words: Vec<&str> = words.split(' ').take_while(|word| word.starts_with(char::is_lowercase)).collect();
+            let words = words.join(" ");
+            let in_group = format!("{group} {words}");
+            let path = if exists(&in_group) { in_group } else { words };
+            assert!(exists(&path), "README.md: there is no command `{path}`: {row}");
+            path.rsplit_once(' ').map_or("", |(group, _)| group).clone_into(&mut group);
+            named.push(path);
+        }
+    }
+    named
+}
+
+/// The paths of the commands below one, without those that are hidden: of groups as well as of what is in them.
+fn paths(command: &clap::Command, above: &str, all: &mut BTreeMap<String, bool>) {
+    for below in command.get_subcommands().filter(|below| below.get_name() != "help" && !below.is_hide_set()) {
+        let path = format!("{above} {}", below.get_name()).trim_start().to_owned();
+        all.insert(path.clone(), !below.has_subcommands());
+        paths(below, &path, all);
+    }
+}
+
+#[test]
+fn commands_are_in_the_readme() {
+    let mut all = BTreeMap::new();
+    paths(&sftpctl::commands::command(), "", &mut all);
+    let named = commands_of_the_readme(|path| all.contains_key(path));
+    let is_named = |path: &str| named.iter().any(|named| path == named || path.starts_with(&format!("{named} ")));
+    let missing: Vec<&String> =
+        all.iter().filter(|(path, ends)| **ends && !is_named(path)).map(|(path, _)| path).collect();
+    assert!(missing.is_empty(), "README.md does not name {missing:?}");
+    let once: BTreeSet<&String> = named.iter().collect();
+    assert_eq!(once.len(), named.len(), "README.md names a command twice: {named:?}");
+}
