@@ -216,3 +216,45 @@ fn commands_are_in_the_readme() {
     let once: BTreeSet<&String> = named.iter().collect();
     assert_eq!(once.len(), named.len(), "README.md names a command twice: {named:?}");
 }
+
+/// Each alarm that an environment can have is explained in docs/monitoring.md, and has a section in docs/runbooks.md, which
+/// the end of the alarm's name leads to, with commands and with the sign that it is over.
+#[test]
+fn every_alarm_has_a_runbook() {
+    let root = sftpctl_testkit::programs::root();
+    let read = |path: &str| std::fs::read_to_string(root.join(path)).unwrap();
+    let settings = "\nfiles: { events: true }\nalarms: { no_log_in_minutes: 60, no_canary_in_minutes: 90, \
+                    replication_ms: 30000, dead_letters: true }\n";
+    let environment = sftpctl_core::spec::load(&(read("environments/99.yaml") + settings), "99.yaml").unwrap();
+    let mut alarms = BTreeSet::new();
+    for region in environment.regions.keys() {
+        let stem = format!("99-upload-{region}-");
+        for name in sftpctl_core::template::alarms(&environment, region) {
+            let end = name.strip_prefix(&stem).unwrap_or_else(|| panic!("{name}"));
+            let section = [("replication-", "receiver"), ("dead-letters-", "cluster")]
+                .iter()
+                .find(|(start, _)| end.starts_with(start))
+                .map_or_else(|| end.to_owned(), |(start, of)| format!("{start}{of}"));
+            alarms.insert(section);
+        }
+    }
+    assert!(alarms.contains("no-canary") && alarms.contains("dead-letters-cluster"), "{alarms:?}");
+
+    let rows = |page: &str, head: &str| -> Vec<String> {
+        let (_, table) = page.split_once(head).unwrap_or_else(|| panic!("no table {head}"));
+        table.lines().skip(2).take_while(|line| line.starts_with('|')).map(str::to_owned).collect()
+    };
+    let monitoring = rows(&read("docs/monitoring.md"), "| alarm `99-upload-REGION-…` |");
+    let named: BTreeSet<String> = monitoring.iter().map(|row| row.split('`').nth(1).unwrap().to_lowercase()).collect();
+    assert_eq!(named, alarms, "docs/monitoring.md");
+    let runbooks = read("docs/runbooks.md");
+    let of_row = |row: &String| row.split_once("](#").unwrap().1.split(')').next().unwrap().to_owned();
+    let named: BTreeSet<String> = rows(&runbooks, "| alarm | what").iter().map(of_row).collect();
+    assert_eq!(named, alarms, "docs/runbooks.md");
+    for section in runbooks.split("\n## ").skip(1) {
+        let (heading, text) = section.split_once('\n').unwrap();
+        if alarms.contains(&heading.to_lowercase()) {
+            assert!(text.contains("\n```sh\n") && text.contains("Over when"), "{heading}");
+        }
+    }
+}
