@@ -258,3 +258,38 @@ fn every_alarm_has_a_runbook() {
         }
     }
 }
+
+/// The two pages that everybody edits: no line of prose is longer than STYLE.md allows, and headings stand alone.
+#[test]
+fn readme_and_changelog_keep_to_the_style() {
+    let root = sftpctl_testkit::programs::root();
+    for page in ["README.md", "CHANGELOG.md"] {
+        let text = std::fs::read_to_string(root.join(page)).unwrap();
+        let (mut in_code, mut after_heading) = (false, false);
+        for (at, line) in text.lines().enumerate() {
+            let place = format!("{page}:{}", at + 1);
+            in_code ^= line.trim_start().starts_with("```");
+            // Tables, pictures and code cannot be broken.
+            let is_prose = !in_code && !line.starts_with('|') && !line.starts_with("![");
+            assert!(!is_prose || line.chars().count() <= 120, "{place}: longer than 120 columns: {line}");
+            assert!(!after_heading || line.is_empty(), "{place}: no blank line below the heading");
+            after_heading = !in_code && line.starts_with('#');
+        }
+    }
+}
+
+/// What docs/what-it-is.md says of the examples' costs, which a test compares with those of `sftpctl cost`.
+#[test]
+fn costs_of_the_examples_are_the_same_on_both_pages() {
+    let root = sftpctl_testkit::programs::root();
+    let read = |path: &str| std::fs::read_to_string(root.join(path)).unwrap();
+    let (examples, page) = (read("examples/README.md"), read("docs/what-it-is.md"));
+    let page = page.split_whitespace().collect::<Vec<_>>().join(" ");
+    for (example, end) in [("shop", " USD a month"), ("company", ",")] {
+        let row = examples.lines().find(|line| line.starts_with(&format!("| [{example}.yaml]"))).unwrap();
+        let cost = row.trim_end_matches([' ', '|']).rsplit("| ").next().unwrap();
+        let (low, high) = cost.split_once(" to ").unwrap();
+        let whole = |usd: &str| usd.parse::<f64>().unwrap().round();
+        assert!(page.contains(&format!(" {} to {}{end}", whole(low), whole(high))), "{example}: {cost}");
+    }
+}
