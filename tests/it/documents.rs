@@ -293,3 +293,27 @@ fn costs_of_the_examples_are_the_same_on_both_pages() {
         assert!(page.contains(&format!(" {} to {}{end}", whole(low), whole(high))), "{example}: {cost}");
     }
 }
+
+/// Pictures are small, are shown by a page, and say in words what they show.
+#[test]
+fn pictures_are_small_and_described() {
+    let root = sftpctl_testkit::programs::root();
+    let pages: Vec<String> =
+        documents(root).iter().map(|page| std::fs::read_to_string(root.join(page)).unwrap()).collect();
+    let mut pictures = 0;
+    for entry in std::fs::read_dir(root.join("docs")).unwrap().map(Result::unwrap) {
+        let name = entry.file_name().into_string().unwrap();
+        if !name.ends_with(".png") && !name.ends_with(".svg") {
+            continue;
+        }
+        pictures += 1;
+        assert!(entry.metadata().unwrap().len() <= 150_000, "{name} has more than 150 KB");
+        let words = pages.iter().find_map(|page| {
+            let end = ["](", "](docs/"].iter().find_map(|start| page.find(&format!("{start}{name})")))?;
+            Some(page[..end].rsplit("![").next().unwrap().to_owned())
+        });
+        let words = words.unwrap_or_else(|| panic!("no page shows docs/{name}"));
+        assert!((30..400).contains(&words.len()), "{name}: {words:?}");
+    }
+    assert!(pictures > 5, "{pictures}");
+}
