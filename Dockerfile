@@ -11,7 +11,7 @@ ARG SFTPCTL_COMMIT=
 # The archive of the release, with manual pages, completions, licences and bills of materials.
 RUN scripts/package --only sftpctl --out /packages \
     && mkdir /installed \
-    && tar --extract --strip-components=1 --directory=/installed --file="$(echo /packages/sftpctl-*-linux-gnu.tar.gz)"
+    && tar -xzf /packages/sftpctl-*-linux-gnu.tar.gz --strip-components=1 -C /installed
 
 # Of 3 August 2026.
 FROM debian:bookworm-slim@sha256:abd67ffcfa541b485a3dff59865ab629aa048a6c613e639d36e7456b0b229241

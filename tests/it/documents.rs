@@ -163,3 +163,157 @@ fn every_page_is_in_the_contents() {
         assert_eq!(named.iter().filter(|named| **named == name).count(), 1, "{name}");
     }
 }
+
+/// The commands that README's table names, as paths such as `users add`. After a command in a group, a single word is
+/// another one of the group, if the group has one of that name.
+fn commands_of_the_readme(exists: impl Fn(&str) -> bool) -> Vec<String> {
+    let root = sftpctl_testkit::programs::root();
+    let readme = std::fs::read_to_string(root.join("README.md")).unwrap();
+    let (_, table) = readme.split_once("| command | what it does |\n|---|---|\n").unwrap();
+    let mut named = Vec::new();
+    for row in table.lines().take_while(|line| line.starts_with('|')) {
+        let what = row.split(" | ").next().unwrap();
+        if what.ends_with("in the environment file") {
+            continue;
+        }
+        // Another program has these commands.
+        if what.starts_with("| `local ") {
+            named.push("local".to_owned());
+            continue;
+        }
+        let mut group = String::new();
+        for words in what.split('`').skip(1).step_by(2) {
+            let words: Vec<&str> = words.split(' ').take_while(|word| word.starts_with(char::is_lowercase)).collect();
+            let words = words.join(" ");
+            let in_group = format!("{group} {words}");
+            let path = if exists(&in_group) { in_group } else { words };
+            assert!(exists(&path), "README.md: there is no command `{path}`: {row}");
+            path.rsplit_once(' ').map_or("", |(group, _)| group).clone_into(&mut group);
+            named.push(path);
+        }
+    }
+    named
+}
+
+/// The paths of the commands below one, without those that are hidden: of groups as well as of what is in them.
+fn paths(command: &clap::Command, above: &str, all: &mut BTreeMap<String, bool>) {
+    for below in command.get_subcommands().filter(|below| below.get_name() != "help" && !below.is_hide_set()) {
+        let path = format!("{above} {}", below.get_name()).trim_start().to_owned();
+        all.insert(path.clone(), !below.has_subcommands());
+        paths(below, &path, all);
+    }
+}
+
+#[test]
+fn commands_are_in_the_readme() {
+    let mut all = BTreeMap::new();
+    paths(&sftpctl::commands::command(), "", &mut all);
+    let named = commands_of_the_readme(|path| all.contains_key(path));
+    let is_named = |path: &str| named.iter().any(|named| path == named || path.starts_with(&format!("{named} ")));
+    let missing: Vec<&String> =
+        all.iter().filter(|(path, ends)| **ends && !is_named(path)).map(|(path, _)| path).collect();
+    assert!(missing.is_empty(), "README.md does not name {missing:?}");
+    let once: BTreeSet<&String> = named.iter().collect();
+    assert_eq!(once.len(), named.len(), "README.md names a command twice: {named:?}");
+}
+
+/// Each alarm that an environment can have is explained in docs/monitoring.md, and has a section in docs/runbooks.md, which
+/// the end of the alarm's name leads to, with commands and with the sign that it is over.
+#[test]
+fn every_alarm_has_a_runbook() {
+    let root = sftpctl_testkit::programs::root();
+    let read = |path: &str| std::fs::read_to_string(root.join(path)).unwrap();
+    let settings = "\nfiles: { events: true }\nalarms: { no_log_in_minutes: 60, no_canary_in_minutes: 90, \
+                    replication_ms: 30000, dead_letters: true }\n";
+    let environment = sftpctl_core::spec::load(&(read("environments/99.yaml") + settings), "99.yaml").unwrap();
+    let mut alarms = BTreeSet::new();
+    for region in environment.regions.keys() {
+        let stem = format!("99-upload-{region}-");
+        for name in sftpctl_core::template::alarms(&environment, region) {
+            let end = name.strip_prefix(&stem).unwrap_or_else(|| panic!("{name}"));
+            let section = [("replication-", "receiver"), ("dead-letters-", "cluster")]
+                .iter()
+                .find(|(start, _)| end.starts_with(start))
+                .map_or_else(|| end.to_owned(), |(start, of)| format!("{start}{of}"));
+            alarms.insert(section);
+        }
+    }
+    assert!(alarms.contains("no-canary") && alarms.contains("dead-letters-cluster"), "{alarms:?}");
+
+    let rows = |page: &str, head: &str| -> Vec<String> {
+        let (_, table) = page.split_once(head).unwrap_or_else(|| panic!("no table {head}"));
+        table.lines().skip(2).take_while(|line| line.starts_with('|')).map(str::to_owned).collect()
+    };
+    let monitoring = rows(&read("docs/monitoring.md"), "| alarm `99-upload-REGION-…` |");
+    let named: BTreeSet<String> = monitoring.iter().map(|row| row.split('`').nth(1).unwrap().to_lowercase()).collect();
+    assert_eq!(named, alarms, "docs/monitoring.md");
+    let runbooks = read("docs/runbooks.md");
+    let of_row = |row: &String| row.split_once("](#").unwrap().1.split(')').next().unwrap().to_owned();
+    let named: BTreeSet<String> = rows(&runbooks, "| alarm | what").iter().map(of_row).collect();
+    assert_eq!(named, alarms, "docs/runbooks.md");
+    for section in runbooks.split("\n## ").skip(1) {
+        let (heading, text) = section.split_once('\n').unwrap();
+        if alarms.contains(&heading.to_lowercase()) {
+            assert!(text.contains("\n```sh\n") && text.contains("Over when"), "{heading}");
+        }
+    }
+}
+
+/// The two pages that everybody edits: no line of prose is longer than STYLE.md allows, and headings stand alone.
+#[test]
+fn readme_and_changelog_keep_to_the_style() {
+    let root = sftpctl_testkit::programs::root();
+    for page in ["README.md", "CHANGELOG.md"] {
+        let text = std::fs::read_to_string(root.join(page)).unwrap();
+        let (mut in_code, mut after_heading) = (false, false);
+        for (at, line) in text.lines().enumerate() {
+            let place = format!("{page}:{}", at + 1);
+            in_code ^= line.trim_start().starts_with("```");
+            // Tables, pictures and code cannot be broken.
+            let is_prose = !in_code && !line.starts_with('|') && !line.starts_with("![");
+            assert!(!is_prose || line.chars().count() <= 120, "{place}: longer than 120 columns: {line}");
+            assert!(!after_heading || line.is_empty(), "{place}: no blank line below the heading");
+            after_heading = !in_code && line.starts_with('#');
+        }
+    }
+}
+
+/// What docs/what-it-is.md says of the examples' costs, which a test compares with those of `sftpctl cost`.
+#[test]
+fn costs_of_the_examples_are_the_same_on_both_pages() {
+    let root = sftpctl_testkit::programs::root();
+    let read = |path: &str| std::fs::read_to_string(root.join(path)).unwrap();
+    let (examples, page) = (read("examples/README.md"), read("docs/what-it-is.md"));
+    let page = page.split_whitespace().collect::<Vec<_>>().join(" ");
+    for (example, end) in [("shop", " USD a month"), ("company", ",")] {
+        let row = examples.lines().find(|line| line.starts_with(&format!("| [{example}.yaml]"))).unwrap();
+        let cost = row.trim_end_matches([' ', '|']).rsplit("| ").next().unwrap();
+        let (low, high) = cost.split_once(" to ").unwrap();
+        let whole = |usd: &str| usd.parse::<f64>().unwrap().round();
+        assert!(page.contains(&format!(" {} to {}{end}", whole(low), whole(high))), "{example}: {cost}");
+    }
+}
+
+/// Pictures are small, are shown by a page, and say in words what they show.
+#[test]
+fn pictures_are_small_and_described() {
+    let root = sftpctl_testkit::programs::root();
+    let pages: Vec<String> =
+        documents(root).iter().map(|page| std::fs::read_to_string(root.join(page)).unwrap()).collect();
+    let mut pictures = 0;
+    for entry in std::fs::read_dir(root.join("docs")).unwrap().map(Result::unwrap) {
+        let name = entry.file_name().into_string().unwrap();
+        if !name.ends_with(".png") && !name.ends_with(".svg") {
+            continue;
+        }
+        pictures += 1;
+        assert!(entry.metadata().unwrap().len() <= 150_000, "{name} has more than 150 KB");
+        let words = pages.iter().find_map(|page| {
+            let end = ["](", "](docs/"].iter().find_map(|start| page.find(&format!("{start}{name})")))?;
+            Some(page[..end].rsplit("![").next().unwrap().to_owned())
+        });
+        let words = words.unwrap_or_else(|| panic!("no page shows docs/{name}"));
+        assert!((30..400).contains(&words.len()), "{name}: {words:?}");
+    }
+    assert!(pictures > 5, "{pictures}");
+}

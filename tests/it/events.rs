@@ -89,6 +89,40 @@ fn events() -> Vec<Event> {
     all
 }
 
+/// docs/ci.md has a row for each event and each outcome, with the name of every field.
+#[test]
+fn every_event_is_documented() {
+    let page = std::fs::read_to_string(sftpctl_testkit::programs::root().join("docs/ci.md")).unwrap();
+    let row = |name: &str| -> String {
+        let start = format!("| `{name}` |");
+        page.lines()
+            .find(|line| line.starts_with(&start))
+            .unwrap_or_else(|| panic!("docs/ci.md has no {name}"))
+            .to_owned()
+    };
+    let has = |name: &str, fields: &serde_json::Value, but: &[&str]| {
+        let row = row(name);
+        for field in fields.as_object().unwrap().keys().filter(|field| !but.contains(&field.as_str())) {
+            assert!(row.contains(&format!("`{field}`")), "{name}: {field}");
+        }
+    };
+    for event in events() {
+        let event = serde_json::to_value(event).unwrap();
+        let name = event["event"].as_str().unwrap();
+        has(name, &event, &["event"]);
+        match name {
+            "step-finished" => has(event["outcome"]["outcome"].as_str().unwrap(), &event["outcome"], &["outcome"]),
+            "finished" => has(name, &event["summary"], &[]),
+            "step-started" => {
+                // This one has no reason, which is documented all the same.
+                has(name, &event["change"], &[]);
+                has(name, &event["change"]["properties"][0], &[]);
+            }
+            _ => {}
+        }
+    }
+}
+
 /// Pipelines read the events: removing or renaming a field requires a new version of the schema.
 #[test]
 fn every_event_keeps_its_schema() {

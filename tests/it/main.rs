@@ -3,6 +3,7 @@
 
 mod activity;
 mod bench;
+mod blocks;
 mod clients;
 mod code_blocks;
 mod console;
@@ -19,6 +20,7 @@ mod package;
 mod packaging;
 mod permissions;
 mod pipeline;
+mod shell_script;
 mod shown;
 mod spec;
 mod supply_chain;

@@ -173,8 +173,9 @@ impl Package {
     }
 }
 
-/// Packs the programs of this build, each behind a script that runs it, since a debug build has hundreds of megabytes.
-fn packed(folder: &Path, options: &[&str]) -> Output {
+/// The programs of this build in a folder, each behind a script that runs it, since a debug build has hundreds of
+/// megabytes.
+fn programs(folder: &Path) -> PathBuf {
     let programs = folder.join("programs");
     fs::create_dir_all(&programs).unwrap();
     for name in ["sftpctl", "sftpctl-console", "sftpctl-local", "sftp-authorizer"] {
@@ -182,8 +183,13 @@ fn packed(folder: &Path, options: &[&str]) -> Output {
         fs::write(programs.join(name), script).unwrap();
         fs::set_permissions(programs.join(name), fs::Permissions::from_mode(0o755)).unwrap();
     }
+    programs
+}
+
+/// Packs the programs of this build.
+fn packed(folder: &Path, options: &[&str]) -> Output {
     let mut package = tool("python3", "python3");
-    package.arg(root().join("scripts/package")).arg("--programs").arg(&programs).args(options);
+    package.arg(root().join("scripts/package")).arg("--programs").arg(programs(folder)).args(options);
     package.env("PYTHONDONTWRITEBYTECODE", "1").env("TZ", "Asia/Tokyo").output().unwrap()
 }
 
@@ -254,16 +260,27 @@ fn packages_hold_each_program_with_its_pages_completions_and_licences() {
             assert!(missing.is_empty() && wanted.len() > 80, "{missing:?}");
             assert!(!manual.iter().any(|page| page.starts_with("sftpctl-local")), "{manual:?}");
             for document in ["README.md", "docs/packages.md", "environments/99.yaml", "examples/shop.yaml"] {
-                assert!(!documents(document).is_empty(), "{document}");
+                let there = fs::read_to_string(root().join(document)).unwrap();
+                assert!(package.text(&format!("share/sftpctl/{document}")) == there, "{document}");
             }
+            // Debian's slim images leave out the others.
+            let in_doc = package.names("share/doc/sftpctl/");
+            assert!(!in_doc.iter().any(|path| path.contains('/') || path.ends_with(".md")), "{in_doc:?}");
         } else {
             assert!(manual.contains("sftpctl-local-faults-add.1.gz"), "{manual:?}");
         }
-        let control = succeeded("dpkg-deb", &tool("dpkg-deb", "dpkg").arg("--field").arg(&deb).output().unwrap());
-        let depends =
-            if name == "sftpctl" { "ca-certificates" } else { &format!("sftpctl (= {VERSION}-1), python3 (") };
-        assert!(control.contains("\nDepends: ") && control.contains(depends), "{control}");
-        assert!(control.contains(&format!("Version: {VERSION}-1\n")), "{control}");
+        let field = |field: &str| {
+            let output = tool("dpkg-deb", "dpkg").arg("--field").arg(&deb).arg(field).output().unwrap();
+            succeeded("dpkg-deb", &output).trim_end().to_owned()
+        };
+        let depends = field("Depends");
+        let depends: Vec<&str> = depends.split(", ").collect();
+        let wanted = match name {
+            "sftpctl" => vec!["ca-certificates".to_owned()],
+            _ => vec![format!("sftpctl (= {VERSION}-1)"), "python3 (>= 3.10)".to_owned(), "python3-venv".to_owned()],
+        };
+        assert!(wanted.iter().all(|one| depends.contains(&one.as_str())), "{name}: {depends:?}");
+        assert_eq!((field("Package"), field("Version")), (name.to_owned(), format!("{VERSION}-1")));
 
         // The archive for other systems has the same, and the licences that Debian has already.
         let tar =
@@ -324,7 +341,7 @@ fn version_is_the_same_everywhere() {
     let read = |name: &str| fs::read_to_string(root().join(name)).unwrap();
     let formula = read("packaging/homebrew/sftpctl.rb");
     assert!(formula.contains(&format!("/sftpctl-{VERSION}.tar.gz\"\n")), "{formula}");
-    assert!(formula.contains("\"crates/console\"") && formula.contains("\"completions\"") && formula.contains("man1"));
+    // What it installs is shown by scripts/try-formula, which runs it.
     for document in ["README.md", "docs/packages.md"] {
         let text = read(document);
         let debs: BTreeSet<&str> = text
@@ -338,10 +355,6 @@ fn version_is_the_same_everywhere() {
     let changes = read("CHANGELOG.md");
     let (unreleased, released) = (changes.find("\n## [Unreleased]\n"), changes.find(&format!("\n## [{VERSION}] - 20")));
     assert!(unreleased.is_some() && unreleased < released, "{unreleased:?}, {released:?}");
-    // The image has what the packages have, and says the commit, although its sources come without git.
-    let image = read("Dockerfile");
-    assert!(image.contains("\nARG SFTPCTL_COMMIT=\n") && image.contains("scripts/package --only sftpctl "), "{image}");
-    assert!(image.contains("COPY --from=build /installed/ /usr/local/") && read(".dockerignore").contains(".git\n"));
 }
 
 /// The recorded session of the README: small, told in words, and without anything of the machine that it ran on.
@@ -358,5 +371,91 @@ fn recorded_session_is_small_and_says_what_it_shows() {
         !["/tmp/", "/root", "/home/", "<script", "http://127"].iter().any(|word| picture.contains(word)),
         "{picture}"
     );
-    assert!(fs::read_to_string(root().join("README.md")).unwrap().contains("](docs/session.svg)"));
+    // Its words have the numbers of what it shows, and so has the text in its place in the README.
+    let (_, words) = picture.split_once("<desc id=\"d\">").unwrap();
+    let described = tool("python3", "python3")
+        .args(["-c", DESCRIBES])
+        .current_dir(root())
+        .env("PYTHONDONTWRITEBYTECODE", "1")
+        .output()
+        .unwrap();
+    assert_eq!(succeeded("the description", &described), words.split("</desc>").next().unwrap());
+    let steps = picture.split_once(">Plan: ").unwrap().1.split(' ').next().unwrap();
+    let readme = fs::read_to_string(root().join("README.md")).unwrap();
+    let text = readme.lines().find_map(|line| line.strip_suffix("](docs/session.svg)")).unwrap();
+    assert!(text.contains(&format!(" creates {steps} resources in ")), "{text}");
+}
+
+/// Prints how scripts/record-session describes the lines of docs/session.svg.
+const DESCRIBES: &str = r#"
+import html, importlib.machinery, importlib.util, pathlib, re, sys
+loader = importlib.machinery.SourceFileLoader("record_session", "scripts/record-session")
+script = importlib.util.module_from_spec(importlib.util.spec_from_loader(loader.name, loader))
+loader.exec_module(script)
+rows = re.findall(r"<text [^>]*>(.*?)</text>", pathlib.Path("docs/session.svg").read_text())
+lines = [(0, html.unescape(re.sub(r"<[^>]*>", "", row)), False) for row in rows]
+sys.stdout.write(script.description(lines))
+"#;
+
+/// What the image has: its own command for it is run, with the programs of this build, and folders of the test.
+#[test]
+fn image_has_the_programs_and_documents() {
+    let image = fs::read_to_string(root().join("Dockerfile")).unwrap();
+    let (_, run) = image.split_once("\nRUN scripts/package ").unwrap();
+    let run = run.split("\n\n").next().unwrap().replace("\\\n", " ");
+    let folder = tempfile::tempdir().unwrap();
+    let (packages, installed) = (folder.path().join("packages"), folder.path().join("installed"));
+    let run = run.replace("/packages", packages.to_str().unwrap()).replace("/installed", installed.to_str().unwrap());
+    programs(folder.path());
+    let script =
+        format!("python3 scripts/package --trial --programs '{}' {run}", folder.path().join("programs").display());
+    let mut bash = tool("bash", "bash");
+    bash.args(["-e", "-c", &script]).current_dir(root()).env("PYTHONDONTWRITEBYTECODE", "1");
+    succeeded("the image's command", &bash.output().unwrap());
+    for path in [
+        "bin/sftpctl",
+        "bin/sftpctl-console",
+        "bin/sftp-authorizer",
+        "share/man/man1/sftpctl.1.gz",
+        "share/sftpctl/environments/99.yaml",
+    ] {
+        assert!(installed.join(path).is_file(), "{path}");
+    }
+    assert!(!installed.join("bin/sftpctl-local").exists());
+    // The programs say the commit, although the sources come without git.
+    let commit = image.find("\nARG SFTPCTL_COMMIT=\n");
+    assert!(commit.is_some() && commit < image.find("\nRUN scripts/package "), "{image}");
+    assert!(image.contains("COPY --from=build /installed/ /usr/local/"), "{image}");
+    assert!(fs::read_to_string(root().join(".dockerignore")).unwrap().lines().any(|line| line == ".git"));
+}
+
+/// What could not be packed is refused before anything is built, which takes many minutes.
+#[test]
+fn targets_that_cannot_be_packed_are_refused_at_once() {
+    let other = if cfg!(target_arch = "x86_64") { "aarch64" } else { "x86_64" };
+    for (target, message) in [
+        (format!("{other}-unknown-linux-gnu"), "do not run on this machine"),
+        (format!("{}-unknown-freebsd", std::env::consts::ARCH), "packages are for Linux on x86_64 or aarch64"),
+        ("riscv64gc-unknown-linux-gnu".to_owned(), "no Debian architecture is known for riscv64gc-unknown-linux-gnu"),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let mut package = tool("python3", "python3");
+        package.arg(root().join("scripts/package")).args(["--target", &target]).env("PYTHONDONTWRITEBYTECODE", "1");
+        // Cargo would build into this folder.
+        let output = package.env("CARGO_TARGET_DIR", folder.path()).output().unwrap();
+        assert!(output.status.code() == Some(1) && shown(&output).contains(message), "{target}: {}", shown(&output));
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0, "{target}");
+    }
+}
+
+/// The packages are tried in a root of their own, never in that of this machine, by whatever name.
+#[test]
+fn packages_are_not_tried_in_this_machines_root() {
+    let folder = tempfile::tempdir().unwrap();
+    std::os::unix::fs::symlink("/", folder.path().join("root")).unwrap();
+    for name in [Path::new("/"), &folder.path().join("root")] {
+        let mut script = tool("bash", "bash");
+        let output = script.arg(root().join("scripts/try-package")).arg(folder.path()).arg(name).output().unwrap();
+        assert!(output.status.code() == Some(1) && shown(&output).contains("is this machine's own root"), "{output:?}");
+    }
 }

@@ -233,6 +233,10 @@ def shots(browser, name, folder):
         page.wait("document.getElementById('confirm').open")
         page.shot(f"{folder}/{file}-question.png", whole=False)
         page.press("Escape")
+    page = opened(browser, width=960, height=1100)
+    page.wait(f"document.querySelector('#bots-found > *') && {READ}")
+    page.evaluate("document.activeElement.blur()")
+    page.shot(f"{folder}/regions.png", whole=False)
     return {}
 
 

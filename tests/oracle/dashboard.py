@@ -1,5 +1,6 @@
 """The dashboard of a deployed environment 99, by botocore alone. Usage: dashboard.py ENDPOINT COMMAND"""
 
+import datetime
 import json
 import sys
 
@@ -61,6 +62,27 @@ def deployed():
     equal("alarms", sorted(alarms), sorted(there))
 
 
+def charges():
+    """The widget shows what billing puts into CloudWatch (its user guide, "Create a billing alarm"): the sum of the
+    account by currency, every six hours, and the sum of each service by two dimensions, which is another metric."""
+    widget = next(one for one in body()["widgets"] if one["properties"].get("title", "").startswith("Charges"))
+    (namespace, name, *dimensions, options), = widget["properties"]["metrics"]
+    end = datetime.datetime.now(datetime.timezone.utc).replace(microsecond=0)
+    usd, of_s3 = {"Name": "Currency", "Value": "USD"}, {"Name": "ServiceName", "Value": "AmazonS3"}
+
+    def value(amount, hours, *names):
+        return {"MetricName": "EstimatedCharges", "Dimensions": list(names), "Value": amount,
+                "Timestamp": end - datetime.timedelta(hours=hours)}
+
+    client("cloudwatch", "us-east-1").put_metric_data(Namespace="AWS/Billing", MetricData=[
+        value(12.5, 7, usd), value(13.25, 1, usd), value(99, 1, usd, of_s3)])
+    asked = [{"Name": key, "Value": value} for key, value in zip(dimensions[::2], dimensions[1::2])]
+    points = client("cloudwatch", options["region"]).get_metric_statistics(
+        Namespace=namespace, MetricName=name, Dimensions=asked, Period=widget["properties"]["period"],
+        Statistics=[options["stat"]], StartTime=end - datetime.timedelta(days=1), EndTime=end)["Datapoints"]
+    equal("charges", sorted(point[options["stat"]] for point in points), [12.5, 13.25])
+
+
 def meddle():
     """By hand: a title, a widget more, and a tag less."""
     changed = body()
@@ -110,5 +132,5 @@ def strict():
 
 print(json.dumps({
     "deployed": deployed, "meddle": meddle, "foreign": foreign, "disown": disown, "gone": gone, "delete": delete,
-    "strict": strict,
+    "strict": strict, "charges": charges,
 }[COMMAND]() or {}))

@@ -47,6 +47,7 @@ class Account:
         found["roles"], found["policies"] = self.iam()
         found["buckets"] = self.buckets()
         found["zones"] = self.zones(names)
+        found["dashboards"] = self.dashboards()
         found["remembered"] = remembered
         text = json.dumps(found, default=str)
         # The longest first: an ID may be part of a name.
@@ -228,6 +229,15 @@ class Account:
         count = {key: 1 if key.endswith(".zip") else number for key, number in count.items()}
         gone = [marker["Key"] for marker in found.get("DeleteMarkers", []) if marker["IsLatest"]]
         return {"count": count, "deleted": gone}
+
+    def dashboards(self):
+        """The body and the tags of each dashboard; they belong to no region."""
+        cloudwatch, found = self.client("cloudwatch"), {}
+        for entry in cloudwatch.list_dashboards()["DashboardEntries"]:
+            name, arn = entry["DashboardName"], entry["DashboardArn"]
+            tags = cloudwatch.list_tags_for_resource(ResourceARN=arn)["Tags"]
+            found[name] = {"body": json.loads(cloudwatch.get_dashboard(DashboardName=name)["DashboardBody"]), "tags": tags}
+        return found
 
     def zones(self, names):
         route53, found = self.client("route53"), {}

@@ -40,6 +40,7 @@ PUBLIC = {**ONE, "servers": {"us-west-2": {"endpoint": "public"}}, "latency": Fa
 IN_VPC = {**PUBLIC, "servers": {"us-west-2": {
     "endpoint": "vpc", "vpc": "vpc-00000001", "subnets": ["subnet-00000001"], "allow": ["203.0.113.0/24"]}}}
 WITH_WAF = {**PUBLIC, "servers": {"us-west-2": True}, "waf": {"countries": {"block": ["KP"]}, "allow": ["203.0.113.0/24"]}}
+WATCHED = {**PUBLIC, "servers": {"us-west-2": True}, "dashboard": True}
 BY_HAND = {**ONE, "latency": False, "aliases": {}}
 
 
@@ -54,6 +55,7 @@ def environment(account, file):
         "logs": {"retention_days": file["days"]}, "authorizer": {"memory_mb": file["memory"]},
         "server": {"security_policy": file["policy"]}, "tags": {"owner": file["owner"]},
         "state": {"lease_seconds": 2}, "deadlines": {"unseen": 2}, **({"waf": file["waf"]} if file.get("waf") else {}),
+        **({"metrics": {"dashboard": True}} if file.get("dashboard") else {}),
     }, indent=1)
 
 
@@ -70,6 +72,7 @@ def stands(dump):
         "versions": sum(sum(bucket["versions"]["count"].values()) for bucket in uploads.values()),
         "items": [len(table["items"]) for region in REGIONS for table in dump[region]["tables"]],
         "network": sorted(one["is"] for region in REGIONS for one in dump[region]["network"]),
+        "dashboards": sorted(dump["dashboards"]),
     }
 
 
@@ -80,7 +83,8 @@ def standing(file, items=0, **but):
     records += [f"99-uploads.{ZONE}./{region}" for region in on if file["latency"]]
     found = {
         "servers": on, "stacks": sorted(file["servers"]), "tables": sorted(file["servers"]), "records": sorted(records),
-        "buckets": sorted(file["clusters"]), "versions": 0, "network": [], **but,
+        "buckets": sorted(file["clusters"]), "versions": 0, "network": [],
+        "dashboards": ["99-upload"] if file.get("dashboard") else [], **but,
     }
     return {**found, "items": [items] * len(found["tables"])}
 
@@ -154,7 +158,7 @@ IMPORT = ["import", "--yes", "global/user-role", f"{HOME}/table", f"{HOME}/bucke
 Scenario = collections.namedtuple("Scenario", "name file before command there")
 
 EMPTY = {"servers": [], "stacks": [], "tables": [], "records": [], "buckets": [], "versions": 0, "items": [],
-         "network": []}
+         "network": [], "dashboards": []}
 # Without --delete-data only buckets without files are deleted.
 KEPT = standing(FIRST, 1, servers=[], stacks=[], records=[], buckets=["99-0"], versions=4)
 CHAINS = {
@@ -185,6 +189,14 @@ CHAINS = {
     "waf": [
         Scenario("with WAF", WITH_WAF, nothing, DEPLOY, standing(WITH_WAF, network=["set", "web ACL"])),
         Scenario("without WAF", {**WITH_WAF, "waf": None}, nothing, DEPLOY, standing(WITH_WAF)),
+    ],
+    # It shows the servers of all regions, and so changes with them.
+    "dashboard": [
+        Scenario("with a dashboard", WATCHED, nothing, DEPLOY, standing(WATCHED)),
+        Scenario("one server more", {**WATCHED, "servers": FIRST["servers"]}, nothing, DEPLOY,
+                 standing({**WATCHED, "servers": FIRST["servers"]})),
+        Scenario("without one", {**WATCHED, "servers": FIRST["servers"], "dashboard": False}, nothing, DEPLOY,
+                 standing({**WATCHED, "servers": FIRST["servers"], "dashboard": False})),
     ],
     # The bucket has no versioning when the data is written.
     "by hand": [

@@ -45,6 +45,7 @@ logs: {{ retention_days: {wanted["days"]} }}
 authorizer: {{ memory_mb: {wanted["memory"]} }}
 server: {{ security_policy: {wanted["policy"]} }}
 tags: {{ owner: {wanted["owner"]} }}
+metrics: {{ dashboard: {str(wanted["dashboard"]).lower()} }}
 state: {{ lease_seconds: 2 }}
 deadlines: {{ unseen: 2 }}
 """
@@ -56,7 +57,7 @@ class Model:
     def __init__(self):
         self.wanted = {
             "servers": {region: True for region in REGIONS}, "clusters": ["99-0", "99-1"], "ttl": 300, "days": 30,
-            "memory": 256, "policy": POLICIES[0], "owner": "devops",
+            "memory": 256, "policy": POLICIES[0], "owner": "devops", "dashboard": False,
         }
         # What the last deployment wanted; None before the first one and after a teardown.
         self.deployed = None
@@ -74,7 +75,7 @@ class Model:
     def expected(self):
         """The expected result, by region and for the account."""
         if self.deployed is None:
-            return {"servers": {}, "functions": {}, "records": {}, "stacks": []}
+            return {"servers": {}, "functions": {}, "records": {}, "stacks": [], "dashboards": {}}
         d = self.deployed
         on = [region for region, server in d["servers"].items() if server]
         return {
@@ -82,6 +83,8 @@ class Model:
             "functions": {region: [d["memory"], d["days"], d["owner"]] for region in REGIONS},
             "records": {f"99-uploads-{region}.xx.net.": d["ttl"] for region in on},
             "stacks": sorted(REGIONS),
+            # It shows each server that there is.
+            "dashboards": {"99-upload": on} if d["dashboard"] else {},
         }
 
 
@@ -119,7 +122,20 @@ class Run(Site):
                        if stack["StackStatus"] != "DELETE_COMPLETE"]
         for record in self.records():
             records[record["Name"]] = record["TTL"]
-        return {"servers": servers, "functions": functions, "records": records, "stacks": sorted(stacks)}
+        return {"servers": servers, "functions": functions, "records": records, "stacks": sorted(stacks),
+                "dashboards": self.dashboards()}
+
+    def dashboards(self):
+        """The regions of the servers that each dashboard shows; `None` is in the place of one that does not exist."""
+        regions = {server["ServerId"]: region for region in REGIONS for server in self.servers(region)}
+        cloudwatch, found = self.eye.client("cloudwatch"), {}
+        for entry in cloudwatch.list_dashboards()["DashboardEntries"]:
+            body = json.loads(cloudwatch.get_dashboard(DashboardName=entry["DashboardName"])["DashboardBody"])
+            lines = [line for widget in body["widgets"] for line in widget["properties"].get("metrics", [])]
+            shown = {line[3] for line in lines if line[2:3] == ["ServerId"]}
+            found[entry["DashboardName"]] = [region for region in REGIONS if region in map(regions.get, shown)] + [
+                None for server in shown if server not in regions]
+        return found
 
     def servers(self, region):
         """All servers except the foreign one."""
@@ -263,6 +279,10 @@ class Run(Site):
             zone = route53.list_hosted_zones()["HostedZones"][0]["Id"]
             route53.change_resource_record_sets(HostedZoneId=zone, ChangeBatch={"Changes": [
                 {"Action": "DELETE", "ResourceRecordSet": record}]})
+        elif what == "dashboard":
+            if not model.deployed["dashboard"]:
+                return False
+            self.eye.client("cloudwatch").delete_dashboards(DashboardNames=["99-upload"])
         elif what == "user policy":
             arn = f"arn:aws:iam::{self.account}:policy/99-uploads-sftp-transfer"
             self.eye.client("iam").detach_role_policy(RoleName="sftp-transfer", PolicyArn=arn)
@@ -294,8 +314,13 @@ def server_dropped(fault):
     return [Step("killed", (False, killed)), Step("edit", none), Step("deploy", None)]
 
 
+# A dashboard is made, deleted by hand, made again, changed with the servers, and deleted.
+DASHBOARD = [Step("edit", {"dashboard": True}), Step("deploy", None), Step("by_hand", ("dashboard", "us-west-2")),
+             Step("deploy", None), Step("edit", {"servers": {"us-west-2": True, "us-east-2": False}}),
+             Step("deploy", None), Step("edit", {"dashboard": False}), Step("deploy", None)]
 # Every step of these sequences must change something.
 FIXED = {f"a server dropped after {fault}": server_dropped(fault) for fault in ("holdBefore", "holdAfter")}
+FIXED["a dashboard"] = DASHBOARD
 
 
 def sequence(seed, length):
@@ -310,6 +335,7 @@ def sequence(seed, length):
             lambda: {"ttl": dice.choice([60, 300])},
             lambda: {"days": dice.choice([30, 90]), "memory": dice.choice([256, 512])},
             lambda: {"policy": dice.choice(POLICIES), "owner": dice.choice(["devops", "uploads"])},
+            lambda: {"dashboard": dice.random() < 0.7},
         ])()
 
     steps = {
@@ -321,7 +347,7 @@ def sequence(seed, length):
             "skip": dice.randint(0, 40 if dice.random() < 0.4 else 12)})),
         "upload": (2, lambda: "x" * next(names)),
         "by_hand": (4, lambda: (dice.choice(["server id", "trigger", "server", "server's tag", "server deleted",
-                                             "record", "user policy"]), dice.choice(REGIONS))),
+                                             "record", "user policy", "dashboard"]), dice.choice(REGIONS))),
     }
     chosen = dice.choices(list(steps), [weight for weight, _ in steps.values()], k=length)
     return [Step("deploy", None), *(Step(what, steps[what][1]()) for what in chosen)]

@@ -279,6 +279,21 @@ mod tests {
         assert!(shown.contains(r#"SEARCH('{sftpctl/99-upload-us-east-2,Reason} MetricName=\"Refusals\"'"#), "{shown}");
     }
 
+    /// As billing puts it into CloudWatch: "Create a billing alarm to monitor your estimated AWS charges" in CloudWatch's
+    /// user guide. With a dimension more it would be the charges of one service.
+    #[test]
+    fn charges_are_those_of_the_whole_account() {
+        let all = widgets(&environment(""), &BTreeMap::new());
+        let (_, charges) = all.iter().find(|(title, _)| *title == CHARGES).unwrap();
+        let line = json!(["AWS/Billing", "EstimatedCharges", "Currency", "USD",
+            { "region": "us-east-1", "label": "USD", "stat": "Maximum" }]);
+        assert_eq!(charges["properties"]["metrics"], json!([line]));
+        assert_eq!(
+            (&charges["properties"]["region"], &charges["properties"]["period"]),
+            (&json!("us-east-1"), &json!(21_600))
+        );
+    }
+
     #[test]
     fn a_body_is_taken_apart_as_it_was_made() {
         let all = widgets(&environment(""), &servers());

@@ -32,20 +32,32 @@ fn servers(site: &Site) -> Vec<String> {
     regions
 }
 
-#[test]
-fn crash_matrix_sample_converges() {
+/// Disturbs this number of runs of the crash matrix.
+fn converges(cells: &str, options: &[&str]) {
     let site = Site::new();
     let mut command = site.oracle_command("crash_matrix.py");
     command
         .arg(sftpctl_testkit::programs::sftpctl())
         .arg(site.dir.path().join("cells"))
-        .args(["--sample", "8", "--seed", "28", "--draw", "1"])
+        .args(["--sample", cells])
+        .args(options)
         .env("SFTPCTL_PACKAGE", authorizer())
         .env_remove("RUST_LOG");
     // The script fails by itself if a cell failed or was left out, or if too many runs ended before they were
     // disturbed.
     let output = succeeded("the crash matrix", &command.output().unwrap());
-    assert!(output.contains("done 8: ") && output.contains(" 0 failed"), "{output}");
+    assert!(output.contains(&format!("done {cells}: ")) && output.contains(" 0 failed"), "{output}");
+}
+
+#[test]
+fn crash_matrix_sample_converges() {
+    converges("8", &["--seed", "28", "--draw", "1"]);
+}
+
+/// The calls for the dashboard alone: it is created, changed and deleted.
+#[test]
+fn crash_matrix_of_a_dashboard_converges() {
+    converges("4", &["--chain", "dashboard", "--only", "Dashboard"]);
 }
 
 #[test]

@@ -28,6 +28,7 @@ fn a_dashboard_shows_all_regions_and_is_kept_as_it_should_be() {
     let oracle = |command: &str| site.oracle("dashboard.py", &[command]);
     oracle("strict");
     oracle("deployed");
+    oracle("charges");
     site.ok(&["drift", "--env", "99", "--local"]);
     oracle("meddle");
     assert_eq!(differs(&site), ["Files uploaded and downloaded", "other widgets", "tags"]);

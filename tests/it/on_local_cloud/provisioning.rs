@@ -8,6 +8,7 @@ use std::process::Command;
 use sftp_authorizer::Attribute;
 use sftp_authorizer::password::Verdict;
 
+use crate::blocks;
 use crate::site::{Login, Site, shown, succeeded, with_input};
 use sftpctl_testkit::programs::{installed, root};
 
@@ -27,9 +28,7 @@ fn provision(site: &Site, org_id: &str, username: &str, password: &str) -> (bool
 
 /// The code of the worked call on the page, by its language: the last block of it.
 fn worked(language: &str) -> String {
-    let page = std::fs::read_to_string(root().join("docs/provisioning.md")).unwrap();
-    let (_, code) = page.rsplit_once(&format!("```{language}\n")).unwrap();
-    code.split_once("```").unwrap().0.to_owned()
+    blocks::of_kind("docs/provisioning.md", language).pop().unwrap()
 }
 
 /// Whether a program runs; says so on stderr if not. None of these is needed to build or to use sftpctl.

@@ -8,6 +8,7 @@ use std::process::{Command, Stdio};
 
 use sftpctl_testkit::programs::{root, sftpctl, venv};
 
+use crate::blocks;
 use crate::site::{Site, authorizer, text, tool};
 
 /// A command of the page.
@@ -22,22 +23,16 @@ struct Step {
 /// The commands in blocks of the kind `console`, in their order.
 fn steps(document: &str) -> Vec<Step> {
     let mut steps: Vec<Step> = Vec::new();
-    let mut in_block = false;
-    for line in document.lines() {
-        match line {
-            "```console" => in_block = true,
-            "```" => in_block = false,
-            _ if !in_block => {}
-            _ => match line.strip_prefix("$ ") {
-                Some(command) => steps.push(Step { command: command.to_owned(), ..Step::default() }),
-                None => {
-                    let step = steps.last_mut().unwrap();
-                    match line.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')?.parse().ok()) {
-                        Some(code) => step.exit_code = code,
-                        None => step.printed.push(line.to_owned()),
-                    }
+    for line in blocks::of_kind(document, "console").iter().flat_map(|code| code.lines()) {
+        match line.strip_prefix("$ ") {
+            Some(command) => steps.push(Step { command: command.to_owned(), ..Step::default() }),
+            None => {
+                let step = steps.last_mut().unwrap();
+                match line.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')?.parse().ok()) {
+                    Some(code) => step.exit_code = code,
+                    None => step.printed.push(line.to_owned()),
                 }
-            },
+            }
         }
     }
     steps
@@ -93,7 +88,7 @@ fn every_command_prints_what_the_page_says() {
     std::fs::write(&askpass, "#!/bin/sh\necho Fake-Password-1\n").unwrap();
     std::fs::set_permissions(&askpass, std::fs::Permissions::from_mode(0o755)).unwrap();
     let start = format!("sftpctl local start --port {} --server-start-time 200ms", site.cloud_port);
-    let steps = steps(&std::fs::read_to_string(root().join("docs/tutorial.md")).unwrap());
+    let steps = steps("docs/tutorial.md");
     assert!(steps.len() > 15, "{steps:?}");
     // Fails with the name of the package if the customer's client is missing.
     tool("sftp", "openssh-client");

@@ -18,6 +18,7 @@ use serde_json::{Value, json};
 use sftpctl_core::permissions::{Policy, Site, document};
 use sftpctl_core::spec;
 
+use crate::blocks;
 use crate::site::{shown, succeeded, text};
 
 /// Settings that add statements or conditions.
@@ -216,6 +217,8 @@ fn calls() -> BTreeSet<String> {
 fn every_call_is_allowed_without_wildcard_actions() {
     let calls = calls();
     assert!(calls.contains("dynamodb:ConditionCheckItem") && calls.contains("transfer:TestIdentityProvider"));
+    // docs/logs.md says that no command runs a query, which would be billed by what it scans.
+    assert!(calls.contains("logs:FilterLogEvents") && !calls.contains("logs:StartQuery"));
     let actions: BTreeSet<&str> = calls.iter().map(|call| action(call)).collect();
     let bounded = allowed_with(MORE);
     let policies = policies(MORE);
@@ -430,12 +433,23 @@ fn reader_of_accounts_changes_nothing() {
     assert!(!reader.contains("secretsmanager:GetSecretValue"), "{reader:?}");
 }
 
+/// docs/permissions.md says what each policy is for; README's list of commands has each by `commands_are_in_the_readme`.
+#[test]
+fn every_policy_is_explained() {
+    let page = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/permissions.md")).unwrap();
+    let (_, table) = page.split_once("| policy | for | allows |\n|---|---|---|\n").unwrap();
+    let rows = table.lines().map_while(|line| line.strip_prefix("| `")?.split_once("` | "));
+    let explained: Vec<&str> = rows.map(|(policy, _)| policy).collect();
+    let all: BTreeSet<String> = Policy::ALL.iter().map(ToString::to_string).collect();
+    assert_eq!(explained.len(), all.len(), "{explained:?}");
+    assert_eq!(explained.into_iter().map(str::to_owned).collect::<BTreeSet<_>>(), all);
+}
+
 /// The trust policies in docs/permissions.md are JSON, and name one repository's environment or branch.
 #[test]
 fn documented_trust_policies_are_narrow() {
-    let docs = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/permissions.md")).unwrap();
-    let blocks = docs.split("```json\n").skip(1).map(|rest| rest.split("```").next().unwrap());
-    let trust: Vec<Value> = blocks.map(|block| serde_json::from_str(block).unwrap()).collect();
+    let blocks = blocks::of_kind("docs/permissions.md", "json");
+    let trust: Vec<Value> = blocks.iter().map(|block| serde_json::from_str(block).unwrap()).collect();
     assert_eq!(trust.len(), 4, "CloudFormation's service role, GitHub, GitLab, and a role to assume");
     let assumed = &trust[3]["Statement"][0];
     assert!(assumed["Principal"]["AWS"].as_str().unwrap().contains(":role/"), "{assumed}");

@@ -105,5 +105,13 @@ mod tests {
             let mark = if check.cheap { " * |" } else { " |" };
             assert!(text.contains(&format!("\n| `{}`{mark}", check.id)), "{} is not in docs/doctor.md", check.id);
         }
+        for check in [Definition::LOGIN, Definition::WAF_ADDRESS] {
+            assert!(text.contains(&format!("`{}`", check.id)), "{} is not in docs/doctor.md", check.id);
+        }
+        // And no other.
+        let rows = text.lines().filter_map(|line| line.strip_prefix("| `D")?.split('`').next());
+        for row in rows {
+            assert!(find(&format!("D{row}")).is_some(), "D{row} in docs/doctor.md is not a check");
+        }
     }
 }

@@ -174,6 +174,38 @@ fn scp_works_over_sftp_and_everything_else_is_refused() {
     }
 }
 
+/// What docs/clients.md says that OpenSSH answers to each command; `scp -O` is above.
+#[test]
+fn refused_commands_are_answered_as_documented() {
+    let site = shared();
+    let login = site.add(1005, "explorer", "correct horse");
+    let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/clients.md")).unwrap();
+    let (_, table) = page.split_once("| command | answer | instead |\n|---|---|---|\n").unwrap();
+    let rows: Vec<Vec<&str>> =
+        table.lines().take_while(|line| line.starts_with('|')).map(|row| row.split(" | ").collect()).collect();
+    let commands = [
+        ("| rename a folder", "mkdir folder\nrename folder elsewhere\n"),
+        ("| append, or resume an upload", "put explorer.txt begun.txt\nput -a longer.txt begun.txt\n"),
+        ("| `ln -s`", "ln -s explorer.txt link\n"),
+        ("| `df`", "df\n"),
+        ("| `cd /` and other customers' folders", "cd /\n"),
+    ];
+    std::fs::write(site.dir.path().join("explorer.txt"), "begun").unwrap();
+    std::fs::write(site.dir.path().join("longer.txt"), "begun and ended").unwrap();
+    for (row, batch) in commands {
+        let answer = rows.iter().find(|cells| cells[0] == row).unwrap_or_else(|| panic!("no row {row}: {rows:?}"))[1];
+        let output = site.sftp(site.port(WEST), &login, batch);
+        let said = shown(&output);
+        let (before, after) = answer.trim_matches('`').split_once('…').unwrap_or(("", answer.trim_matches('`')));
+        let is_said = said.lines().any(|line| line.contains(before) && line.contains(after));
+        assert!(output.status.code() == Some(1) && is_said, "{row}: {answer}\n{said}");
+    }
+    // What has no effect is no error either.
+    let batch = "put explorer.txt\nchmod 600 explorer.txt\nput -p explorer.txt kept.txt\n";
+    succeeded("chmod, times", &site.sftp(site.port(WEST), &login, batch));
+    assert_eq!(rows.len(), commands.len() + 2, "a row is not tried: {rows:?}");
+}
+
 #[test]
 fn one_connection_serves_many_sessions_in_turn() {
     let site = shared();
