@@ -70,7 +70,8 @@ fn the_table_of_the_authorizers_memory_is_computed() {
     assert_eq!(u128::from(REFUSAL_MS), sftp_authorizer::QUANTUM.as_millis(), "what is billed is what is waited");
     let document = document();
     let prices = Prices::built_in().unwrap();
-    let usd_of = prices.row(id::LAMBDA_X86).unwrap().in_region("us-east-1").unwrap()[0];
+    let price = prices.row(id::LAMBDA_X86).unwrap().in_region("us-east-1").unwrap()[0];
+    let per_gb_second = price.exact().parse::<f64>().unwrap();
     let vcpu_ms = Field::AuthorizerVcpuMs.assumed().unwrap();
     let number = |quantity: Quantity| quantity.to_string().replace(',', "").parse::<f64>().unwrap();
     let between = |low: String, high: String| if low == high { low } else { format!("{low} to {high}") };
@@ -87,7 +88,6 @@ fn the_table_of_the_authorizers_memory_is_computed() {
         let (admitted, refused) = (admitted_ms(vcpu_ms, memory), refused_ms(vcpu_ms, memory));
         #[expect(clippy::cast_precision_loss, reason = "a number of MB")]
         let mb = memory as f64;
-        let per_gb_second = usd_of.to_string().parse::<f64>().unwrap();
         let million = |ms: f64| format!("{:.2}", ms * 1000.0 * mb / 1024.0 * per_gb_second);
         let ms = |ms: f64| thousands(ms.round());
         let name = if memory == 512 { "512, the default".to_owned() } else { memory.to_string() };
