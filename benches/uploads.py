@@ -2,35 +2,23 @@
 import os
 import pathlib
 import tempfile
-import time
 
-from cloud import peak_of
-from sftp import HOME, Client, cpu_seconds, deployed, endpoint, resident
+from sftp import HOME, SESSIONS, Client, deployed, endpoint, uploads
 
-SESSIONS, EACH, ROUNDS = 50, 64 << 20, 3
+EACH, ROUNDS = 64 << 20, 3
 
 
 def measure(program, venv, folder, source):
-    """MB that the front has before and at its peak, MB/s of all uploads together, processor seconds of the front."""
+    """What `sftp.uploads` says of a new front."""
     with deployed(program, venv) as cloud:
-        status = cloud.status()
-        front = status["pid"]
         client = Client(folder, endpoint(cloud), "my1sftp")
         client.run("pwd")
-        before, spent, begun = resident(front), cpu_seconds(front), time.perf_counter()
-        children = [client.start(f"put {source} /{HOME}/many-{at}") for at in range(SESSIONS)]
-        texts = [child.communicate()[0] for child in children]
-        took = time.perf_counter() - begun
-        # The kernel keeps the peak: nothing of it is missed between two looks.
-        peak, spent = peak_of(front), cpu_seconds(front) - spent
-        failed = [text for child, text in zip(children, texts) if child.returncode != 0]
-        if failed:
-            raise SystemExit(f"{len(failed)} of {SESSIONS} uploads failed: {failed[0]}")
+        measured = uploads(client, cloud.status()["pid"], source, SESSIONS)
         client.run(f"get /{HOME}/many-{SESSIONS - 1} {folder}/back")
         if (folder / "back").read_bytes() != source.read_bytes():
             raise SystemExit("an upload is not what was sent")
         (folder / "back").unlink()
-    return before, peak, SESSIONS * source.stat().st_size / took / 1e6, spent
+    return measured
 
 
 def run(report, program, other, venv):

@@ -122,7 +122,7 @@ fn of_command(path: &str) -> Option<&'static [Exit]> {
         "bench run" => &[Ok, Failed, Usage, Refused, Locked, Partly, Interrupted],
         // The process that uses a target.
         "bench worker" => &[Ok, Usage],
-        "bench hosts" => &[Ok, Failed, Usage, Partly, Interrupted],
+        "bench hosts" => &[Ok, Failed, Usage, Locked, Partly, Interrupted],
         "bench merge" | "bench report" | "bench compare" | "bench schema" => &[Ok, Usage],
         "mounts plan" => &[Ok, Usage],
         "mounts install" => &[Ok, Failed, Usage, Refused],

@@ -6,6 +6,10 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 use serde_json::Value;
+use sftpctl_core::cost::authorizer::{REFUSAL_MS, admitted_ms, refused_ms};
+use sftpctl_core::cost::money::Quantity;
+use sftpctl_core::cost::prices::{Prices, id};
+use sftpctl_core::cost::usage::{Estimate, Field};
 
 use crate::site::{shown, text};
 
@@ -58,6 +62,62 @@ fn bill_adds_up_for_people_and_programs() {
 
 fn document() -> String {
     std::fs::read_to_string(sftpctl_testkit::programs::root().join("docs/cost.md")).unwrap()
+}
+
+/// What the page says of the authorizer's memory follows from what `cost` computes with.
+#[test]
+fn the_table_of_the_authorizers_memory_is_computed() {
+    assert_eq!(u128::from(REFUSAL_MS), sftp_authorizer::QUANTUM.as_millis(), "what is billed is what is waited");
+    let document = document();
+    let prices = Prices::built_in().unwrap();
+    let price = prices.row(id::LAMBDA_X86).unwrap().in_region("us-east-1").unwrap()[0];
+    let per_gb_second = price.exact().parse::<f64>().unwrap();
+    let vcpu_ms = Field::AuthorizerVcpuMs.assumed().unwrap();
+    let number = |quantity: Quantity| quantity.to_string().replace(',', "").parse::<f64>().unwrap();
+    let between = |low: String, high: String| if low == high { low } else { format!("{low} to {high}") };
+    let of = |estimate: Estimate, show: &dyn Fn(f64) -> String| {
+        between(show(number(estimate.low)), show(number(estimate.high)))
+    };
+    // Three figures.
+    let rate = |ms: f64| {
+        let rate = 1000.0 / ms * 1000.0;
+        let step = if rate < 10_000.0 { 10.0 } else { 100.0 };
+        thousands((rate / step).round() * step)
+    };
+    for memory in [128, 256, 512, 1024, 1769, 3008] {
+        let (admitted, refused) = (admitted_ms(vcpu_ms, memory), refused_ms(vcpu_ms, memory));
+        #[expect(clippy::cast_precision_loss, reason = "a number of MB")]
+        let mb = memory as f64;
+        let million = |ms: f64| format!("{:.2}", ms * 1000.0 * mb / 1024.0 * per_gb_second);
+        let ms = |ms: f64| thousands(ms.round());
+        let name = if memory == 512 { "512, the default".to_owned() } else { memory.to_string() };
+        let part = format!("{:.2}", (mb / 1769.0).min(1.0));
+        let part = part.strip_suffix(".00").unwrap_or(&part);
+        let [slow, quick] = [admitted.high, admitted.low].map(|ms| rate(number(ms)));
+        let row = format!(
+            "| {name} | {part} | {} ms | {} ms | {} | {} | {slow} to {quick} |",
+            of(admitted, &ms),
+            of(refused, &ms),
+            of(admitted, &million),
+            of(refused, &million)
+        );
+        assert!(document.contains(&row), "{row}");
+    }
+    // How much slower than the slowest run here a vCPU may be, if the table takes as long as is assumed at most.
+    for (mb, times) in [(256.0, "1.6 times slower"), (512.0, "3.3 times slower")] {
+        let most: f64 = (500.0 - 20.0) * mb / 1769.0 / 42.0;
+        let said = format!("{:.1} times slower", (most * 10.0).floor() / 10.0);
+        assert!(said == times && document.contains(&said), "{said}");
+    }
+}
+
+/// A whole number as people write it.
+fn thousands(number: f64) -> String {
+    let digits = format!("{number:.0}");
+    match digits.len().checked_sub(3).filter(|at| *at > 0) {
+        Some(at) => format!("{},{}", &digits[..at], &digits[at..]),
+        None => digits,
+    }
 }
 
 /// The output that docs/cost.md shows is the output.

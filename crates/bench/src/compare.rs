@@ -136,4 +136,25 @@ mod tests {
         assert_eq!(word(&slow, &wide), Verdict::NotShown);
         assert_eq!(word(&old, &fast), Verdict::NoInterval);
     }
+
+    /// Fewer seconds of a log-in are faster, while more MB a second of a transfer are.
+    #[test]
+    fn a_log_in_that_takes_less_time_is_faster() {
+        let with = |seconds: f64| {
+            let mut report = Report::of(&worksheet_2019());
+            report.rows.truncate(1);
+            let row = &mut report.rows[0];
+            (row.key.direction, row.speed) = (Direction::Login, None);
+            let summary = row.seconds.as_mut().unwrap();
+            (summary.median, summary.interval) = (seconds, Some((seconds - 0.1, seconds + 0.1)));
+            report
+        };
+        let (quick, slow) = (with(0.5), with(2.0));
+        let of = |one: &Report, other: &Report| {
+            let pair = compare(one, other).remove(0);
+            (pair.first, pair.second, pair.ratio, pair.verdict)
+        };
+        assert_eq!(of(&slow, &quick), (2.0, 0.5, 4.0, Verdict::Faster));
+        assert_eq!(of(&quick, &slow), (0.5, 2.0, 0.25, Verdict::Slower));
+    }
 }

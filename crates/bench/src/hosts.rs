@@ -1,33 +1,35 @@
 //! One plan on several machines at once, over the installed `ssh`: the plan goes over standard input, and the results
 //! come back as they are measured. Standard input stays open: at its end a machine stops, and deletes what it has put.
+//! One that has results of an earlier run already is sent them after the plan, and goes on with what is not in them.
 //! A machine says something every second ([`crate::stream`]); one that does not is given up, and the others go on.
 
 use std::fs::File;
 use std::io::{self, Write as _};
-use std::path::PathBuf;
+use std::path::Path;
+use std::pin::Pin;
 use std::process::Stdio;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process_group};
 use sftpctl_core::shell_word::shell_word;
+use sftpctl_files::homes::sftp::ssh::OPTIONS;
 use sftpctl_files::homes::sftp::words;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
-use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use crate::supervisor::Program;
 
-/// The line after the plan: YAML's end of a document.
+/// The line after the plan, and that after earlier results: YAML's end of a document.
 pub const END_OF_PLAN: &str = "...";
 /// Bytes of results that are taken from a machine.
 const MOST: usize = 256 << 20;
+/// Bytes of what a machine is sent that go over the connection within its time.
+const PIECE: usize = 64 << 10;
 /// Bytes of a line of messages.
 const LONGEST: usize = 2000;
-/// The last lines of what a machine said that are its reason.
-const LAST: usize = 3;
 /// How long to wait for those at its end: a process in the background may keep the pipe open (`ControlPersist`).
 const LAST_WORDS: Duration = Duration::from_secs(2);
 /// The exit code of `ssh` for an error of its own (ssh(1)).
@@ -36,17 +38,31 @@ const SSH_FAILED: i32 = 255;
 /// What all machines are told.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// How `ssh` is started, up to the machine's name.
-    pub ssh: Program,
-    /// The program `sftpctl` on the machines.
-    pub program: String,
     /// The text of the plan file.
     pub plan: String,
-    /// When they begin.
-    pub start_at: String,
-    /// How long a machine may say nothing; twice that for the way there and the log-in.
-    pub silence: Duration,
+    /// When they begin; `None` means at once.
+    pub start_at: Option<String>,
 }
+
+/// A machine that measures.
+#[derive(Debug)]
+pub struct Machine {
+    /// As `ssh` knows it, and in the results.
+    pub name: String,
+    /// How `ssh` is started, up to the machine's name.
+    pub ssh: Program,
+    /// The program `sftpctl` there.
+    pub program: String,
+    /// How long it may say nothing; twice that for the way there and the log-in.
+    pub silence: Duration,
+    /// Where its results go.
+    pub results: File,
+    /// The lines of results that it goes on from; empty if it begins.
+    pub earlier: String,
+}
+
+/// Completes once a machine is asked to stop.
+pub type Stops = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// What is heard of a machine while it works.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,10 +86,10 @@ pub enum Ended {
 }
 
 /// How the installed `ssh` is started: it never asks, and not even what it forwards by its configuration is forwarded.
-pub fn ssh(config: Option<&PathBuf>, silence: Duration) -> Program {
+pub fn ssh(config: Option<&Path>, silence: Duration) -> Program {
     let connect = format!("ConnectTimeout={}", silence.as_secs().max(1));
-    let mut arguments: Vec<String> = ["-T", "-o", "BatchMode=yes", "-o", &connect].map(str::to_owned).to_vec();
-    for option in ["ForwardX11=no", "ForwardAgent=no", "PermitLocalCommand=no", "ClearAllForwardings=yes"] {
+    let mut arguments: Vec<String> = ["-T", "-o", &connect].map(str::to_owned).to_vec();
+    for option in OPTIONS {
         arguments.extend(["-o".to_owned(), option.to_owned()]);
     }
     if let Some(config) = config {
@@ -84,26 +100,32 @@ pub fn ssh(config: Option<&PathBuf>, silence: Duration) -> Program {
 }
 
 /// The command on a machine, for its shell.
-pub fn command(program: &str, host: &str, start_at: &str) -> String {
-    let (program, host) = (shell_word(program), shell_word(host));
-    format!("{program} bench run --over-ssh --host-name {host} --start-at {start_at}")
+pub fn command(program: &str, host: &str, start_at: Option<&str>, resumes: bool) -> String {
+    let mut command = format!("{} bench run --over-ssh --host-name {}", shell_word(program), shell_word(host));
+    if resumes {
+        command.push_str(" --resume");
+    }
+    if let Some(start_at) = start_at {
+        command.push_str(&format!(" --start-at {start_at}"));
+    }
+    command
 }
 
-/// Runs the plan on all machines, whose results go into these files, until all have ended. Once `stop` is true they are
-/// asked to stop.
+/// Runs the plan on all machines until all have ended. `stops` is called once for each of them.
 pub async fn run(
     options: Options,
-    hosts: Vec<(String, File)>,
+    machines: Vec<Machine>,
     hear: Hear,
-    stop: watch::Receiver<bool>,
+    stops: impl Fn() -> Stops,
 ) -> Vec<(String, Ended)> {
     let options = Arc::new(options);
     let mut all = JoinSet::new();
-    for (at, (host, file)) in hosts.into_iter().enumerate() {
-        let (options, hear, stop) = (Arc::clone(&options), Arc::clone(&hear), stop.clone());
+    for (at, machine) in machines.into_iter().enumerate() {
+        let (options, hear, stops) = (Arc::clone(&options), Arc::clone(&hear), stops());
         all.spawn(async move {
-            let ended = one(&host, file, &options, &hear, stop).await;
-            (at, host, ended)
+            let name = machine.name.clone();
+            let ended = one(machine, &options, &hear, stops).await;
+            (at, name, ended)
         });
     }
     let mut ended = Vec::new();
@@ -114,9 +136,12 @@ pub async fn run(
     ended.into_iter().map(|(_, host, ended)| (host, ended)).collect()
 }
 
-async fn one(host: &str, file: File, options: &Options, hear: &Hear, stop: watch::Receiver<bool>) -> Ended {
-    let mut ssh = Command::new(&options.ssh.path);
-    ssh.args(&options.ssh.arguments).arg(host).arg(command(&options.program, host, &options.start_at));
+async fn one(machine: Machine, options: &Options, hear: &Hear, stops: Stops) -> Ended {
+    let (host, silence) = (machine.name.clone(), machine.silence);
+    let mut ssh = Command::new(&machine.ssh.path);
+    let resumes = !machine.earlier.is_empty();
+    let there = command(&machine.program, &host, options.start_at.as_deref(), resumes);
+    ssh.args(&machine.ssh.arguments).arg(&host).arg(there);
     // In a group of its own: Ctrl-C is for this process, and a kill is also for the `ssh` to a jump host.
     ssh.process_group(0).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = match ssh.spawn() {
@@ -131,10 +156,10 @@ async fn one(host: &str, file: File, options: &Options, hear: &Hear, stop: watch
         return Ended::Failed("`ssh` has no pipes".to_owned());
     };
     let last = Arc::<Mutex<Vec<String>>>::default();
-    let mut listener = tokio::spawn(listen(host.to_owned(), messages, Arc::clone(&last), Arc::clone(hear)));
-    let taken = take(host, (input, output), file, options, hear, stop).await;
+    let mut listener = tokio::spawn(listen(host, messages, Arc::clone(&last), Arc::clone(hear)));
+    let taken = take(machine, (input, output), options, hear, stops).await;
     let status = match taken {
-        Ok(()) => timeout(options.silence, child.wait()).await,
+        Ok(()) => timeout(silence, child.wait()).await,
         Err(reason) => {
             end(&mut child).await;
             listener.abort();
@@ -159,42 +184,47 @@ fn of_status(code: Option<i32>, said: &[String]) -> Ended {
         // As `sftpctl bench run` ends if it has begun.
         Some(code @ (0 | 1 | 6 | 130)) => Ended::Code(code),
         Some(code) => {
-            let words = said.get(said.len().saturating_sub(LAST)..).unwrap_or_default().join("; ");
             let advice = match code {
                 SSH_FAILED => words::advice(&said.join("\n")),
-                126 | 127 => Some("install sftpctl there, or say with --program where it is".to_owned()),
+                126 | 127 => Some("install sftpctl there, or pass its path with --program".to_owned()),
                 _ => None,
             };
-            let reason = if words.is_empty() { format!("exit code {code}") } else { words };
-            Ended::Failed(advice.map_or_else(|| reason.clone(), |advice| format!("{reason}: {advice}")))
+            Ended::Failed(words::reason(said, advice).unwrap_or_else(|| format!("exit code {code}")))
         }
         None => Ended::Failed("its `ssh` was killed".to_owned()),
     }
 }
 
-/// Sends the plan, and writes the results into the file until there are no more.
+/// Sends the plan and earlier results, and writes the results into the file until there are no more.
 async fn take(
-    host: &str,
+    machine: Machine,
     (mut input, mut output): (ChildStdin, ChildStdout),
-    mut file: File,
     options: &Options,
     hear: &Hear,
-    mut stop: watch::Receiver<bool>,
+    mut stops: Stops,
 ) -> Result<(), String> {
+    let Machine { name: host, silence, mut results, earlier, .. } = machine;
     let silent = |limit: Duration| format!("it has said nothing for {} s, and was given up", limit.as_secs_f64());
-    let plan = format!("{}\n{END_OF_PLAN}\n", options.plan);
-    let to_begin = options.silence * 2;
-    // If that fails, it has ended, and its words say why.
-    let sent = timeout(to_begin, input.write_all(plan.as_bytes())).await;
-    sent.map(drop).map_err(|_| silent(to_begin))?;
+    let mut text = format!("{}\n{END_OF_PLAN}\n", options.plan);
+    if !earlier.is_empty() {
+        text.push_str(&format!("{earlier}{END_OF_PLAN}\n"));
+    }
+    let to_begin = silence * 2;
+    for piece in text.as_bytes().chunks(PIECE) {
+        let sent = timeout(to_begin, input.write_all(piece)).await.map_err(|_| silent(to_begin))?;
+        // It has ended, and its words say why.
+        if sent.is_err() {
+            break;
+        }
+    }
     let mut input = Some(input);
     let mut piece = vec![0; 16 << 10];
     let (mut is_ready, mut is_at_start, mut left) = (false, true, MOST);
     loop {
-        let limit = if is_ready { options.silence } else { to_begin };
+        let limit = if is_ready { silence } else { to_begin };
         let read = tokio::select! {
             read = timeout(limit, output.read(&mut piece)) => read,
-            () = requested(&mut stop), if input.is_some() => {
+            () = &mut stops, if input.is_some() => {
                 input = None;
                 continue;
             }
@@ -207,7 +237,7 @@ async fn take(
         };
         if !is_ready {
             is_ready = true;
-            hear(host, Heard::Ready);
+            hear(&host, Heard::Ready);
         }
         left = left.checked_sub(count).ok_or_else(|| format!("it sends more than {} MB", MOST >> 20))?;
         // Without empty lines.
@@ -218,14 +248,7 @@ async fn take(
             }
             is_at_start = *byte == b'\n';
         }
-        file.write_all(&kept).map_err(|error| format!("its results cannot be written here: {error}"))?;
-    }
-}
-
-/// Returns once a stop is asked for.
-async fn requested(stop: &mut watch::Receiver<bool>) {
-    if stop.wait_for(|asked| *asked).await.is_err() {
-        std::future::pending::<()>().await;
+        results.write_all(&kept).map_err(|error| format!("its results cannot be written here: {error}"))?;
     }
 }
 
@@ -275,14 +298,21 @@ mod tests {
 
     /// How a script in the place of `ssh` ended, what its results are, and what was heard.
     async fn with(script: &str, silence: Duration, stop: bool) -> (Ended, String, Vec<Heard>) {
+        resumed(script, "", silence, stop).await
+    }
+
+    /// The same after earlier results.
+    async fn resumed(script: &str, earlier: &str, silence: Duration, stop: bool) -> (Ended, String, Vec<Heard>) {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("results");
-        let options = Options {
+        let options = Options { plan: "version: 1".into(), start_at: Some("2027-01-15T02:00:00Z".into()) };
+        let machine = Machine {
+            name: "app-1".into(),
             ssh: Program { path: "/bin/sh".into(), arguments: vec!["-c".into(), script.into()] },
             program: "sftpctl".into(),
-            plan: "version: 1".into(),
-            start_at: "2027-01-15T02:00:00Z".into(),
             silence,
+            results: File::create(&path).unwrap(),
+            earlier: earlier.into(),
         };
         let heard = Arc::<Mutex<Vec<Heard>>>::default();
         let keep = Arc::clone(&heard);
@@ -290,9 +320,8 @@ mod tests {
             assert_eq!(host, "app-1");
             keep.lock().unwrap().push(said);
         });
-        let (asks, stops) = watch::channel(stop);
-        let mut ended = run(options, vec![("app-1".into(), File::create(&path).unwrap())], hear, stops).await;
-        drop(asks);
+        let stops = || -> Stops { if stop { Box::pin(async {}) } else { Box::pin(std::future::pending()) } };
+        let mut ended = run(options, vec![machine], hear, stops).await;
         let results = std::fs::read_to_string(&path).unwrap();
         let heard = heard.lock().unwrap().clone();
         (ended.remove(0).1, results, heard)
@@ -307,6 +336,18 @@ mod tests {
         let (ended, results, heard) = with(script, LONG, false).await;
         assert_eq!((ended, results.as_str()), (Ended::Code(6), "version: 1\n...\n"));
         assert!(heard.contains(&Heard::Ready) && heard.contains(&Heard::Said("note".into())), "{heard:?}");
+    }
+
+    /// More than the pipe holds, and than goes over at once.
+    #[tokio::test]
+    async fn earlier_results_go_there_after_the_plan() {
+        let earlier = "{\"a line of results\":1}\n".repeat(PIECE / 8);
+        let script = r#"while read -r line; do case "$line" in
+            ...) ends=$((ends + 1)); [ $ends = 2 ] && break;;
+            *) lines=$((lines + 1));;
+            esac; done; echo $lines"#;
+        let (ended, results, _) = resumed(script, &earlier, LONG, false).await;
+        assert_eq!((ended, results), (Ended::Code(0), format!("{}\n", PIECE / 8 + 1)));
     }
 
     #[tokio::test]
@@ -327,7 +368,7 @@ mod tests {
     #[tokio::test]
     async fn the_reason_is_in_its_own_words_with_what_to_do() {
         let (ended, ..) = with("echo 'sh: sftpctl: not found' >&2; exit 127", LONG, false).await;
-        let reason = "sh: sftpctl: not found: install sftpctl there, or say with --program where it is";
+        let reason = "sh: sftpctl: not found: install sftpctl there, or pass its path with --program";
         assert_eq!(ended, Ended::Failed(reason.into()));
         let (ended, ..) = with("echo 'Host key verification failed.' >&2; exit 255", LONG, false).await;
         let Ended::Failed(reason) = ended else { panic!() };
@@ -337,10 +378,11 @@ mod tests {
 
     #[test]
     fn names_are_words_of_the_remote_shell() {
-        let said = command("/opt/my tools/sftpctl", "a b", "2027-01-15T02:00:00Z");
+        let start_at = Some("2027-01-15T02:00:00Z");
         assert_eq!(
-            said,
+            command("/opt/my tools/sftpctl", "a b", start_at, false),
             "'/opt/my tools/sftpctl' bench run --over-ssh --host-name 'a b' --start-at 2027-01-15T02:00:00Z"
         );
+        assert_eq!(command("sftpctl", "a", None, true), "sftpctl bench run --over-ssh --host-name a --resume");
     }
 }

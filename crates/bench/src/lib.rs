@@ -6,6 +6,7 @@
 //! for ever, and [`supervisor`] ends or abandons it at its deadline. [`runner`] works a plan off, and [`hosts`] has
 //! other machines do so.
 
+pub mod alone;
 pub mod compare;
 pub mod content;
 pub mod host;

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -15,6 +16,8 @@ use crate::wire::Step;
 
 /// The name of the format.
 pub const SCHEMA: &str = "sftpctl/bench/1";
+/// How the first line begins.
+const BEGINNING: &str = "{\"type\":\"run\",";
 
 /// A line.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -245,6 +248,35 @@ impl Results {
         begun.filter(|cell| seen.insert(cell.id())).collect()
     }
 
+    /// The lines of the runs of a machine.
+    pub fn of_host(&self, host: &str) -> Vec<Line> {
+        let runs: BTreeSet<&str> = self.runs().filter(|run| run.host == host).map(|run| run.run.as_str()).collect();
+        self.lines.iter().filter(|line| runs.contains(line.run())).cloned().collect()
+    }
+
+    /// What a run that goes on from these results has to know of them: which runs there are, and what they have tried.
+    pub fn to_resume(&self) -> Vec<Line> {
+        let is_needed = |line: &&Line| matches!(line, Line::Run(_) | Line::Sample(_));
+        self.lines.iter().filter(is_needed).cloned().collect()
+    }
+
+    /// Whether nothing is left to do of this plan on a machine: every iteration was tried, and the run has ended after
+    /// that and could delete what it had put.
+    pub fn is_complete(&self, plan: &Plan, host: &str) -> bool {
+        let Some(run) = self.runs().find(|run| run.host == host && run.plan == *plan) else { return false };
+        let tried = self.tried(&run.run);
+        let (mut has_ended, mut is_left) = (false, false);
+        for line in self.lines.iter().filter(|line| line.run() == run.run) {
+            has_ended = matches!(line, Line::End(_)) && !is_left;
+            is_left = match line {
+                Line::Left(_) => true,
+                Line::End(_) => false,
+                _ => is_left,
+            };
+        }
+        has_ended && plan.cells().iter().all(|cell| rest(cell, tried.get(&cell.id())) == 0)
+    }
+
     /// The iterations of a run that were tried: cell, thread, iteration.
     pub fn tried(&self, run: &str) -> BTreeMap<String, BTreeSet<(u32, u32)>> {
         let mut tried: BTreeMap<String, BTreeSet<(u32, u32)>> = BTreeMap::new();
@@ -253,6 +285,14 @@ impl Results {
         }
         tried
     }
+}
+
+/// Iterations of a cell that were not tried.
+pub fn rest(cell: &Cell, tried: Option<&BTreeSet<(u32, u32)>>) -> u64 {
+    let all = u64::from(cell.threads) * u64::from(cell.warmup + cell.iterations);
+    // What came before the first iteration is none.
+    let tried = tried.map_or(0, |tried| tried.iter().filter(|(_, iteration)| *iteration > 0).count());
+    all.saturating_sub(tried as u64)
 }
 
 /// The lines of several files as those of one: all runs first, and no line twice.
@@ -300,6 +340,52 @@ impl Line {
     }
 }
 
+/// Opens a file to append results to, and reads what is in it; a half line at its end is cut off. A lock keeps a second
+/// run away. A new file is readable by the user alone.
+///
+/// # Errors
+/// It cannot be opened; it is locked (`WouldBlock`); or it is not a file of results (`InvalidData`).
+pub fn open(path: &Path) -> io::Result<(File, Results)> {
+    let mut file = OpenOptions::new().read(true).append(true).create(true).mode(0o600).open(path)?;
+    rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive)?;
+    let mut text = String::new();
+    file.read_to_string(&mut text)?;
+    if text.trim().is_empty() {
+        return Ok((file, Results::default()));
+    }
+    let results = match parse(&text) {
+        Ok(results) => results,
+        // A run that ended in the middle of its first line.
+        Err(_) if text.starts_with(BEGINNING) && !text.contains('\n') => {
+            file.set_len(0)?;
+            return Ok((file, Results::default()));
+        }
+        Err(error) => {
+            let message = format!("line {}: {}", error.line, error.message);
+            return Err(io::Error::new(io::ErrorKind::InvalidData, message));
+        }
+    };
+    file.set_len(results.whole)?;
+    // The last line may lack only its end.
+    if !text.get(..usize::try_from(results.whole).unwrap_or_default()).unwrap_or_default().ends_with('\n') {
+        file.write_all(b"\n")?;
+    }
+    Ok((file, results))
+}
+
+/// Lines as the text of a file.
+///
+/// # Errors
+/// A line cannot be written as JSON.
+pub fn to_text(lines: &[Line]) -> io::Result<String> {
+    let mut text = String::new();
+    for line in lines {
+        text.push_str(&serde_json::to_string(line)?);
+        text.push('\n');
+    }
+    Ok(text)
+}
+
 /// Where results go: a file to which they are appended, or a connection.
 #[derive(Debug)]
 pub struct Log(To);
@@ -321,27 +407,12 @@ impl Log {
         matches!(&self.0, To::Stream(stream) if stream.is_lost())
     }
 
-    /// Opens the file, and reads what is in it; a half line at its end is cut off. A lock keeps a second run away.
+    /// Opens a file as [`open`] does.
     ///
     /// # Errors
-    /// It cannot be opened; it is locked (`WouldBlock`); or it is not a file of results (`InvalidData`).
+    /// As there.
     pub fn open(path: &Path) -> io::Result<(Self, Results)> {
-        let mut file = OpenOptions::new().read(true).append(true).create(true).open(path)?;
-        rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive)?;
-        let mut text = String::new();
-        file.read_to_string(&mut text)?;
-        if text.trim().is_empty() {
-            return Ok((Self(To::File(file)), Results::default()));
-        }
-        let results = parse(&text).map_err(|error| {
-            io::Error::new(io::ErrorKind::InvalidData, format!("line {}: {}", error.line, error.message))
-        })?;
-        file.set_len(results.whole)?;
-        // The last line may lack only its end.
-        if !text.get(..usize::try_from(results.whole).unwrap_or_default()).unwrap_or_default().ends_with('\n') {
-            file.write_all(b"\n")?;
-        }
-        Ok((Self(To::File(file)), results))
+        open(path).map(|(file, results)| (Self(To::File(file)), results))
     }
 
     /// Appends a line.
@@ -363,7 +434,9 @@ impl Log {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
+    use crate::content::Content;
     use crate::plan::{Sizes, Target};
+    use crate::size::Size;
 
     pub(crate) fn run(name: &str) -> Run {
         let target = Target {
@@ -405,6 +478,13 @@ pub(crate) mod tests {
         let whole = std::fs::read_to_string(&path).unwrap();
         // Cut off at each byte of the last line.
         let first = whole.find('\n').unwrap() + 1;
+        for end in BEGINNING.len()..first - 1 {
+            std::fs::write(&path, &whole[..end]).unwrap();
+            let (_, results) = Log::open(&path).unwrap();
+            assert_eq!((results.lines.len(), path.metadata().unwrap().len()), (0, 0), "{end}");
+        }
+        std::fs::write(&path, "my notes").unwrap();
+        assert_eq!(Log::open(&path).unwrap_err().kind(), io::ErrorKind::InvalidData);
         for end in first..=whole.len() {
             std::fs::write(&path, &whole[..end]).unwrap();
             let (mut log, results) = Log::open(&path).unwrap();
@@ -416,6 +496,32 @@ pub(crate) mod tests {
             let again = parse(&std::fs::read_to_string(&path).unwrap()).unwrap();
             assert_eq!(again.samples().count(), 1 + usize::from(has_all), "{end}");
         }
+    }
+
+    #[test]
+    fn a_machine_is_complete_once_all_was_tried_and_deleted() {
+        let mut begun = run("a");
+        let sizes = Sizes { sizes: vec![Size(1)], content: vec![Content::Text], repeat: 2, warmup: 0, cached: false };
+        begun.plan.sizes = Some(sizes);
+        let plan = begun.plan.clone();
+        let cells = plan.cells();
+        let mut results = Results { lines: vec![Line::Run(Box::new(begun))], whole: 0 };
+        let end = || Line::End(End { run: "a".into(), at: 1.0, stopped: false });
+        for (cell, iteration) in cells.iter().flat_map(|cell| [(cell, 1), (cell, 2)]) {
+            results.lines.push(end());
+            assert!(!results.is_complete(&plan, "a"), "not all was tried");
+            results.lines.push(Line::Sample(Box::new(sample("a", &cell.id(), 1, iteration))));
+        }
+        assert!(!results.is_complete(&plan, "a"), "it has not ended");
+        let left = Left { run: "a".into(), target: "mount".into(), what: "x".into(), reason: "busy".into() };
+        results.lines.extend([Line::Left(left), end()]);
+        assert!(!results.is_complete(&plan, "a"), "something could not be deleted");
+        results.lines.push(end());
+        assert!(results.is_complete(&plan, "a"));
+        let other = Plan { deadline: 1, ..plan.clone() };
+        assert!(!results.is_complete(&other, "a") && !results.is_complete(&plan, "b"));
+        assert_eq!((results.of_host("a").len(), results.of_host("b").len()), (results.lines.len(), 0));
+        assert_eq!(results.to_resume().len(), 1 + 2 * cells.len());
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use sftpctl_core::spec::mounts::MountKind;
 use sftpctl_files::mounts::mountinfo::{Entry, mounts_at};
+use sftpctl_files::mounts::tool;
 use tokio::process::Command;
 use tokio::time::timeout;
 
@@ -29,8 +30,8 @@ pub async fn of(plan: &Plan) -> Vec<String> {
                     continue;
                 };
                 notes.push(format!("{name} is in a file system of the type {}", mount.file_system));
-                if let Some(program) = program_of(&mount) {
-                    notes.push(format!("{name} is mounted by {program}: {}", version(program, "--version").await));
+                if let Some((program, option)) = program_of(&mount) {
+                    notes.push(format!("{name} is mounted by {program}: {}", version(program, option).await));
                 }
             }
             Ok(Place::Sftp(_)) => notes.push(format!("{name} is reached by ssh: {}", version("ssh", "-V").await)),
@@ -40,10 +41,9 @@ pub async fn of(plan: &Plan) -> Vec<String> {
     notes
 }
 
-/// The program of a mount.
-fn program_of(mount: &Entry) -> Option<&'static str> {
-    let programs = [(MountKind::S3fs, "s3fs"), (MountKind::Rclone, "rclone"), (MountKind::Mountpoint, "mount-s3")];
-    programs.into_iter().find(|(kind, _)| mount.is_of(*kind)).map(|(_, program)| program)
+/// The program of a mount, and the argument with which it prints its version.
+fn program_of(mount: &Entry) -> Option<(&'static str, &'static str)> {
+    MountKind::ALL.iter().find(|kind| mount.is_of(**kind)).map(|kind| tool::program(*kind))
 }
 
 /// The first line that a program says of its version; the one that is on the `PATH`.
@@ -76,8 +76,10 @@ mod tests {
     #[test]
     fn mounts_have_their_programs() {
         let mounts = "43 27 0:40 / /a rw - fuse.s3fs s3fs rw\n44 27 0:41 / /b rw - fuse mountpoint-s3 rw\n\
-                      45 27 0:42 / /c rw - fuse.rclone :s3:b rw\n46 27 0:43 / /d rw - tmpfs tmpfs rw\n";
-        let of = |at: &str| program_of(&mounts_at(mounts, std::path::Path::new(at)).pop().unwrap());
-        assert_eq!(["/a", "/b", "/c", "/d"].map(of), [Some("s3fs"), Some("mount-s3"), Some("rclone"), None]);
+                      45 27 0:42 / /c rw - fuse.rclone :s3:b rw\n46 27 0:43 / /d rw - tmpfs tmpfs rw\n\
+                      47 27 0:44 / /e rw - nfs4 127.0.0.1:/ rw\n";
+        let of = |at: &str| Some(program_of(&mounts_at(mounts, std::path::Path::new(at)).pop().unwrap())?.0);
+        let programs = [Some("s3fs"), Some("mount-s3"), Some("rclone"), None, Some("mount.s3files")];
+        assert_eq!(["/a", "/b", "/c", "/d", "/e"].map(of), programs);
     }
 }

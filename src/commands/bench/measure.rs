@@ -5,6 +5,7 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::over_ssh::Taken;
 use super::{results, worker};
 use crate::commands::args::stop_now;
 use crate::error::CliError;
@@ -106,7 +107,7 @@ pub(super) async fn go_one(plan: Plan, access: Access, args: &ResultsArgs, print
     go(plan, access, args, None, printer).await
 }
 
-/// Measures, and shows what came of it. `begins` is when.
+/// Measures, and shows the result. `begins` is when.
 pub(super) async fn go(
     plan: Plan,
     access: BTreeMap<String, Access>,
@@ -136,9 +137,10 @@ pub(super) async fn go(
     if let Some(begins) = begins {
         wait_until(begins, None, printer).await;
     }
-    let finished = measure(&options, log, &before, None, printer).await.map_err(|error| {
-        CliError::new(Exit::Failed, format!("the results cannot be written to {}: {error}", path.display()))
-            .hint("make room, then rerun the same command to resume")
+    let finished = measure(&options, log, &before, None, printer).await.map_err(|error| match error.kind() {
+        io::ErrorKind::WouldBlock => goes_on(&error),
+        _ => CliError::new(Exit::Failed, format!("the results cannot be written to {}: {error}", path.display()))
+            .hint("make room, then rerun the same command to resume"),
     })?;
     let report = Report::of(&results::read(path)?);
     let view = RunView::new(path.display().to_string(), finished, &report);
@@ -151,25 +153,37 @@ pub(super) async fn go(
 }
 
 /// Measures for another machine: the results go to standard output as they are measured, and nothing else does.
-/// `connection` is requested at its end.
 pub(super) async fn go_over_ssh(
     plan: Plan,
     access: BTreeMap<String, Access>,
     args: &ResultsArgs,
     begins: Option<jiff::Timestamp>,
-    connection: Stop,
+    taken: Taken,
     printer: Printer,
 ) -> Result<Exit, CliError> {
-    let failed = |error: io::Error| CliError::new(Exit::Failed, format!("the results cannot be sent: {error}"));
-    let log = Log::stream(Stream::stdout().map_err(failed)?);
+    let failed = |error: io::Error| match error.kind() {
+        io::ErrorKind::WouldBlock => goes_on(&error),
+        _ => CliError::new(Exit::Failed, format!("the results cannot be sent: {error}")),
+    };
+    let Taken { before, connection, .. } = taken;
     let host = args.host_name.clone().unwrap_or_else(|| Machine::here().name);
+    if before.runs().any(|run| run.plan != plan || run.host != host) {
+        return Err(CliError::new(Exit::Usage, "the earlier results are of another plan, or of another machine"));
+    }
+    let log = Log::stream(Stream::stdout().map_err(failed)?);
     let options = options(plan, access, host).await?;
     if let Some(begins) = begins
         && !wait_until(begins, Some(&connection), printer).await
     {
         return Ok(Exit::Interrupted);
     }
-    measure(&options, log, &Results::default(), Some(connection), printer).await.map(exit).map_err(failed)
+    measure(&options, log, &before, Some(connection), printer).await.map(exit).map_err(failed)
+}
+
+/// Another process has the run that is to be resumed.
+fn goes_on(error: &io::Error) -> CliError {
+    CliError::new(Exit::Locked, error.to_string())
+        .hint("it ends once it notices that its connection is lost; rerun the same command then")
 }
 
 /// What a run is told, with the versions of the programs that it uses.

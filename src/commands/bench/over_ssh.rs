@@ -1,21 +1,38 @@
-//! `sftpctl bench run --over-ssh`: the other end of `bench hosts --start`. The plan comes over standard input, and the
-//! end of standard input is the end of the connection.
+//! `sftpctl bench run --over-ssh`: the other end of `bench hosts --start`. The plan comes over standard input, then with
+//! `--resume` earlier results, and the end of standard input is the end of the connection.
 
 use std::io::{self, BufRead, BufReader, Read as _};
 
-use crate::commands::input_file::SMALL;
+use crate::commands::input_file::{LARGE, SMALL};
 use crate::error::CliError;
 use crate::exit::Exit;
 use sftpctl_bench::hosts::END_OF_PLAN;
+use sftpctl_bench::record::{Results, parse};
 use sftpctl_engine::execute::stop::Stop;
 
-/// The plan, and the stop that is requested at the end of standard input.
-pub(super) fn take() -> Result<(String, Stop), CliError> {
+/// What came over the connection.
+pub(super) struct Taken {
+    /// The text of the plan file.
+    pub(super) plan: String,
+    /// The results to go on from.
+    pub(super) before: Results,
+    /// Requested at the end of the connection.
+    pub(super) connection: Stop,
+}
+
+/// The plan, earlier results if the run resumes, and the stop that is requested at the end of standard input.
+pub(super) fn take(resumes: bool) -> Result<Taken, CliError> {
     let mut input = BufReader::new(io::stdin());
-    let plan = plan(&mut input).map_err(|error| {
-        CliError::new(Exit::Usage, format!("no plan came over standard input: {error}"))
+    let missing = |what: &str, error: &dyn std::fmt::Display| {
+        CliError::new(Exit::Usage, format!("no {what} came over standard input: {error}"))
             .hint("sftpctl bench hosts --start begins such a run; by hand: sftpctl bench run --plan FILE")
-    })?;
+    };
+    let plan = document(&mut input, SMALL).map_err(|error| missing("plan", &error))?;
+    let mut before = Results::default();
+    if resumes {
+        let text = document(&mut input, LARGE).map_err(|error| missing("earlier results", &error))?;
+        before = parse(&text).map_err(|error| missing("earlier results", &error.message))?;
+    }
     let (sender, stop) = Stop::new();
     // A read of standard input cannot be ended, so that the runtime must not wait for this thread.
     let watched = std::thread::Builder::new().name("connection".to_owned()).spawn(move || {
@@ -30,12 +47,12 @@ pub(super) fn take() -> Result<(String, Stop), CliError> {
         sender.send_replace(true);
     });
     watched.map_err(|error| CliError::new(Exit::Failed, format!("the connection cannot be watched: {error}")))?;
-    Ok((plan, stop))
+    Ok(Taken { plan, before, connection: stop })
 }
 
-/// The text up to the line that ends it.
-fn plan(input: &mut impl BufRead) -> io::Result<String> {
-    let mut limited = input.take(SMALL);
+/// The text up to the line that ends it, of at most so many bytes.
+fn document(input: &mut impl BufRead, most: u64) -> io::Result<String> {
+    let mut limited = input.take(most);
     let mut text = Vec::new();
     loop {
         let begins = text.len();
@@ -55,13 +72,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_plan_ends_with_its_line_and_the_rest_is_left() {
-        let mut input = &b"version: 1\ntargets: {}\n...\nrest"[..];
-        assert_eq!(plan(&mut input).unwrap(), "version: 1\ntargets: {}\n");
+    fn a_document_ends_with_its_line_and_the_rest_is_left() {
+        let mut input = &b"version: 1\ntargets: {}\n...\n{}\n...\nrest"[..];
+        assert_eq!(document(&mut input, SMALL).unwrap(), "version: 1\ntargets: {}\n");
+        assert_eq!(document(&mut input, SMALL).unwrap(), "{}\n");
         assert_eq!(input, b"rest");
         for broken in [&b"version: 1\n"[..], b"", b"version: 1\n.."] {
-            assert_eq!(plan(&mut &*broken).unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
+            assert_eq!(document(&mut &*broken, SMALL).unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
         }
-        assert!(plan(&mut &b"\xff\n...\n"[..]).is_err());
+        assert!(document(&mut &b"\xff\n...\n"[..], SMALL).is_err());
+        let long = document(&mut &b"version: 1\n...\n"[..], 12).unwrap_err();
+        assert_eq!(long.kind(), io::ErrorKind::UnexpectedEof, "it is cut off");
     }
 }

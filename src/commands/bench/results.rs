@@ -6,7 +6,7 @@ use crate::commands::input_file;
 use crate::error::CliError;
 use crate::exit::Exit;
 use sftpctl_bench::compare::{NAME_2019, worksheet_2019};
-use sftpctl_bench::record::{Line, Results, parse};
+use sftpctl_bench::record::{self, Line, Results, parse};
 
 /// The results in a file; `2019` means the worksheet of 2019, unless there is a file of that name.
 pub(super) fn read(path: &Path) -> Result<Results, CliError> {
@@ -27,11 +27,5 @@ pub(super) fn of_text(path: &Path, text: &str) -> Result<Results, CliError> {
 
 /// Lines as the text of a file.
 pub(super) fn to_text(lines: &[Line]) -> Result<String, CliError> {
-    let mut text = String::new();
-    for line in lines {
-        let line = serde_json::to_string(line).map_err(|error| CliError::new(Exit::Failed, error.to_string()))?;
-        text.push_str(&line);
-        text.push('\n');
-    }
-    Ok(text)
+    record::to_text(lines).map_err(|error| CliError::new(Exit::Failed, error.to_string()))
 }

@@ -8,7 +8,7 @@ use crate::commands::input_file;
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::report::Printer;
-use sftpctl_bench::plan::{self, Plan};
+use sftpctl_bench::plan::{self, File, Plan};
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  \
@@ -23,6 +23,9 @@ pub(super) struct Args {
     /// Take the plan from stdin, send the results to stdout, and stop at the end of stdin: for `bench hosts --start`
     #[arg(long, hide = true, conflicts_with_all = ["plan", "results"])]
     over_ssh: bool,
+    /// Take earlier results after the plan, and go on from them
+    #[arg(long, hide = true, requires = "over_ssh")]
+    resume: bool,
     /// Time at which all machines begin, in UTC
     #[arg(long, value_name = "TIME")]
     start_at: Option<jiff::Timestamp>,
@@ -36,8 +39,8 @@ pub(super) struct Args {
     results: ResultsArgs,
 }
 
-/// The plan in the text of a file of this name.
-pub(super) fn parse(text: &str, name: &str, printer: Printer) -> Result<Plan, CliError> {
+/// What the text of a plan file of this name says.
+pub(super) fn parse(text: &str, name: &str, printer: Printer) -> Result<File, CliError> {
     plan::load(text, name).map_err(|faults| CliError::from_faults(&faults, printer.has_color()))
 }
 
@@ -45,12 +48,12 @@ pub(super) fn parse(text: &str, name: &str, printer: Printer) -> Result<Plan, Cl
 pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> {
     let access = |plan: &Plan| target::of_plan(plan, args.profile.as_ref(), args.endpoint_url.as_ref());
     let Some(path) = &args.plan else {
-        let (text, connection) = over_ssh::take()?;
-        let plan = parse(&text, "the plan", printer)?;
+        let taken = over_ssh::take(args.resume)?;
+        let plan = parse(&taken.plan, "the plan", printer)?.plan;
         let access = access(&plan)?;
-        return go_over_ssh(plan, access, &args.results, args.start_at, connection, printer).await;
+        return go_over_ssh(plan, access, &args.results, args.start_at, taken, printer).await;
     };
-    let plan = parse(&input_file::named(path, input_file::SMALL)?, &path.display().to_string(), printer)?;
+    let plan = parse(&input_file::named(path, input_file::SMALL)?, &path.display().to_string(), printer)?.plan;
     let access = access(&plan)?;
     go(plan, access, &args.results, args.start_at, printer).await
 }

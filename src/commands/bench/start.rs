@@ -1,13 +1,12 @@
-//! `sftpctl bench hosts --start`: the runs of several machines over `ssh`, and what came of them.
+//! `sftpctl bench hosts --start`: the runs of several machines over `ssh`, and their results.
 
-use std::fs::{File, OpenOptions};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::fs::File;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
-use tokio::sync::watch;
 
 use super::results;
 use crate::error::CliError;
@@ -15,8 +14,9 @@ use crate::exit::{self, Exit};
 use crate::report::bench::text as report_text;
 use crate::report::report_file::replace;
 use crate::report::{Printer, streams};
-use sftpctl_bench::hosts::{self, Ended, Hear, Heard};
-use sftpctl_bench::record::{Line, Results, merge};
+use sftpctl_bench::hosts::{self, Ended, Hear, Heard, Machine, Stops};
+use sftpctl_bench::plan::{Host, Plan, SILENCE};
+use sftpctl_bench::record::{Line, Results, merge, open};
 use sftpctl_bench::summary::Report;
 use sftpctl_core::shell_word::shell_word;
 use sftpctl_core::shown::Text;
@@ -35,15 +35,20 @@ pub(super) struct StartArgs {
     /// File for `ssh -F`, in place of your own configuration
     #[arg(short = 'F', long, value_name = "FILE", requires = "start")]
     ssh_config: Option<PathBuf>,
-    /// The program sftpctl on the machines, by its path or name
-    #[arg(long, value_name = "PROGRAM", default_value = "sftpctl")]
-    program: String,
-    /// Seconds that a machine may say nothing before it is given up; each says something every second
-    #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(2..=3600))]
-    silence: u64,
+    /// The program sftpctl on the machines, by its path or name [default: that of the plan file, or sftpctl]
+    #[arg(long, value_name = "PROGRAM")]
+    program: Option<String>,
+    /// Seconds that a machine may say nothing before it is given up; each says something every second [default: that of
+    /// the plan file, or 30]
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(silence()))]
+    silence: Option<u32>,
 }
 
-/// What came of all machines.
+fn silence() -> std::ops::RangeInclusive<i64> {
+    i64::from(*SILENCE.start())..=i64::from(*SILENCE.end())
+}
+
+/// The result of all machines.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct View {
@@ -53,14 +58,16 @@ struct View {
     report: Option<Report>,
 }
 
-/// What came of a machine.
+/// The result of a machine.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct HostView {
     host: String,
     /// Operations in its results.
     operations: usize,
-    /// Of `sftpctl bench run` there.
+    /// Those of them that were there already.
+    earlier: usize,
+    /// Of `sftpctl bench run` there; `None` also if its results were complete already.
     exit_code: Option<i32>,
     /// Why it failed.
     failure: Option<String>,
@@ -72,6 +79,11 @@ impl StartArgs {
         self.start
     }
 
+    /// The program on a machine.
+    pub(super) fn program<'a>(&'a self, host: &'a Host) -> &'a str {
+        self.program.as_ref().or(host.program.as_ref()).map_or("sftpctl", String::as_str)
+    }
+
     /// The file for one machine's results until they are merged.
     fn of(&self, host: &str) -> PathBuf {
         let mut name = self.into.clone().into_os_string();
@@ -79,57 +91,110 @@ impl StartArgs {
         name.into()
     }
 
-    /// Files for the results of all machines, none of which is there yet.
-    fn files(&self, names: &[String]) -> Result<Vec<(String, File)>, CliError> {
-        let is_name = |c: char| c.is_ascii_alphanumeric() || "@._-:%[]".contains(c);
-        if let Some(odd) = names.iter().find(|name| name.starts_with('-') || !name.chars().all(is_name)) {
-            return Err(CliError::new(Exit::Usage, format!("`{odd}` is not a machine for ssh"))
-                .hint("write MACHINE, USER@MACHINE or an alias of your ssh_config, which also takes a port"));
+    /// Whether there is something to resume.
+    fn is_begun(&self, hosts: &[Host]) -> bool {
+        let has_text = |path: &Path| path.metadata().is_ok_and(|facts| facts.len() > 0);
+        has_text(&self.into) || hosts.iter().any(|host| has_text(&self.of(&host.name)))
+    }
+
+    /// The merged results of an earlier run, which these machines have measured with this plan.
+    fn merged(&self, hosts: &[Host], plan: &Plan) -> Result<Option<Results>, CliError> {
+        if !self.into.exists() {
+            return Ok(None);
         }
+        let read = results::read(&self.into)?;
         let into = self.into.display();
-        if self.into.exists() {
-            return Err(CliError::new(Exit::Usage, format!("{into} exists already"))
-                .hint("name another file with --into; `sftpctl bench compare` compares two results"));
-        }
-        let word = |path: &Path| shell_word(&path.display().to_string());
-        let left: Vec<PathBuf> = names.iter().map(|name| self.of(name)).filter(|path| path.exists()).collect();
-        if let Some(old) = left.first() {
-            let all: Vec<String> = left.iter().map(|path| word(path)).collect();
-            return Err(CliError::new(Exit::Usage, format!("{} is left from an earlier run", old.display())).hint(
-                format!("keep it: sftpctl bench merge {} --into {}; or delete them", all.join(" "), word(&self.into)),
-            ));
-        }
-        let open = |name: &String| {
-            let path = self.of(name);
-            let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path);
-            file.map(|file| (name.clone(), file))
-                .map_err(|error| CliError::new(Exit::Usage, format!("cannot write {}: {error}", path.display())))
+        let refused = |message: String| {
+            Err(CliError::new(Exit::Usage, message)
+                .hint("name another file with --into; `sftpctl bench compare` compares two results"))
         };
-        names.iter().map(open).collect()
+        if read.runs().any(|run| run.plan != *plan) {
+            return refused(format!("{into} has the results of another plan"));
+        }
+        let other = read.runs().find(|run| !hosts.iter().any(|host| host.name == run.host));
+        if let Some(other) = other {
+            return refused(format!("{into} has results of {}, which is not among the machines", other.host));
+        }
+        Ok(Some(read))
+    }
+
+    /// The file for a machine's results, with those of an earlier run.
+    fn open(&self, host: &str, plan: &Plan, merged: Option<&Results>) -> Result<(File, Results), CliError> {
+        let path = self.of(host);
+        let shown = path.display();
+        let failed = |error: &io::Error| CliError::new(Exit::Usage, format!("cannot write {shown}: {error}"));
+        let lines = merged.map(|merged| merged.of_host(host)).unwrap_or_default();
+        // If it is there, it has these lines and more.
+        if !path.exists() && !lines.is_empty() {
+            replace(&path, &results::to_text(&lines)?).map_err(|error| failed(&error))?;
+        }
+        let (file, read) = open(&path).map_err(|error| match error.kind() {
+            io::ErrorKind::WouldBlock => CliError::new(Exit::Locked, format!("another run writes to {shown}"))
+                .hint("wait for its end, or name another file with --into"),
+            io::ErrorKind::InvalidData => {
+                CliError::new(Exit::Usage, format!("{shown} is not a file of results: {error}"))
+                    .hint("name another file with --into")
+            }
+            _ => failed(&error),
+        })?;
+        if read.runs().any(|run| run.plan != *plan || run.host != host) {
+            let word = |path: &Path| shell_word(&path.display().to_string());
+            let hint = format!(
+                "name another file with --into, or keep it: mv {} {}",
+                word(&path),
+                word(&path.with_added_extension("old"))
+            );
+            return Err(CliError::new(Exit::Usage, format!("{shown} has the results of another plan")).hint(hint));
+        }
+        Ok((file, read))
+    }
+
+    /// How a machine is reached.
+    fn machine(&self, host: &Host, results: File, earlier: String) -> Machine {
+        let silence = self.silence.or(host.silence).unwrap_or(30);
+        let silence = Duration::from_secs(silence.into());
+        let config = self.ssh_config.as_deref().or(host.ssh_config.as_deref());
+        Machine {
+            name: host.name.clone(),
+            ssh: hosts::ssh(config, silence),
+            program: self.program(host).to_owned(),
+            silence,
+            results,
+            earlier,
+        }
     }
 }
 
-/// Runs the text of a plan on all machines.
+/// Runs a plan, which is that of the text, on all machines.
 pub(super) async fn start(
     args: &StartArgs,
-    names: &[String],
-    plan: String,
+    hosts: &[Host],
+    (plan, text_of_plan): (Plan, String),
     begins: jiff::Timestamp,
     printer: Printer,
 ) -> Result<Exit, CliError> {
-    if begins <= jiff::Timestamp::now() {
+    let has_passed = begins <= jiff::Timestamp::now();
+    if has_passed && !args.is_begun(hosts) {
         return Err(CliError::new(Exit::Usage, format!("{begins} has passed"))
             .hint("name a later time with --start-at: until then, each machine has to be reached"));
     }
-    let files = args.files(names)?;
-    let silence = Duration::from_secs(args.silence);
-    let options = hosts::Options {
-        ssh: hosts::ssh(args.ssh_config.as_ref(), silence),
-        program: args.program.clone(),
-        plan,
-        start_at: begins.to_string(),
-        silence,
-    };
+    let merged_before = args.merged(hosts, &plan)?;
+    let (mut machines, mut all) = (Vec::new(), Vec::new());
+    for host in hosts {
+        let (file, before) = args.open(&host.name, &plan, merged_before.as_ref())?;
+        let earlier = before.samples().count();
+        if earlier > 0 {
+            printer.note(|| format!("{}: has {} already", host.name, counted(earlier as u64, "operation")));
+        }
+        if before.is_complete(&plan, &host.name) {
+            all.push((host.name.clone(), earlier, None));
+            continue;
+        }
+        let lines = results::to_text(&before.to_resume())?;
+        machines.push(args.machine(host, file, lines));
+        all.push((host.name.clone(), earlier, Some(Ended::Failed("it was not started".to_owned()))));
+    }
+    let options = hosts::Options { plan: text_of_plan, start_at: (!has_passed).then(|| begins.to_string()) };
     let hear: Hear = Arc::new(move |host, heard| match heard {
         Heard::Ready => printer.note(|| format!("{host}: has the plan")),
         Heard::Said(line) => printer.note(|| format!("{host}: {line}")),
@@ -141,25 +206,26 @@ pub(super) async fn start(
             exit::leave(Exit::Interrupted)
         },
     );
-    let (asks, asked) = watch::channel(false);
-    let canceled = stop.clone();
-    tokio::spawn(async move {
-        canceled.canceled().await;
-        asks.send_replace(true);
-        // The receivers need the sender.
-        asks.closed().await;
-    });
-    let ended = hosts::run(options, files, hear, asked).await;
-    let view = merged(args, ended)?;
+    let stops = || -> Stops {
+        let stop = stop.clone();
+        Box::pin(async move { stop.canceled().await })
+    };
+    for (host, ended) in hosts::run(options, machines, hear, stops).await {
+        if let Some((.., of_host)) = all.iter_mut().find(|(name, ..)| *name == host) {
+            *of_host = Some(ended);
+        }
+    }
+    let view = merged(args, all)?;
     let exit = exit_of(&view.hosts, stop.requested());
     printer.emit("bench-hosts-start/1", &view, || text(&view));
     Ok(exit)
 }
 
-/// Merges what there is, and deletes the files that it was in.
-fn merged(args: &StartArgs, ended: Vec<(String, Ended)>) -> Result<View, CliError> {
+/// Merges what there is, and deletes the files that it was in. Of each machine: how many operations there were before,
+/// and how it ended, if it was not complete.
+fn merged(args: &StartArgs, all: Vec<(String, usize, Option<Ended>)>) -> Result<View, CliError> {
     let (mut hosts, mut files, mut paths) = (Vec::new(), Vec::new(), Vec::new());
-    for (host, ended) in ended {
+    for (host, earlier, ended) in all {
         let path = args.of(&host);
         let is_empty = path.metadata().is_ok_and(|facts| facts.len() == 0);
         let (read, unreadable) = match is_empty {
@@ -170,12 +236,15 @@ fn merged(args: &StartArgs, ended: Vec<(String, Ended)>) -> Result<View, CliErro
             },
         };
         let (exit_code, failure) = match (ended, unreadable) {
-            (Ended::Failed(reason), _) => (None, Some(reason)),
-            (Ended::Code(code), Some(error)) => (Some(code), Some(error)),
-            (Ended::Code(code), None) => (Some(code), read.is_none().then(|| "it sent no results".to_owned())),
+            (Some(Ended::Failed(reason)), _) => (None, Some(reason)),
+            (Some(Ended::Code(code)), Some(error)) => (Some(code), Some(error)),
+            // It was stopped while it waited for its time.
+            (Some(Ended::Code(code @ 130)), None) => (Some(code), None),
+            (Some(Ended::Code(code)), None) => (Some(code), read.is_none().then(|| "it sent no results".to_owned())),
+            (None, unreadable) => (None, unreadable),
         };
         let operations = read.as_ref().map_or(0, |read: &Results| read.samples().count());
-        hosts.push(HostView { host, operations, exit_code, failure });
+        hosts.push(HostView { host, operations, earlier, exit_code, failure });
         if is_empty || read.is_some() {
             paths.push(path.clone());
         }
@@ -200,7 +269,7 @@ fn merged(args: &StartArgs, ended: Vec<(String, Ended)>) -> Result<View, CliErro
     Ok(view)
 }
 
-/// What came of all machines as an exit code.
+/// The exit code of all machines together.
 fn exit_of(hosts: &[HostView], is_stopped: bool) -> Exit {
     let has = |code: i32| hosts.iter().any(|host| host.exit_code == Some(code));
     let failed = hosts.iter().filter(|host| host.failure.is_some()).count();
@@ -219,8 +288,11 @@ fn text(view: &View) -> Text {
         text.extend(report_text(report));
         text.line("");
     }
-    for HostView { host, operations, exit_code, failure } in &view.hosts {
-        let operations = counted(*operations as u64, "operation");
+    for HostView { host, operations, earlier, exit_code, failure } in &view.hosts {
+        let mut operations = counted(*operations as u64, "operation");
+        if *earlier > 0 {
+            operations.push_str(&format!(" ({earlier} of an earlier run)"));
+        }
         text.line(match (failure, exit_code) {
             (Some(reason), _) => format!("{host}: failed after {operations}: {reason}"),
             (None, Some(130)) => format!("{host}: stopped after {operations}"),
@@ -244,6 +316,7 @@ mod tests {
         let host = |exit_code: Option<i32>| HostView {
             host: "app".into(),
             operations: 0,
+            earlier: 0,
             exit_code,
             failure: exit_code.is_none().then(|| "refused".into()),
         };
@@ -255,5 +328,7 @@ mod tests {
         assert_eq!(of(&[Some(0), None]), Exit::Partly);
         assert_eq!(of(&[None, None]), Exit::Failed);
         assert_eq!(exit_of(&[host(Some(130))], true), Exit::Interrupted);
+        let complete = HostView { failure: None, ..host(None) };
+        assert_eq!(exit_of(&[complete, host(Some(0))], false), Exit::Ok);
     }
 }

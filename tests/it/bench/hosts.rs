@@ -1,4 +1,4 @@
-//! `bench hosts --start`: two machines, which are two names of an sshd on this one, and others that fail.
+//! `bench hosts --start`: two machines, which are two sshds on this one, and others that fail.
 
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
@@ -8,13 +8,13 @@ use super::sshd::{Sshd, free_port};
 use super::{end, samples, sftpctl};
 use crate::site::{Running, shown, succeeded, tool, until};
 
-/// The machines `one` and `two`, `gone` without a server, `silent` with one that never says anything, and `stuck`,
-/// where every command hangs.
+/// The machines `one` and `two`, `gone` without a server, `denied` with one that does not let in, `silent` with one that
+/// never says anything, and `stuck`, where every command hangs.
 struct Machines {
     dir: tempfile::TempDir,
     target: PathBuf,
-    /// That of `one` and `two`.
-    server: Sshd,
+    one: Sshd,
+    two: Sshd,
     _stuck: Sshd,
     _silent: TcpListener,
 }
@@ -25,22 +25,30 @@ impl Machines {
         let at = |name: &str| dir.path().join(name);
         let target = at("target");
         std::fs::create_dir(&target).unwrap();
-        let plan = format!("version: 1\ntargets: {{ disk: {{ at: '{}' }} }}\n{tests}\n", target.display());
-        std::fs::write(at("plan.yaml"), plan).unwrap();
-        let server = Sshd::start(&at("server"), "");
+        let [one, two] = ["one", "two"].map(|name| Sshd::start(&at(name), ""));
         let stuck = Sshd::start(&at("stuck"), "ForceCommand exec cat > /dev/null");
         let silent = TcpListener::bind("127.0.0.1:0").unwrap();
         let known = at("known");
-        std::fs::write(&known, format!("{}{}", server.known("host.pub"), stuck.known("host.pub"))).unwrap();
+        std::fs::write(&known, [&one, &two, &stuck].map(|server| server.known("host.pub")).concat()).unwrap();
         let port_of = |name: &str, port: u16| format!("Host {name}\nHostName 127.0.0.1\nPort {port}\n");
         let config = [
-            server.alias("one two", &known),
+            one.alias("one", &known),
+            two.alias("two", &known),
             stuck.alias("stuck", &known),
+            one.alias("denied", &known).replace(one.folder.to_str().unwrap(), two.folder.to_str().unwrap()),
             port_of("gone", free_port()),
             port_of("silent", silent.local_addr().unwrap().port()),
         ];
         std::fs::write(at("ssh_config"), config.concat()).unwrap();
-        Self { dir, target, server, _stuck: stuck, _silent: silent }
+        let machines = Self { dir, target, one, two, _stuck: stuck, _silent: silent };
+        machines.plan(tests);
+        machines
+    }
+
+    /// Writes the plan file.
+    fn plan(&self, tests: &str) {
+        let plan = format!("version: 1\ntargets: {{ disk: {{ at: '{}' }} }}\n{tests}\n", self.target.display());
+        std::fs::write(self.path("plan.yaml"), plan).unwrap();
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -49,10 +57,14 @@ impl Machines {
 
     /// The command that starts these machines in so many seconds.
     fn command(&self, hosts: &[&str], seconds: i64, more: &[&str]) -> std::process::Command {
-        let begins = (jiff::Timestamp::now() + jiff::SignedDuration::from_secs(seconds)).to_string();
+        self.command_at(hosts, &at(seconds), more)
+    }
+
+    /// The same at a time.
+    fn command_at(&self, hosts: &[&str], begins: &str, more: &[&str]) -> std::process::Command {
         let program = sftpctl_testkit::programs::sftpctl();
         let mut arguments = vec!["bench", "hosts", "--plan", "plan.yaml", "--start", "-F", "ssh_config"];
-        arguments.extend(["--program", program.to_str().unwrap(), "--start-at", &begins]);
+        arguments.extend(["--program", program.to_str().unwrap(), "--start-at", begins]);
         hosts.iter().for_each(|host| arguments.extend(["--host", host]));
         arguments.extend(more);
         sftpctl(self.dir.path(), &arguments)
@@ -63,6 +75,11 @@ impl Machines {
     }
 }
 
+/// The time in so many seconds.
+fn at(seconds: i64) -> String {
+    (jiff::Timestamp::now() + jiff::SignedDuration::from_secs(seconds)).to_string()
+}
+
 /// The times at which the runs in a file of results began.
 fn began(results: &Path) -> Vec<f64> {
     let lines = std::fs::read_to_string(results).unwrap();
@@ -71,9 +88,9 @@ fn began(results: &Path) -> Vec<f64> {
 }
 
 #[test]
-fn two_machines_measure_at_once_and_three_that_fail_are_named() {
+fn two_machines_measure_at_once_and_four_that_fail_are_named() {
     let machines = Machines::new("threads: { sizes: [100KB], threads: [2], iterations: 6 }");
-    let names = ["one", "two", "gone", "silent", "stuck"];
+    let names = ["one", "two", "gone", "silent", "stuck", "denied"];
     let more = ["--silence", "4", "--output", "json"];
     let output = machines.command(&names, 4, &more).output().unwrap();
     assert_eq!(output.status.code(), Some(6), "{}", shown(&output));
@@ -82,10 +99,11 @@ fn two_machines_measure_at_once_and_three_that_fail_are_named() {
     for at in [0, 1] {
         // Both directions at once, too; the warm-up is in it.
         let expected =
-            serde_json::json!({ "host": names[at], "operations": 2 * 3 * 7, "exitCode": 0, "failure": null });
+            serde_json::json!({ "host": names[at], "operations": 42, "earlier": 0, "exitCode": 0, "failure": null });
         assert_eq!(host(at), &expected, "{}", shown(&output));
     }
-    for (at, reason) in [(2, "Connection refused"), (3, "timed out"), (4, "it has said nothing for 8 s")] {
+    let reasons = ["Connection refused", "timed out", "it has said nothing for 8 s", "Permission denied (publickey"];
+    for (at, reason) in (2..).zip(reasons) {
         let failure = host(at)["failure"].as_str().unwrap_or_default();
         assert!(failure.contains(reason) && host(at)["operations"] == 0, "{}", shown(&output));
     }
@@ -97,10 +115,16 @@ fn two_machines_measure_at_once_and_three_that_fail_are_named() {
     let files: Vec<_> = files.filter(|name| name.to_str().unwrap().starts_with("all.")).collect();
     assert_eq!(files, ["all.jsonl"], "the files of the machines are merged");
 
-    // It is not written over, and it is a file of results as any other.
-    let again = machines.command(&["one"], 60, &[]).output().unwrap();
-    assert_eq!(again.status.code(), Some(2), "{}", shown(&again));
-    assert!(shown(&again).contains("all.jsonl exists already"), "{}", shown(&again));
+    // It is not written over by what has not all of it, and it is a file of results as any other.
+    for (hosts, tests, message) in [
+        (&["one"][..], None, "all.jsonl has results of two, which is not among the machines"),
+        (&["one", "two"], Some("sizes: { sizes: [1KB] }"), "all.jsonl has the results of another plan"),
+    ] {
+        tests.into_iter().for_each(|tests| machines.plan(tests));
+        let again = machines.command(hosts, 60, &[]).output().unwrap();
+        assert_eq!(again.status.code(), Some(2), "{}", shown(&again));
+        assert!(shown(&again).contains(message), "{}", shown(&again));
+    }
     let report = sftpctl(machines.dir.path(), &["bench", "report", "all.jsonl"]).output().unwrap();
     let said = succeeded("report", &report);
     assert!(said.contains("× 2 hosts") && said.contains(" on two by sftpctl "), "{said}");
@@ -146,7 +170,8 @@ fn a_stop_or_the_end_of_the_connection_ends_the_runs_which_delete_what_they_put(
 
     // The connections are lost: both machines are named, and what came of them is kept.
     let mut running = start("lost.jsonl");
-    machines.server.cut();
+    machines.one.cut();
+    machines.two.cut();
     assert_eq!(running.0.wait().unwrap().code(), Some(1));
     until("the machines have deleted what they had put", || (machines.left() == 0).then_some(()));
     assert!(samples(&machines.path("lost.jsonl")).len() > 2 * 9);
@@ -156,15 +181,131 @@ fn a_stop_or_the_end_of_the_connection_ends_the_runs_which_delete_what_they_put(
     running.0.kill().unwrap();
     running.0.wait().unwrap();
     until("the machines have deleted what they had put", || (machines.left() == 0).then_some(()));
-    // What had come is there, and is not lost by the same command again.
-    let again = machines.command(&["one", "two"], 60, &["--into", "killed.jsonl"]).output().unwrap();
-    let said = shown(&again);
-    assert!(said.contains("killed.jsonl.one is left from an earlier run"), "{said}");
-    let merge = "sftpctl bench merge killed.jsonl.one killed.jsonl.two --into killed.jsonl";
-    assert!(said.contains(merge), "{said}");
+    // What had come is there.
     let merge = ["bench", "merge", "killed.jsonl.one", "killed.jsonl.two", "--into", "killed.jsonl"];
     let said = succeeded("merge", &sftpctl(machines.dir.path(), &merge).output().unwrap());
     assert!(said.contains("2 runs"), "{said}");
+}
+
+/// Ctrl-C while they wait for their time is no failure of theirs.
+#[test]
+fn machines_that_are_stopped_before_their_time_have_not_failed() {
+    let machines = Machines::new("sizes: { sizes: [1KB] }");
+    let mut command = machines.command(&["one", "two"], 3600, &[]);
+    let messages = machines.path("messages");
+    let result = machines.path("result");
+    let file = |path: &Path| std::fs::File::create(path).unwrap();
+    let mut running = Running(command.stdout(file(&result)).stderr(file(&messages)).spawn().unwrap());
+    let said = || std::fs::read_to_string(&messages).unwrap();
+    for host in ["one", "two"] {
+        until("it waits", || said().contains(&format!("{host}: waiting for ")).then_some(()));
+    }
+    succeeded("kill", &tool("kill", "procps").args(["-INT", &running.0.id().to_string()]).output().unwrap());
+    assert_eq!(running.0.wait().unwrap().code(), Some(130), "{}", said());
+    let ended = std::fs::read_to_string(&result).unwrap();
+    assert_eq!(ended, "one: stopped after 0 operations\ntwo: stopped after 0 operations\n");
+    assert!(!machines.path("all.jsonl").exists());
+    assert!(!machines.path("all.jsonl.one").exists(), "an empty file does not help");
+}
+
+/// This command is killed, then the connection to one machine is lost; the same command goes on each time, though its
+/// time has passed.
+#[test]
+fn a_start_that_was_interrupted_is_resumed_and_measures_nothing_twice() {
+    const OF_EACH: usize = 2 * 400;
+    let machines = Machines::new("threads: { sizes: [20KB], threads: [2], iterations: 400, operations: [put] }");
+    let begins = at(2);
+    let command = || machines.command_at(&["one", "two"], &begins, &["--output", "json"]);
+    let count = |host: &str| samples(&machines.path(&format!("all.jsonl.{host}"))).iter().filter(is_measured).count();
+    let start = || {
+        let mut command = command();
+        Running(command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap())
+    };
+    let measured = |host: &str, least: usize| until("some are measured", || (count(host) > least).then_some(()));
+
+    let mut running = start();
+    ["one", "two"].iter().for_each(|host| measured(host, 20));
+    running.0.kill().unwrap();
+    running.0.wait().unwrap();
+    let before = ["one", "two"].map(count);
+    assert!(before.iter().all(|before| *before < OF_EACH), "{before:?}");
+
+    // At once: the machines may not have noticed yet.
+    let mut running = start();
+    measured("two", before[1] + 20);
+    machines.two.cut();
+    assert_eq!(running.0.wait().unwrap().code(), Some(6), "the other one has ended");
+    let counts = |results: &Path| {
+        let measured: Vec<_> = samples(results).into_iter().filter(|sample| is_measured(&sample)).collect();
+        let name = |sample: &serde_json::Value| ["run", "thread", "iteration"].map(|of| sample[of].to_string());
+        let names: std::collections::BTreeSet<_> = measured.iter().map(name).collect();
+        assert_eq!(measured.len(), names.len(), "none is measured twice");
+        measured.len()
+    };
+    let results = machines.path("all.jsonl");
+    let so_far = counts(&results);
+    assert!((OF_EACH + before[1]..2 * OF_EACH).contains(&so_far), "{so_far} {before:?}");
+
+    // Only the machine that was cut off is reached.
+    let log_ins = |server: &Sshd| {
+        let log = std::fs::read_to_string(server.folder.join("log")).unwrap();
+        log.matches("Accepted publickey").count()
+    };
+    let before = [&machines.one, &machines.two].map(log_ins);
+    let output = command().output().unwrap();
+    succeeded("resume", &output);
+    let host = |at: usize| end(&output)["hosts"][at].clone();
+    assert_eq!((&host(0)["earlier"], &host(0)["exitCode"]), (&host(0)["operations"], &serde_json::Value::Null));
+    assert!(host(1)["earlier"].as_u64() < host(1)["operations"].as_u64(), "{}", shown(&output));
+    assert_eq!((counts(&results), began(&results).len()), (2 * OF_EACH, 2), "each machine has one run");
+    assert_eq!([&machines.one, &machines.two].map(log_ins), [before[0], before[1] + 1]);
+    assert_eq!(machines.left(), 0);
+    let again = command().output().unwrap();
+    assert_eq!(end(&again)["hosts"][1]["exitCode"], serde_json::Value::Null, "{}", shown(&again));
+}
+
+fn is_measured(sample: &&serde_json::Value) -> bool {
+    sample["warmup"] != true
+}
+
+/// Which machines there are, and how each is reached, is said by the plan file; the command line has the last word.
+#[test]
+fn a_plan_file_names_the_machines() {
+    let machines = Machines::new("");
+    let program = sftpctl_testkit::programs::sftpctl();
+    let config = machines.path("ssh_config");
+    let host = |name: &str, program: &Path| {
+        format!("  {name}: {{ ssh_config: '{}', program: '{}', silence: 20 }}\n", config.display(), program.display())
+    };
+    let hosts = [host("one", &program), host("two", Path::new("/nowhere/sftpctl"))].concat();
+    machines.plan(&format!("sizes: {{ sizes: [1KB], content: [text], repeat: 1, warmup: 0 }}\nhosts:\n{hosts}"));
+    let run = |more: &[&str]| {
+        let start = ["bench", "hosts", "--plan", "plan.yaml", "--output", "json"];
+        sftpctl(machines.dir.path(), &[&start[..], more].concat()).output().unwrap()
+    };
+    let output = run(&["--start", "--start-at", &at(3)]);
+    assert_eq!(output.status.code(), Some(6), "{}", shown(&output));
+    let ended = end(&output);
+    let operations = [0, 1].map(|at| ended["hosts"][at]["operations"].as_u64().unwrap());
+    let failure = ended["hosts"][1]["failure"].as_str().unwrap_or_default();
+    assert!(operations == [3, 0] && failure.contains("/nowhere/sftpctl"), "{}", shown(&output));
+    // As for all machines of the command line; the one that has measured is not asked again.
+    let begins = at(3);
+    let more = ["--start", "--start-at", &begins, "--host", "two", "--host", "one"];
+    let output = run(&[&more[..], &["--program", program.to_str().unwrap()]].concat());
+    succeeded("with another program", &output);
+    let names = [0, 1].map(|at| end(&output)["hosts"][at]["host"].as_str().unwrap().to_owned());
+    assert_eq!((names, end(&output)["report"]["runs"].as_array().unwrap().len()), (["two".into(), "one".into()], 2));
+
+    // By hand, too.
+    let shown_at = ["--start-at", "2027-01-15T02:00:00Z"];
+    let by_hand = end(&run(&shown_at));
+    let of_two = "/nowhere/sftpctl bench run --plan plan.yaml --host-name two --results two.jsonl --start-at 2027-01-15T02:00:00Z";
+    assert_eq!(by_hand["commands"][1]["command"], of_two, "{by_hand}");
+    machines.plan("sizes: {}");
+    let none = run(&shown_at);
+    assert_eq!(none.status.code(), Some(2));
+    assert!(shown(&none).contains("plan.yaml names no machines"), "{}", shown(&none));
 }
 
 #[test]

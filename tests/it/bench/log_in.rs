@@ -1,13 +1,15 @@
 //! How `bench` logs in to an SFTP server, and which servers it does not trust. Passwords are in
 //! `on_local_cloud::bench`: an sshd of one's own has none.
 
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 
 use serde_json::Value;
 
 use super::sshd::{Sshd, key};
 use super::{end, samples, sftpctl};
-use crate::site::shown;
+use crate::site::{Running, shown, succeeded, tool, until};
 
 struct Server {
     dir: tempfile::TempDir,
@@ -36,16 +38,22 @@ impl Server {
         std::fs::write(self.path("ssh_config"), text).unwrap();
     }
 
-    /// A few transfers to `host`; what the run says at its end.
+    /// A few transfers to `host`; what the run says at its end. Without an agent.
     fn measure(&self, code: i32, host: &str, more: &[&str]) -> Value {
+        self.measure_with(None, code, host, more)
+    }
+
+    /// The same with an agent, if there is one.
+    fn measure_with(&self, agent: Option<&Agent>, code: i32, host: &str, more: &[&str]) -> Value {
         let _ = std::fs::remove_file(self.path("r.jsonl"));
         let target = format!("sftp://{host}{}", self.path("uploads").display());
         let start =
             ["bench", "sizes", &target, "--sizes", "1KB", "--content", "text", "--repeat", "1", "--warmup", "0"];
         let end_of = ["--ssh-config", "ssh_config", "--results", "r.jsonl", "--output", "json"];
         let mut command = sftpctl(self.dir.path(), &[&start[..], &end_of, more].concat());
-        // Neither an agent nor keys of the user's own.
+        // No agent of the user's own.
         command.env_remove("SSH_AUTH_SOCK");
+        command.envs(agent.map(|agent| ("SSH_AUTH_SOCK", &agent.socket)));
         let output = command.output().unwrap();
         assert_eq!(output.status.code(), Some(code), "{more:?}: {}", shown(&output));
         end(&output)
@@ -53,16 +61,37 @@ impl Server {
 
     /// What did not succeed, in its words.
     fn refusal(&self, host: &str, more: &[&str]) -> String {
-        let ended = self.measure(6, host, more);
+        self.refusal_with(None, host, more)
+    }
+
+    fn refusal_with(&self, agent: Option<&Agent>, host: &str, more: &[&str]) -> String {
+        let ended = self.measure_with(agent, 6, host, more);
         assert!(samples(&self.path("r.jsonl")).iter().all(|sample| sample["outcome"] != "ok"), "{ended}");
         assert_eq!(std::fs::read_dir(self.path("uploads")).unwrap().count(), 0);
         ended["report"]["problems"][0]["text"].as_str().unwrap_or_default().to_owned()
     }
 }
 
+/// An ssh-agent that holds one key.
+struct Agent {
+    socket: PathBuf,
+    _running: Running,
+}
+
+impl Agent {
+    fn start(socket: PathBuf, key: &Path) -> Self {
+        let mut agent = tool("ssh-agent", "openssh-client");
+        let running = Running(agent.arg("-D").arg("-a").arg(&socket).stdout(Stdio::null()).spawn().unwrap());
+        until("ssh-agent listens", || UnixStream::connect(&socket).ok());
+        let mut add = tool("ssh-add", "openssh-client");
+        succeeded("ssh-add", &add.arg("-q").arg(key).env("SSH_AUTH_SOCK", &socket).output().unwrap());
+        Self { socket, _running: running }
+    }
+}
+
 fn user() -> String {
-    let output = crate::site::tool("id", "coreutils").arg("-un").output().unwrap();
-    crate::site::succeeded("id", &output).trim().to_owned()
+    let output = tool("id", "coreutils").arg("-un").output().unwrap();
+    succeeded("id", &output).trim().to_owned()
 }
 
 #[test]
@@ -85,11 +114,11 @@ fn an_identity_is_the_only_key_that_is_offered() {
     server.measure(0, &host, &["-i", identity.to_str().unwrap()]);
     let other = server.path("other");
     key(&other);
-    let said = server.refusal(&host, &["--identity", other.to_str().unwrap()]);
+    // An agent has the key that the server admits, which is offered unless another one is named.
+    let agent = Agent::start(server.path("agent"), &identity);
+    server.measure_with(Some(&agent), 0, &host, &[]);
+    let said = server.refusal_with(Some(&agent), &host, &["--identity", other.to_str().unwrap()]);
     assert!(said.contains("Permission denied (publickey"), "{said}");
-    // One more would be tried if there were one.
-    let log = std::fs::read_to_string(server.sshd.folder.join("log")).unwrap_or_default();
-    assert!(!log.contains("Too many authentication failures"), "{log}");
 }
 
 #[test]
@@ -126,8 +155,8 @@ fn a_host_key_that_has_changed_is_refused_with_what_to_do() {
 
 /// Forgets the old key as the message says; the next log-in by hand would add the new one.
 fn forget(known: &Path, sshd: &Sshd) {
-    let mut keygen = crate::site::tool("ssh-keygen", "openssh-client");
+    let mut keygen = tool("ssh-keygen", "openssh-client");
     let name = format!("[127.0.0.1]:{}", sshd.port);
-    crate::site::succeeded("ssh-keygen -R", &keygen.args(["-R", &name, "-f"]).arg(known).output().unwrap());
+    succeeded("ssh-keygen -R", &keygen.args(["-R", &name, "-f"]).arg(known).output().unwrap());
     assert_eq!(std::fs::read_to_string(known).unwrap(), "");
 }

@@ -27,7 +27,7 @@ pub(crate) struct Sshd {
 }
 
 impl Sshd {
-    /// Starts one with more lines in its configuration.
+    /// Starts one with more lines at the beginning of its configuration, where they take precedence.
     pub(crate) fn start(folder: &Path, more: &str) -> Self {
         std::fs::create_dir(folder).unwrap();
         let at = |name: &str| folder.join(name).display().to_string();
@@ -37,8 +37,8 @@ impl Sshd {
         std::fs::copy(folder.join("user.pub"), folder.join("authorized")).unwrap();
         let port = free_port();
         let config = format!(
-            "Port {port}\nListenAddress 127.0.0.1\nHostKey {}\nAuthorizedKeysFile {}\nPidFile {}\nStrictModes no\n\
-             UsePAM no\nPasswordAuthentication no\nSubsystem sftp internal-sftp\n{more}\n",
+            "{more}\nPort {port}\nListenAddress 127.0.0.1\nHostKey {}\nAuthorizedKeysFile {}\nPidFile {}\n\
+             StrictModes no\nUsePAM no\nPasswordAuthentication no\nSubsystem sftp internal-sftp\n",
             at("host"),
             at("authorized"),
             at("pid")
@@ -54,16 +54,24 @@ impl Sshd {
         Self { port, folder: folder.to_owned(), running }
     }
 
-    /// Cuts every connection: kills the processes of its sessions.
+    /// The processes of open sessions.
+    pub(crate) fn sessions(&self) -> Vec<String> {
+        children(&self.running.0.id().to_string())
+    }
+
+    /// Cuts every connection: kills the processes of its sessions, and not what these have started.
     pub(crate) fn cut(&self) {
-        let children = |pid: &str| {
-            let all = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
-            all.split_whitespace().map(str::to_owned).collect::<Vec<_>>()
+        let mut sessions = self.sessions();
+        // The process that speaks is a child of that which watches it, if the user is not root.
+        let is_sshd = |pid: &String| {
+            std::fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|name| name.starts_with("sshd"))
         };
-        let sessions = children(&self.running.0.id().to_string());
-        assert!(!sessions.is_empty(), "there are sessions");
+        let speak: Vec<String> = sessions.iter().flat_map(|session| children(session)).filter(is_sshd).collect();
+        sessions.extend(speak);
+        assert!(!sessions.is_empty(), "{}", std::fs::read_to_string(self.folder.join("log")).unwrap());
         for session in sessions {
-            succeeded("kill", &tool("kill", "procps").args(["-KILL", &session]).output().unwrap());
+            // One may have ended with the other.
+            let _ = tool("kill", "procps").args(["-KILL", &session]).output().unwrap();
         }
     }
 
@@ -83,4 +91,10 @@ impl Sshd {
             known.display()
         )
     }
+}
+
+/// The children of a process.
+fn children(pid: &str) -> Vec<String> {
+    let all = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
+    all.split_whitespace().map(str::to_owned).collect()
 }

@@ -8,6 +8,7 @@ use serde::Deserialize;
 use serde_saphyr::Spanned;
 use sftpctl_core::yaml::{self, Checker, Faults, Words};
 
+use super::hosts::{Host, RawHost, hosts};
 use super::{Logins, Operation, Plan, Sizes, Target, Threads};
 use crate::content::Content;
 use crate::size::Size;
@@ -47,6 +48,9 @@ struct RawPlan {
     threads: Option<RawThreads>,
     /// Log-ins to SFTP servers
     logins: Option<RawLogins>,
+    /// The machines of `bench hosts`, as ssh knows them
+    #[schemars(with = "Option<BTreeMap<String, RawHost>>")]
+    hosts: Option<Spanned<BTreeMap<String, Spanned<RawHost>>>>,
 }
 
 /// A place that is measured.
@@ -130,11 +134,21 @@ pub fn schema() -> serde_json::Value {
     schema
 }
 
+/// What a plan file says.
+#[derive(Clone, Debug, PartialEq)]
+pub struct File {
+    /// What is measured. It is kept with the results.
+    pub plan: Plan,
+    /// On which machines `bench hosts` measures it, if the file says so. Results do not have it: a machine that is
+    /// reached in another way goes on with the same plan.
+    pub hosts: Vec<Host>,
+}
+
 /// Reads a plan; `path` is only for messages.
 ///
 /// # Errors
 /// All faults, each with its line.
-pub fn load(source: &str, path: &str) -> Result<Plan, Faults> {
+pub fn load(source: &str, path: &str) -> Result<File, Faults> {
     let raw: RawPlan = yaml::parse(source, path, &WORDS)?;
     let mut check = Checker::new(source);
     check.version(raw.version.as_ref(), &WORDS);
@@ -177,6 +191,7 @@ pub fn load(source: &str, path: &str) -> Result<Plan, Faults> {
             warmup: warmup(raw.warmup.as_ref(), base.warmup, &mut check),
         }
     });
+    let hosts = hosts(raw.hosts.as_ref(), &mut check);
     let faults = check.into_faults();
     let is_clean = faults.is_empty();
     let mut check = Checker::with(source, faults);
@@ -185,7 +200,7 @@ pub fn load(source: &str, path: &str) -> Result<Plan, Faults> {
         fault.hint = Some("add `sizes: {}` or `threads: {}`; `logins: {}` needs a target with sftp://".into());
     }
     match check.into_faults() {
-        faults if faults.is_empty() => Ok(plan),
+        faults if faults.is_empty() => Ok(File { plan, hosts }),
         faults => Err(Faults::new(source, path, &WORDS, faults)),
     }
 }
@@ -277,7 +292,8 @@ logins: {}
 
     #[test]
     fn a_plan_is_read_with_its_defaults() {
-        let plan = load(PLAN, "plan.yaml").unwrap();
+        let File { plan, hosts } = load(PLAN, "plan.yaml").unwrap();
+        assert_eq!(hosts, []);
         let names: Vec<&str> = plan.targets.iter().map(|target| target.name.as_str()).collect();
         assert_eq!((names, plan.deadline), (vec!["bucket", "mount", "server"], 30));
         let sizes = plan.sizes.clone().unwrap();
@@ -313,6 +329,37 @@ logins: {}
         }
         let two = PLAN.replace("5MB", "5TB").replace("deadline: 30", "deadline: 0");
         assert_eq!(load(&two, "plan.yaml").unwrap_err().list().len(), 2, "all faults are told at once");
+    }
+
+    #[test]
+    fn machines_are_read_with_what_is_said_of_them() {
+        let hosts =
+            "hosts:\n  jan@app-2: { ssh_config: /etc/bench, program: /opt/sftpctl, silence: 60 }\n  app-1: {}\n";
+        let file = load(&format!("{PLAN}{hosts}"), "plan.yaml").unwrap();
+        assert_eq!(file.plan, load(PLAN, "plan.yaml").unwrap().plan, "the plan is that without machines");
+        let plain = Host { name: "app-1".into(), ..Host::default() };
+        let other = Host {
+            name: "jan@app-2".into(),
+            ssh_config: Some("/etc/bench".into()),
+            program: Some("/opt/sftpctl".into()),
+            silence: Some(60),
+        };
+        assert_eq!(file.hosts, [plain, other]);
+        for (hosts, line, message, hint) in [
+            ("hosts: {}", 12, "`hosts` names no machine", "app-1: {}"),
+            ("hosts:\n  '-oProxyCommand=x': {}", 13, "is not a machine for ssh", "USER@MACHINE"),
+            ("hosts:\n  'a b': {}", 13, "`a b` is not a machine for ssh", "USER@MACHINE"),
+            ("hosts:\n  a: { silence: 1 }", 13, "the number of seconds of silence is 1", "2 to 3600"),
+            ("hosts:\n  a: { program: '' }", 13, "`program` is empty", "the path of sftpctl"),
+            ("hosts:\n  a: { config: x }", 13, "unknown setting `config`", ""),
+        ] {
+            let faults = load(&format!("{PLAN}{hosts}\n"), "plan.yaml").unwrap_err();
+            let fault = &faults.list()[0];
+            assert_eq!((fault.line, faults.list().len()), (line, 1), "{fault:?}");
+            assert!(fault.message.contains(message), "{fault:?}");
+            let said = format!("{} {}", fault.message, fault.hint.as_deref().unwrap_or_default());
+            assert!(said.contains(hint), "{fault:?}");
+        }
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 mod cells;
 mod file;
+mod hosts;
 
 use std::path::PathBuf;
 
@@ -11,7 +12,8 @@ use crate::content::Content;
 use crate::size::Size;
 
 pub use cells::{Action, Cell, Needs, Test};
-pub use file::{load, schema};
+pub use file::{File, load, schema};
+pub use hosts::{Host, NAME_HINT, SILENCE, is_name};
 
 /// A plan without defaults that are left to fill in.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

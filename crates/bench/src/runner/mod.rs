@@ -11,9 +11,10 @@ use std::time::{Duration, SystemTime};
 
 use sftpctl_core::text::{counted, either};
 
+use crate::alone::Alone;
 use crate::host::Machine;
 use crate::plan::{Cell, Plan};
-use crate::record::{Begun, End, Left, Line, Log, Outcome, Results, Run, SCHEMA, Sample, Skipped};
+use crate::record::{Begun, End, Left, Line, Log, Outcome, Results, Run, SCHEMA, Sample, Skipped, rest};
 use crate::supervisor::{Ended, Program, Worker};
 use crate::target::Access;
 use crate::wire::{Hello, Order, Step};
@@ -173,9 +174,7 @@ impl Runner<'_> {
 
     /// Iterations of a cell that were not tried.
     fn rest(&self, cell: &Cell) -> u64 {
-        let all = u64::from(cell.threads) * u64::from(cell.warmup + cell.iterations);
-        let tried = self.tried.get(&cell.id()).map_or(0, |tried| tried.iter().filter(|(_, i)| *i > 0).count());
-        all.saturating_sub(tried as u64)
+        rest(cell, self.tried.get(&cell.id()))
     }
 
     async fn target(&mut self, cells: &[(usize, Cell)], of: usize, options: &Options) -> io::Result<()> {
@@ -298,7 +297,7 @@ pub fn new_id() -> String {
 /// Runs what of the plan is not in the results yet.
 ///
 /// # Errors
-/// The results cannot be written.
+/// The results cannot be written, or another process goes on with the same run (`WouldBlock`).
 pub async fn run(options: &Options, log: Log, before: &Results, watch: &dyn Watch) -> io::Result<Finished> {
     let resumed = before.runs().find(|run| run.host == options.host && run.plan == options.plan).cloned();
     let is_new = resumed.is_none();
@@ -312,6 +311,12 @@ pub async fn run(options: &Options, log: Log, before: &Results, watch: &dyn Watc
         plan: options.plan.clone(),
         notes: options.notes.clone(),
     });
+    // What another process of the run has in flight ends by its deadline, and is deleted then.
+    let longest = options.plan.cells().iter().map(|cell| options.plan.limit(cell.size.0)).fold(0.0, f64::max);
+    let limit = Duration::from_secs_f64(longest) + Duration::from_secs(options.plan.deadline);
+    let Some(_alone) = Alone::claim(&run.run, limit, || watch.stops() || log.is_lost()).await? else {
+        return Ok(Finished { stopped: true, ..Finished::default() });
+    };
     let tried = before.tried(&run.run);
     let mut runner = Runner { run, log, watch, tried, finished: Finished::default() };
     if is_new {

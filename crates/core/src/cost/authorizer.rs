@@ -11,8 +11,8 @@ use super::usage::{Basis, Estimate};
 const WHOLE_MB: u64 = 1769;
 /// Milliseconds until the table has answered, which more memory does not shorten.
 const LOOK_UP_MS: (u64, u64) = (5, 20);
-/// The authorizer's `QUANTUM`, in milliseconds.
-const REFUSAL_MS: u64 = 500;
+/// The authorizer's `QUANTUM`, in milliseconds; `tests/it/cost.rs` compares the two.
+pub const REFUSAL_MS: u64 = 500;
 
 /// Milliseconds of a log-in that is admitted, by those that its hash takes on a whole vCPU.
 pub fn admitted_ms(vcpu_ms: Estimate, memory_mb: u64) -> Estimate {
@@ -26,7 +26,8 @@ pub fn refused_ms(vcpu_ms: Estimate, memory_mb: u64) -> Estimate {
     admitted_ms(vcpu_ms, memory_mb).map(|ms| ms.up_to_multiple(Quantity::whole(REFUSAL_MS)))
 }
 
-/// Milliseconds of all log-ins of a month.
+/// Milliseconds of all log-ins of a month. The fewest log-ins and refusals take the least, and the most of both the most,
+/// since a refusal never takes less than a log-in that is admitted.
 pub(super) fn total_ms(log_ins: Estimate, refused: Estimate, vcpu_ms: Estimate, memory_mb: u64) -> Estimate {
     let refused = refused.with(log_ins, Ord::min);
     let admitted = log_ins.with(refused, |all, refused| all.between(refused, None));

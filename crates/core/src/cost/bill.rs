@@ -282,8 +282,13 @@ impl One<'_, '_> {
         }
     }
 
-    /// What is used at the region's server.
+    /// What is used at the region's server; nothing of a field that is neither known nor assumed.
     fn used(&self, field: Field) -> Estimate {
+        self.known(field).unwrap_or_else(|| fixed(0))
+    }
+
+    /// The same; `None` of such a field.
+    fn known(&self, field: Field) -> Option<Estimate> {
         self.usage.of(self.name, field, (1, self.inventory.servers()))
     }
 
@@ -302,7 +307,7 @@ impl One<'_, '_> {
         self.line(id::API_REQUESTS, log_ins, None);
         self.line(id::LAMBDA_REQUESTS, log_ins, None);
         if let Some(stack) = &self.region.stack {
-            let ms = match self.usage.known(self.name, Field::AuthorizerMs) {
+            let ms = match self.known(Field::AuthorizerMs) {
                 Some(each) => log_ins.with(each, Quantity::times),
                 None => {
                     let (refused, vcpu_ms) = (self.used(Field::RefusedLogIns), self.used(Field::AuthorizerVcpuMs));
@@ -419,7 +424,8 @@ impl One<'_, '_> {
 
     fn buckets(&mut self, stack: &Stack) {
         let share = (stack.buckets, self.inventory.buckets());
-        self.line(id::S3_STORAGE, self.usage.of(self.name, Field::StoredGb, share), None);
+        let stored = self.usage.of(self.name, Field::StoredGb, share);
+        self.line(id::S3_STORAGE, stored.unwrap_or_else(|| fixed(0)), None);
         let uploaded = self.stored(stack, Field::UploadedGb);
         let replaced = uploaded.with(self.used(Field::OverwrittenPercent), Quantity::percent);
         let (old, note) = match stack.old_versions_days {
@@ -450,11 +456,11 @@ impl One<'_, '_> {
 /// What is used at all servers.
 fn total(inventory: &Inventory, usage: &Usage, field: Field) -> Estimate {
     if !usage.is_by_region(field) {
-        return usage.whole(field).unwrap_or_else(|| field.assumed());
+        return usage.whole(field).unwrap_or_else(|| fixed(0));
     }
     let servers = inventory.servers();
     let regions = inventory.regions.iter();
-    let all = regions.map(|(name, region)| usage.of(name, field, (u64::from(region.server), servers)));
+    let all = regions.filter_map(|(name, region)| usage.of(name, field, (u64::from(region.server), servers)));
     all.reduce(|sum, next| sum.with(next, Quantity::plus)).unwrap_or_else(|| fixed(0))
 }
 

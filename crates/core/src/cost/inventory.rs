@@ -200,6 +200,7 @@ impl Inventory {
                     arrival_mails: 0,
                     file_systems: 0,
                     malware_plans: 0,
+                    workflows: 0,
                     ..like.clone()
                 };
                 self.regions.entry(place).or_default().stack = Some(stack);

@@ -525,6 +525,22 @@ fn decryption_has_a_line_for_uploads() {
     assert!(!without.lines.iter().any(|line| line.price_id == id::PGP));
 }
 
+/// A plan that deletes a region's stack does not know that it had a workflow: another region has one because of its
+/// cluster.
+#[test]
+fn a_deleted_region_did_not_decrypt() {
+    let file = "version: 1\nenvironment: e\naccount: \"111111111111\"\nhome_region: us-west-2\n\
+                regions: { us-west-2: { server: true } }\nclusters: { a: us-west-2 }\nfiles: { decrypt: { a: {} } }\n";
+    let after = inventory(file);
+    let steps = [Kind::Server, Kind::Stack].map(|kind| step("us-east-1", kind, Action::Delete));
+    let before = after.before(&plan(steps.into()));
+    let workflows = |region: &str| before.regions[region].stack.as_ref().unwrap().workflows;
+    assert_eq!((workflows("us-west-2"), workflows("us-east-1")), (1, 0));
+    let bill = Bill::of(&before, &exact(&[("uploaded_gb", 600.0)]), &prices());
+    let decrypted = bill.lines.iter().filter(|line| line.price_id == id::PGP);
+    assert_eq!(decrypted.map(|line| line.place.as_str()).collect::<Vec<_>>(), ["us-west-2"]);
+}
+
 /// A web ACL is billed where a server is, with each of its rules.
 #[test]
 fn web_acls_and_their_rules_have_lines() {
@@ -549,7 +565,7 @@ fn scans_cost_by_the_file_and_by_the_gb() {
     for (what, usd_of) in [(id::MALWARE_GB, "0.09"), (id::MALWARE_OBJECTS, "0.215")] {
         let (field, per) = if what == id::MALWARE_GB { (Field::UploadedGb, 1) } else { (Field::UploadedFiles, 1000) };
         let whole = sum(&all, what).high;
-        let expected = usd(usd_of).of(field.assumed().high, per);
+        let expected = usd(usd_of).of(field.assumed().unwrap().high, per);
         assert_eq!(whole.rounded(), expected.rounded(), "every file of every bucket: {what}");
         assert!(sum(&of_one, what).high < whole, "{what}");
     }

@@ -61,7 +61,7 @@ impl Estimate {
 
 /// Defines [`Field`] and the settings of a usage file.
 macro_rules! fields {
-    ($($(#[doc = $doc:literal])+ $field:ident = $name:ident, $low:literal to $high:literal, $unit:literal, $spread:ident;)*) => {
+    ($($(#[doc = $doc:literal])+ $field:ident = $name:ident, [$($low:literal to $high:literal)?], $unit:literal, $spread:ident;)*) => {
         /// What is used.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
         pub enum Field {
@@ -91,18 +91,14 @@ macro_rules! fields {
                 }
             }
 
-            /// What is assumed of an environment of which nothing is known. See [`Self::is_assumed`].
-            pub fn assumed(self) -> Estimate {
-                let (low, high) = match self {
-                    $(Self::$field => ($low, $high),)*
+            /// What is assumed of an environment of which nothing is known; `None` if it follows from something else.
+            pub fn assumed(self) -> Option<Estimate> {
+                let known: &[(f64, f64)] = match self {
+                    $(Self::$field => &[$(($low, $high))?],)*
                 };
                 let number = |number| Quantity::from_number(number).unwrap_or_default();
-                Estimate { low: number(low), high: number(high), basis: Basis::Assumed }
-            }
-
-            /// Whether it is assumed if nothing is known. The authorizer's time is not: it follows from its memory.
-            pub const fn is_assumed(self) -> bool {
-                !matches!(self, Self::AuthorizerMs)
+                let range = known.first();
+                range.map(|(low, high)| Estimate { low: number(*low), high: number(*high), basis: Basis::Assumed })
             }
 
             /// How the whole is divided among the regions.
@@ -160,39 +156,39 @@ pub enum Spread {
 
 fields! {
     /// Log-ins in a month, admitted and refused.
-    LogIns = log_ins, 10_000.0 to 1_000_000.0, "log-ins", Servers;
+    LogIns = log_ins, [10_000.0 to 1_000_000.0], "log-ins", Servers;
     /// Log-ins in a month that are refused.
-    RefusedLogIns = refused_log_ins, 1_000.0 to 500_000.0, "log-ins", Servers;
+    RefusedLogIns = refused_log_ins, [1_000.0 to 500_000.0], "log-ins", Servers;
     /// GB that customers upload in a month.
-    UploadedGb = uploaded_gb, 10.0 to 1_000.0, "GB", Servers;
+    UploadedGb = uploaded_gb, [10.0 to 1_000.0], "GB", Servers;
     /// GB that customers download in a month.
-    DownloadedGb = downloaded_gb, 1.0 to 1_000.0, "GB", Servers;
+    DownloadedGb = downloaded_gb, [1.0 to 1_000.0], "GB", Servers;
     /// Files that customers upload in a month.
-    UploadedFiles = uploaded_files, 10_000.0 to 1_000_000.0, "files", Servers;
+    UploadedFiles = uploaded_files, [10_000.0 to 1_000_000.0], "files", Servers;
     /// Files that customers download in a month.
-    DownloadedFiles = downloaded_files, 1_000.0 to 1_000_000.0, "files", Servers;
+    DownloadedFiles = downloaded_files, [1_000.0 to 1_000_000.0], "files", Servers;
     /// GB that the upload buckets hold, without replaced and deleted versions.
-    StoredGb = stored_gb, 100.0 to 3_000.0, "GB", Buckets;
+    StoredGb = stored_gb, [100.0 to 3_000.0], "GB", Buckets;
     /// Percent of the uploaded GB that replace or delete other files, whose old versions are kept.
-    OverwrittenPercent = overwritten_percent, 0.0 to 30.0, "%", Same;
+    OverwrittenPercent = overwritten_percent, [0.0 to 30.0], "%", Same;
     /// Percent of the GB whose bucket is in another region than the server.
-    OtherRegionPercent = other_region_percent, 0.0 to 100.0, "%", Same;
+    OtherRegionPercent = other_region_percent, [0.0 to 100.0], "%", Same;
     /// Accounts in the table.
-    Accounts = accounts, 1_000.0 to 10_000.0, "accounts", Same;
+    Accounts = accounts, [1_000.0 to 10_000.0], "accounts", Same;
     /// Accounts that are added, changed or removed in a month.
-    ChangedAccounts = changed_accounts, 10.0 to 1_000.0, "accounts", Same;
+    ChangedAccounts = changed_accounts, [10.0 to 1_000.0], "accounts", Same;
     /// Milliseconds that the authorizer takes for a log-in, in place of what follows from its memory.
-    AuthorizerMs = authorizer_ms, 0.0 to 0.0, "ms", Same;
+    AuthorizerMs = authorizer_ms, [], "ms", Same;
     /// Milliseconds of a whole vCPU that the authorizer takes for a log-in: Argon2id as `users` writes it.
-    AuthorizerVcpuMs = authorizer_vcpu_ms, 40.0 to 60.0, "ms", Same;
+    AuthorizerVcpuMs = authorizer_vcpu_ms, [40.0 to 60.0], "ms", Same;
     /// Read request units of the table for a log-in.
-    ReadUnits = read_units, 0.5 to 1.5, "units", Same;
+    ReadUnits = read_units, [0.5 to 1.5], "units", Same;
     /// KB of log lines for a log-in: of the authorizer, the API and the server.
-    LogKbPerLogIn = log_kb_per_log_in, 1.5 to 2.5, "KB", Same;
+    LogKbPerLogIn = log_kb_per_log_in, [1.5 to 2.5], "KB", Same;
     /// KB of log lines for a file.
-    LogKbPerFile = log_kb_per_file, 0.5 to 1.0, "KB", Same;
+    LogKbPerFile = log_kb_per_file, [0.5 to 1.0], "KB", Same;
     /// DNS queries in a month that Route 53 answers.
-    DnsQueries = dns_queries, 10_000.0 to 1_000_000.0, "queries", Servers;
+    DnsQueries = dns_queries, [10_000.0 to 1_000_000.0], "queries", Servers;
 }
 
 /// A number, or a range.
@@ -265,32 +261,24 @@ impl Usage {
         self.regions.values().any(|fields| fields.contains_key(&field))
     }
 
-    /// The quantity of a region that is given or measured; `None` if it is not, or if only that of the whole environment
-    /// is, which is divided among its regions.
-    pub fn known(&self, region: &str, field: Field) -> Option<Estimate> {
-        let own = self.regions.get(region).and_then(|fields| fields.get(&field));
-        let whole = || self.whole.get(&field).filter(|_| field.spread() == Spread::Same);
-        own.or_else(whole).copied()
-    }
-
     /// The quantity that is given for the whole environment, or else assumed; `None` if only regions have it, or if it
     /// is not assumed.
     pub fn whole(&self, field: Field) -> Option<Estimate> {
         let whole = self.whole.get(&field).copied();
-        whole.or_else(|| (field.is_assumed() && !self.is_by_region(field)).then(|| field.assumed()))
+        whole.or_else(|| field.assumed().filter(|_| !self.is_by_region(field)))
     }
 
     /// The quantity of a region: its own, or `share` of so many parts of the whole. If only other regions have one, it
-    /// has none of what is divided.
-    pub fn of(&self, region: &str, field: Field, share: (u64, u64)) -> Estimate {
+    /// has none of what is divided. `None` if nothing is known of it and nothing is assumed.
+    pub fn of(&self, region: &str, field: Field, share: (u64, u64)) -> Option<Estimate> {
         if let Some(own) = self.regions.get(region).and_then(|fields| fields.get(&field)) {
-            return *own;
+            return Some(*own);
         }
         match (self.whole(field), field.spread()) {
-            (Some(whole), Spread::Same) => whole,
-            (Some(whole), _) => whole.map(|quantity| quantity.part(share.0, share.1)),
+            (Some(whole), Spread::Same) => Some(whole),
+            (Some(whole), _) => Some(whole.map(|quantity| quantity.part(share.0, share.1))),
             (None, Spread::Same) => field.assumed(),
-            (None, Spread::Servers | Spread::Buckets) => Estimate::exactly(Quantity::ZERO, Basis::Fixed),
+            (None, Spread::Servers | Spread::Buckets) => Some(Estimate::exactly(Quantity::ZERO, Basis::Fixed)),
         }
     }
 }

@@ -17,7 +17,8 @@ use super::budget::{Share, take};
 
 /// Bytes of parts in memory, over all connections.
 const MEMORY: usize = 48 << 20;
-/// Parts in files that are in memory at once to be sent. MiniStack takes one request at a time.
+/// Parts in files that are in memory at once to be sent. More would not be faster: MiniStack works on one request of S3 at
+/// a time, since its handlers run in the event loop of one process (`ministack/app.py`, `services/s3.py`).
 const SENT_AT_ONCE: usize = 4;
 /// Bytes of a part that need no room: a small file should not take that of a large one. A file gets as much at a time.
 const FREE: usize = 256 << 10;
@@ -113,11 +114,11 @@ impl Part {
         let share = Arc::clone(&room.sent).acquire_owned().await.ok();
         let latest = self.bytes;
         let bytes = blocking(move || {
-            let length = usize::try_from(length).unwrap_or(usize::MAX);
-            let mut all = Vec::with_capacity(length.saturating_add(latest.len()));
-            all.resize(length, 0);
-            file.read_exact_at(&mut all, 0)?;
-            all.extend_from_slice(&latest);
+            let stored = usize::try_from(length).map_err(io::Error::other)?;
+            let mut all = vec![0; stored + latest.len()];
+            let (from_file, rest) = all.split_at_mut(stored);
+            file.read_exact_at(from_file, 0)?;
+            rest.copy_from_slice(&latest);
             Ok(Bytes::from(all))
         });
         Ok((bytes.await?, share))

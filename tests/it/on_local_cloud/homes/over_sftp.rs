@@ -1,6 +1,5 @@
 //! A home on another machine: an sshd of OpenSSH on this one stands for it.
 
-use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
@@ -9,11 +8,12 @@ use serde_json::Value;
 use super::super::faults::front;
 use super::killed::{self, killed_and_checked};
 use super::{Customer, DECISIONS, nasty};
+use crate::bench::sshd::Sshd;
 use crate::site::{Running, shown, succeeded, until};
 
 /// An sshd of its own, and what `ssh` needs to reach it as `old-server`.
 struct OldServer {
-    sshd: Running,
+    sshd: Sshd,
     /// For `--ssh-config`.
     config: PathBuf,
     folder: PathBuf,
@@ -21,71 +21,19 @@ struct OldServer {
 
 impl OldServer {
     fn new(folder: PathBuf) -> Self {
-        std::fs::create_dir(&folder).unwrap();
-        let at = |name: &str| folder.join(name).display().to_string();
-        for key in ["host", "user"] {
-            let mut keygen = Command::new("ssh-keygen");
-            keygen.args(["-q", "-t", "ed25519", "-N", "", "-f", &at(key)]);
-            assert!(keygen.status().unwrap().success());
-        }
-        let public = |key: &str| std::fs::read_to_string(folder.join(key).with_extension("pub")).unwrap();
-        std::fs::write(folder.join("authorized"), public("user")).unwrap();
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let host = public("host");
-        std::fs::write(folder.join("known"), format!("[127.0.0.1]:{port} {host}")).unwrap();
-        let server = format!(
-            "Include {}/*.conf\nPort {port}\nListenAddress 127.0.0.1\nHostKey {}\nAuthorizedKeysFile {}\nPidFile {}\n\
-             StrictModes no\nUsePAM no\nPasswordAuthentication no\nSubsystem sftp internal-sftp\n\
-             ForceCommand internal-sftp\n",
-            at("sshd_config.d"),
-            at("host"),
-            at("authorized"),
-            at("pid")
-        );
-        std::fs::write(folder.join("sshd_config"), server).unwrap();
-        std::fs::create_dir(folder.join("sshd_config.d")).unwrap();
-        let client = format!(
-            "Host old-server\nHostName 127.0.0.1\nPort {port}\nIdentityFile {}\nIdentitiesOnly yes\n\
-             UserKnownHostsFile {}\nGlobalKnownHostsFile /dev/null\nStrictHostKeyChecking yes\n",
-            at("user"),
-            at("known")
-        );
-        let config = folder.join("ssh_config");
-        std::fs::write(&config, client).unwrap();
-        // As root, sshd asks for this folder, which is there only while the service runs.
-        let _ = std::fs::create_dir_all("/run/sshd");
-        let log = std::fs::File::create(folder.join("log")).unwrap();
-        let mut sshd = Command::new("/usr/sbin/sshd");
-        sshd.args(["-D", "-e", "-f", &at("sshd_config")]).stdin(Stdio::null()).stderr(log);
-        let sshd = Running(sshd.spawn().unwrap());
-        until("sshd listens", || TcpStream::connect(("127.0.0.1", port)).ok());
+        let rules = folder.join("sshd_config.d");
+        let more = format!("Include {}/*.conf\nForceCommand internal-sftp", rules.display());
+        let sshd = Sshd::start(&folder, &more);
+        std::fs::create_dir(rules).unwrap();
+        let (known, config) = (folder.join("known"), folder.join("ssh_config"));
+        std::fs::write(&known, sshd.known("host.pub")).unwrap();
+        std::fs::write(&config, format!("{}StrictHostKeyChecking yes\n", sshd.alias("old-server", &known))).unwrap();
         Self { sshd, config, folder }
     }
 
     /// The arguments that say where the homes are.
     fn arguments<'a>(&'a self, root: &'a str) -> [&'a str; 6] {
         ["--from", "sftp://old-server", "--ssh-config", self.config.to_str().unwrap(), "--root", root]
-    }
-
-    /// The processes of open sessions.
-    fn sessions(&self) -> Vec<String> {
-        let pid = self.sshd.0.id();
-        let children = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap();
-        children.split_whitespace().map(str::to_owned).collect()
-    }
-
-    /// Cuts every connection.
-    fn cut(&self) {
-        let mut sessions = self.sessions();
-        // The process that speaks is a child of that which watches it.
-        for session in sessions.clone() {
-            let children = std::fs::read_to_string(format!("/proc/{session}/task/{session}/children"));
-            sessions.extend(children.unwrap_or_default().split_whitespace().map(str::to_owned));
-        }
-        assert!(!sessions.is_empty(), "{}", std::fs::read_to_string(self.folder.join("log")).unwrap());
-        for session in sessions {
-            let _ = Command::new("kill").args(["-KILL", &session]).status();
-        }
     }
 }
 
@@ -188,7 +136,7 @@ fn a_connection_that_is_lost_is_continued() {
         std::fs::read_to_string(customer.manifest()).unwrap_or_default().matches("\"line\":\"part\"").count()
     };
     until("a part is stored", || (parts(&customer) > 0).then_some(()));
-    server.cut();
+    server.sshd.cut();
     let output = copy.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(1), "{}", shown(&output));
     let said = shown(&output);
@@ -362,7 +310,7 @@ fn sshd_freezes_a_home_and_thaws_it() {
     std::fs::remove_file(customer.home.join("link")).unwrap();
 
     let mut open = server.session(USER);
-    until("a session", || (server.sessions().len() == 1).then_some(()));
+    until("a session", || (server.sshd.sessions().len() == 1).then_some(()));
     customer.json(0, "cutover", &[&freeze[..], &["--gone", "delete"]].concat());
     assert!(customer.is_link() && rule.exists());
     open.0.wait().unwrap();

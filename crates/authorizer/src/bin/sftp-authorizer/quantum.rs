@@ -3,20 +3,15 @@
 //! Every refusal costs at least one Argon2id hash ([`sftp_authorizer::password::verify`]), but not the same: in a table
 //! with several forms of hashes some cost more, and what they cost differs by machine. Whoever measures the answers
 //! would learn which accounts exist, and whose hash is worth stealing. So a refusal is answered at the next multiple of
-//! a time that is longer than the usual hash takes. What the dearest allowed hash costs more shows as a number of such
+//! a time that is longer than the usual hash takes. What the most expensive allowed hash costs more shows as a number of such
 //! times, and no finer.
 //!
 //! A refusal without a look-up, as of a blocked name, is not held: it depends on nothing stored of the accounts, and a flood
 //! of such names must not hold the function for longer than a guard counts them. Nor is a log-in by key, for which nothing
 //! is computed.
 
-use std::time::Duration;
-
+use sftp_authorizer::QUANTUM;
 use tokio::time::{Instant, sleep_until};
-
-/// Longer than a look-up and the usual hash take, also on the seventh of a vCPU that a function of 256 MB has. The default,
-/// 512 MB, leaves room for a vCPU that is half as fast as the one it was measured on.
-const QUANTUM: Duration = Duration::from_millis(500);
 
 /// Gives a grant back at once, and a refusal at the next multiple of [`QUANTUM`] after the event arrived, or at `latest`.
 pub(crate) async fn hold<T, E>(decision: Result<T, E>, arrived: Instant, latest: Instant) -> Result<T, E> {
@@ -30,6 +25,8 @@ pub(crate) async fn hold<T, E>(decision: Result<T, E>, arrived: Instant, latest:
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use tokio::time::advance;
 
     use super::*;

@@ -11,11 +11,14 @@ fn a_usage_file_is_read_or_every_fault_is_said() {
         &regions,
     );
     let usage = usage.unwrap();
-    assert_eq!(usage.of("us-west-2", Field::LogIns, (1, 2)), Estimate::exactly(Quantity::whole(1000), Basis::Given));
-    assert_eq!(usage.of("us-west-2", Field::StoredGb, (1, 1)).high, quantity("20.5"));
-    assert_eq!(usage.of("us-west-2", Field::UploadedGb, (1, 2)).low, Quantity::whole(7));
-    assert_eq!(usage.of("us-east-2", Field::UploadedGb, (1, 2)).high, Quantity::ZERO);
-    assert_eq!(usage.of("us-east-2", Field::DownloadedGb, (1, 2)).basis, Basis::Assumed);
+    assert_eq!(
+        usage.of("us-west-2", Field::LogIns, (1, 2)).unwrap(),
+        Estimate::exactly(Quantity::whole(1000), Basis::Given)
+    );
+    assert_eq!(usage.of("us-west-2", Field::StoredGb, (1, 1)).unwrap().high, quantity("20.5"));
+    assert_eq!(usage.of("us-west-2", Field::UploadedGb, (1, 2)).unwrap().low, Quantity::whole(7));
+    assert_eq!(usage.of("us-east-2", Field::UploadedGb, (1, 2)).unwrap().high, Quantity::ZERO);
+    assert_eq!(usage.of("us-east-2", Field::DownloadedGb, (1, 2)).unwrap().basis, Basis::Assumed);
     for (text, says) in [
         ("log_ins: 1\n", "the setting `version` is missing"),
         ("version: 2\n", "unknown format version 2"),
@@ -55,12 +58,15 @@ fn what_is_measured_of_one_region_leaves_the_others_what_is_given() {
     assert_eq!(quantity("us-west-2", id::SFTP_UPLOAD), Quantity::whole(100));
     assert_eq!(quantity("us-east-2", id::SFTP_UPLOAD), Quantity::whole(300), "its half of what is given");
     assert_eq!(quantity("us-west-2", id::API_REQUESTS).to_string(), "0.5", "nothing was measured of it");
-    assert_eq!(usage.of("us-west-2", Field::AuthorizerMs, (1, 2)), measured(80));
-    assert_eq!(usage.of("us-east-2", Field::AuthorizerMs, (1, 2)).low, Quantity::whole(60));
-    // Without anything given, a region of which nothing is measured has none of it.
+    assert_eq!(usage.of("us-west-2", Field::AuthorizerMs, (1, 2)).unwrap(), measured(80));
+    assert_eq!(usage.of("us-east-2", Field::AuthorizerMs, (1, 2)).unwrap().low, Quantity::whole(60));
+    // Without anything given, a region of which nothing is measured has none of it, and its authorizer takes the time
+    // that follows from its memory.
     let mut alone = Usage::default();
     alone.set("us-west-2", Field::UploadedGb, measured(100));
-    assert_eq!(alone.of("us-east-2", Field::UploadedGb, (1, 2)).high, Quantity::ZERO);
+    alone.set("us-west-2", Field::AuthorizerMs, measured(80));
+    assert_eq!(alone.of("us-east-2", Field::AuthorizerMs, (1, 2)), None);
+    assert_eq!(alone.of("us-east-2", Field::UploadedGb, (1, 2)).unwrap().high, Quantity::ZERO);
 }
 
 const ROW: &str = "version = 1\n[[price]]\nid = \"transfer.sftp-hour\"\nservice = \"Transfer Family\"\n\

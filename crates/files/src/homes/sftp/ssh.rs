@@ -10,10 +10,11 @@ use sftpctl_core::spec::sftp_address::SftpAddress;
 
 use super::client::Client;
 use super::packet::{Answer, Request};
+use super::words;
 
-/// Options as sftp(1) gives them, and so that nothing waits for a person or for a machine that is gone. They take
-/// precedence over `ssh_config`.
-const OPTIONS: [&str; 7] = [
+/// Options of `ssh -o` as sftp(1) gives them, and so that nothing waits for a person or for a machine that is gone. They
+/// take precedence over `ssh_config`.
+pub const OPTIONS: [&str; 7] = [
     "ForwardX11=no",
     "ForwardAgent=no",
     "PermitLocalCommand=no",
@@ -250,11 +251,5 @@ pub(super) fn unexpected() -> io::Error {
 fn last_words(said: &[u8]) -> String {
     let text = String::from_utf8_lossy(said);
     let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
-    match lines.as_slice() {
-        [] => "the server closed it".to_owned(),
-        lines => {
-            let last = lines.get(lines.len().saturating_sub(3)..).unwrap_or_default().join("; ");
-            super::words::advice(&text).map_or(last.clone(), |advice| format!("{last} {advice}"))
-        }
-    }
+    words::reason(&lines, words::advice(&text)).unwrap_or_else(|| "the server closed it".to_owned())
 }

@@ -1,4 +1,20 @@
-//! What to do about an error of `ssh`, by its words. Pure.
+//! What `ssh` said of an error, and what to do about it. Pure.
+
+use sftpctl_core::shell_word::shell_word;
+
+/// The last lines that are a reason: those before them greet.
+const LAST: usize = 3;
+
+/// The last lines of what was said as one, with what to do about it; `None` if nothing was said.
+pub fn reason<Line: AsRef<str>>(lines: &[Line], advice: Option<String>) -> Option<String> {
+    let last: Vec<&str> = lines.iter().rev().take(LAST).rev().map(AsRef::as_ref).collect();
+    let last = last.join("; ");
+    match (last.is_empty(), advice) {
+        (true, _) => None,
+        (false, None) => Some(last),
+        (false, Some(advice)) => Some(format!("{}: {advice}", last.trim_end_matches('.'))),
+    }
+}
 
 /// What helps if the server's host key was not accepted.
 pub fn advice(said: &str) -> Option<String> {
@@ -11,11 +27,11 @@ pub fn advice(said: &str) -> Option<String> {
             let (_, place) = line.trim().strip_prefix("Offending ")?.split_once(" key in ")?;
             Some(place.rsplit_once(':')?.0)
         });
-        let file = file.map_or_else(String::new, |file| format!(" -f {}", sftpctl_core::shell_word::shell_word(file)));
-        let host = sftpctl_core::shell_word::shell_word(host);
+        let file = file.map_or_else(String::new, |file| format!(" -f {}", shell_word(file)));
+        let host = shell_word(host);
         return Some(format!(
-            "it may be another server. Ask the server's owner whether the key was changed and for the new fingerprint; \
-             only then forget the old key: ssh-keygen -R {host}{file}"
+            "it may be another server; ask the server's owner whether the key was changed and for the new fingerprint, \
+             and only then forget the old key: ssh-keygen -R {host}{file}"
         ));
     }
     let is_unknown = said.contains("Host key verification failed") || said.contains("host key is known for");
@@ -43,5 +59,14 @@ mod tests {
         let said = advice(changed).unwrap();
         assert!(said.ends_with("ssh-keygen -R '[127.0.0.1]:40123' -f '/home/jan/known hosts'"), "{said}");
         assert_eq!(advice("jan@127.0.0.1: Permission denied (publickey)."), None);
+    }
+
+    #[test]
+    fn a_reason_is_the_last_lines_and_what_to_do() {
+        let lines = ["Welcome", "a", "b", "c."];
+        assert_eq!(reason(&lines, None).unwrap(), "a; b; c.");
+        assert_eq!(reason(&lines, Some("log in once".into())).unwrap(), "a; b; c: log in once");
+        assert_eq!(reason(&lines[..1], None).unwrap(), "Welcome");
+        assert_eq!(reason::<&str>(&[], Some("log in once".into())), None);
     }
 }
