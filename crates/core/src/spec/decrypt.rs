@@ -45,8 +45,7 @@ pub fn default_secret(server: &str) -> String {
 
 /// The cluster of a region whose files are decrypted: there is one at most.
 pub fn of_region<'a>(environment: &'a Environment, region: &str) -> Option<(&'a String, &'a Decrypt)> {
-    let is_here = |cluster: &String| environment.clusters.get(cluster).is_some_and(|cluster| cluster.region == region);
-    environment.decrypt.iter().find(|(cluster, _)| is_here(cluster))
+    environment.decrypt.iter().find(|(cluster, _)| environment.is_in(cluster, region))
 }
 
 /// Resources in the stack of the cluster's region: the role and the workflow.
