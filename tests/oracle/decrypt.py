@@ -116,6 +116,12 @@ def strict():
     refused("create", "InvalidRequestException", "DecryptStepDetails", TRANSFER.create_workflow,
             Steps=[{"Type": "DECRYPT"}])
     refused("create", "ValidationException", "enum value set", TRANSFER.create_workflow, Steps=[{"Type": "ENCRYPT"}])
+    place = {"S3FileLocation": {"Bucket": BUCKET, "Key": "decrypted/"}}
+    step = {"Type": "DECRYPT", "DecryptStepDetails": {"Type": "PGP", "DestinationFileLocation": place}}
+    others = [TRANSFER.create_workflow(Steps=[step])["WorkflowId"] for _ in range(9)]
+    refused("an eleventh", "InvalidRequestException", "10 workflows", TRANSFER.create_workflow, Steps=[step])
+    for other in others:
+        TRANSFER.delete_workflow(WorkflowId=other)
     equal("details", server()["WorkflowDetails"], details(workflow, role))
 
 

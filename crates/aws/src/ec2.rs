@@ -39,7 +39,8 @@ pub struct RouteTableFacts {
     pub is_main: bool,
     /// IDs of the subnets that have it as their own.
     pub subnets: Vec<String>,
-    /// Whether it has a route to an internet gateway that is attached to the VPC.
+    /// Whether it has a route to an internet gateway that is attached to the VPC, or sends what is for the internet to
+    /// a firewall.
     pub has_internet: bool,
 }
 
@@ -288,19 +289,27 @@ impl Ec2 {
     }
 }
 
-/// A route to an internet gateway may be to all addresses or to some (VPC user guide, "Enable internet access for a VPC
-/// using an internet gateway"). One whose gateway is gone is a `blackhole`.
 fn route_table(table: &Element) -> RouteTableFacts {
     let associations = table.items("associationSet");
     let subnets = associations.iter().map(|one| one.text_of("subnetId")).filter(|id| !id.is_empty());
-    let mut routes = table.items("routeSet").iter();
     RouteTableFacts {
         id: table.text_of("routeTableId"),
         is_main: associations.iter().any(|one| one.text_of("main") == "true"),
         subnets: subnets.collect(),
-        has_internet: routes
-            .any(|route| route.text_of("gatewayId").starts_with("igw-") && route.text_of("state") == "active"),
+        has_internet: table.items("routeSet").iter().any(is_to_internet),
     }
+}
+
+/// A route to an internet gateway may be to all addresses or to some (VPC user guide, "Enable internet access for a VPC
+/// using an internet gateway"). One whose gateway is gone is a `blackhole`. A firewall between the two has the route
+/// for all addresses, to its endpoint or its network interface, and the gateway a route back (VPC user guide, "Gateway
+/// route tables"; Network Firewall developer guide, "VPC route table configuration"); whether it is one cannot be seen.
+/// The other routes to endpoints, those of S3 and DynamoDB, are for lists of prefixes.
+fn is_to_internet(route: &Element) -> bool {
+    let gateway = route.text_of("gatewayId");
+    let is_for_all = route.text_of("destinationCidrBlock") == "0.0.0.0/0";
+    let is_to_firewall = gateway.starts_with("vpce-") || !route.text_of("networkInterfaceId").is_empty();
+    route.text_of("state") == "active" && (gateway.starts_with("igw-") || is_for_all && is_to_firewall)
 }
 
 /// Each rule by itself.
@@ -375,4 +384,33 @@ fn tagged(query: Query, list: &str, tags: &Tags) -> Query {
     tags.iter().zip(1..).fold(query, |query, ((key, value), number): ((&String, &String), u32)| {
         query.with(&format!("{list}.{number}.Key"), key).with(&format!("{list}.{number}.Value"), value)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn routes_to_the_internet_may_lead_through_a_firewall() {
+        for (route, expected) in [
+            ("<destinationCidrBlock>0.0.0.0/0</destinationCidrBlock><gatewayId>igw-1</gatewayId>", true),
+            ("<destinationCidrBlock>203.0.113.0/24</destinationCidrBlock><gatewayId>igw-1</gatewayId>", true),
+            ("<destinationCidrBlock>0.0.0.0/0</destinationCidrBlock><gatewayId>vpce-1</gatewayId>", true),
+            (
+                "<destinationCidrBlock>0.0.0.0/0</destinationCidrBlock><networkInterfaceId>eni-1</networkInterfaceId>",
+                true,
+            ),
+            ("<destinationPrefixListId>pl-1</destinationPrefixListId><gatewayId>vpce-1</gatewayId>", false),
+            ("<destinationCidrBlock>10.0.0.0/16</destinationCidrBlock><gatewayId>local</gatewayId>", false),
+            ("<destinationCidrBlock>0.0.0.0/0</destinationCidrBlock><natGatewayId>nat-1</natGatewayId>", false),
+        ] {
+            let has_internet = |state: &str| {
+                let item = format!("<item>{route}<state>{state}</state></item>");
+                let table = Element::parse(&format!("<item><routeSet>{item}</routeSet></item>")).unwrap();
+                route_table(&table).has_internet
+            };
+            assert_eq!(has_internet("active"), expected, "{route}");
+            assert!(!has_internet("blackhole"), "{route}");
+        }
+    }
 }

@@ -90,8 +90,10 @@ impl Commands {
     /// Runs a command. The answer has everything that it printed as JSON, made visible, and the command itself.
     pub(crate) async fn run(&self, ask: &Ask) -> Value {
         let typed = self.typed(ask);
-        let Ok(Ok(_seat)) = timeout(WAIT, self.seats.acquire()).await else {
-            return failure(&typed, "the console is busy with other commands", "try again in a minute");
+        let _seat = match timeout(WAIT, self.seats.acquire()).await {
+            Ok(Ok(seat)) => seat,
+            Ok(Err(_)) => return answer(&typed, End::Stopped, ask.is_change),
+            Err(_) => return failure(&typed, "the console is busy with other commands", "try again in a minute"),
         };
         let mut command = Command::new(&self.program);
         // Before the command's own arguments, which may end with `--`.
@@ -104,10 +106,13 @@ impl Commands {
         answer(&typed, end, ask.is_change)
     }
 
-    /// Ends what only reads, and waits for the changes under way.
+    /// Ends what only reads, and waits for the changes under way. What waits for a seat, or comes later, does not
+    /// begin.
     pub(crate) async fn end(&self) {
         self.stop.send_replace(true);
-        if timeout(GRACE, self.seats.acquire_many(SEATS)).await.is_err() {
+        let all = timeout(GRACE, self.seats.acquire_many(SEATS)).await;
+        self.seats.close();
+        if all.is_err() {
             say("warning: a change did not end in time and was stopped; check whether it was done");
         }
     }
@@ -221,6 +226,7 @@ fn answer(typed: &str, end: End, is_change: bool) -> Value {
 #[cfg(test)]
 mod tests {
     use std::io::{BufRead as _, BufReader};
+    use std::sync::Arc;
 
     use super::*;
 
@@ -295,6 +301,30 @@ mod tests {
         assert!(matches!(end, End::Stopped), "{end:?}");
         let end = ended(shell("echo '{}'"), LIMIT, true, stop.subscribe()).await;
         assert!(matches!(end, End::Exit { code: Some(0), .. }), "{end:?}");
+    }
+
+    /// It would be killed with the console.
+    #[tokio::test]
+    async fn a_change_that_comes_at_the_end_does_not_begin() {
+        let commands = Arc::new(Commands::new("/x/sftpctl".into(), Vec::new(), None));
+        let under_way = commands.seats.acquire().await.unwrap();
+        let end = tokio::spawn({
+            let commands = Arc::clone(&commands);
+            async move { commands.end().await }
+        });
+        // The end waits for all seats.
+        while commands.seats.available_permits() > 0 {
+            tokio::task::yield_now().await;
+        }
+        let late = tokio::spawn({
+            let commands = Arc::clone(&commands);
+            let change = Ask { command: &["users", "enable"], is_change: true, ..Ask::default() };
+            async move { commands.run(&change).await }
+        });
+        tokio::task::yield_now().await;
+        drop(under_way);
+        end.await.unwrap();
+        assert_eq!(late.await.unwrap()["error"]["error"], "the console ends");
     }
 
     #[test]

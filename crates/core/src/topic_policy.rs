@@ -1,8 +1,9 @@
 //! Whether EventBridge may publish to a topic, by the topic's policy. Pure.
 //!
-//! EventBridge publishes with the permissions of the topic's policy alone, as the service `events.amazonaws.com`; without
-//! them only the rule's metric `FailedInvocations` tells (EventBridge user guide, "Using resource-based policies for Amazon
-//! EventBridge"). The policy that a new topic has admits the account's own principals alone, by `AWS:SourceOwner`.
+//! EventBridge publishes with the permissions of the topic's policy alone, as the service `events.amazonaws.com`;
+//! without them only the rule's metric `FailedInvocations` tells (EventBridge user guide, "Using resource-based
+//! policies for Amazon EventBridge"). The policy that a new topic has admits the account's own principals alone, by
+//! `AWS:SourceOwner`.
 
 use serde_json::{Map, Value};
 
@@ -74,8 +75,8 @@ fn is_event_bridge(principal: &Value) -> bool {
     principal == "*" || any(&principal["AWS"], |one| one == "*") || any(&principal["Service"], |one| one == SERVICE)
 }
 
-/// Whether EventBridge's request meets conditions. It goes by TLS. Whether it names its rule is not documented, and of the other
-/// keys in topics' policies it has none.
+/// Whether EventBridge's request meets conditions. It goes by TLS. Whether it names its rule is not documented, and of
+/// the other keys in topics' policies it has none but those of services.
 fn conditions(conditions: Option<&Map<String, Value>>) -> Applies {
     let mut answer = Applies::Yes;
     for (operator, keys) in conditions.into_iter().flatten() {
@@ -87,6 +88,11 @@ fn conditions(conditions: Option<&Map<String, Value>>) -> Applies {
                     }
                 }
                 "aws:sourcearn" | "aws:sourceaccount" => answer = Applies::Maybe,
+                // They are in requests of services, with words of AWS's own (IAM user guide, "AWS global condition
+                // context keys").
+                "aws:principalisawsservice" | "aws:principalservicename" | "aws:principalservicenameslist" => {
+                    answer = Applies::Maybe;
+                }
                 _ if operator.contains("Not") || operator.ends_with("IfExists") || operator == "Null" => {
                     answer = Applies::Maybe;
                 }
@@ -180,6 +186,7 @@ mod tests {
             (vec![with(&[("Resource", json!(format!("{TOPIC}2")))])], Refused),
             (vec![with(&[("Condition", json!({ "ArnLike": { "aws:SourceArn": "arn:aws:events:*" } }))])], Unclear),
             (vec![with(&[("Condition", json!({ "StringEquals": { "aws:PrincipalOrgID": "o-1" } }))])], Refused),
+            (vec![with(&[("Condition", json!({ "Bool": { "aws:PrincipalIsAWSService": "true" } }))])], Unclear),
             (vec![plain.clone(), deny(&[])], Refused),
             (vec![plain.clone(), deny(&[("Condition", without_tls)])], Allowed),
             (vec![plain, deny(&[("Principal", Value::Null), ("NotPrincipal", json!("*"))])], Unclear),

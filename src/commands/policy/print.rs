@@ -45,8 +45,8 @@ impl Args {
     }
 }
 
-/// Prints the document on stdout, and on stderr what else a role needs and why it allows more than the environment needs.
-/// With a `cluster` for that one alone.
+/// Prints the document on stdout, and on stderr what else a role needs and why it allows more than the environment
+/// needs. With a `cluster` for that one alone.
 pub(super) async fn run(
     policy: Policy,
     args: &Args,
@@ -66,7 +66,7 @@ pub(super) async fn run(
     let document = permissions::document(policy, site).ok_or_else(|| needs_none(policy, &environment, &state))?;
     let others = permissions::companions(policy, site);
     if !others.is_empty() {
-        let others = others.iter().map(|other| format!("`sftpctl policy {other} {}`", args.aws.words()));
+        let others = others.iter().map(|other| format!("`{}`", args.command(*other, None)));
         streams::progress(format!("note: the same role also needs {}", others.collect::<Vec<_>>().join(", ")));
     }
     for warning in permissions::warnings(policy, site) {
@@ -93,8 +93,8 @@ fn too_long(document: &Value, parts: usize, command: &str) {
     let size = document.to_string().len();
     let each = (1..=parts).map(|part| format!("`{command} --part {part}`")).collect::<Vec<_>>();
     streams::progress(format!(
-        "warning: this policy has {size} characters, and IAM allows {} for a managed policy: print it in {parts} parts, and \
-         attach each as a managed policy: {}",
+        "warning: this policy has {size} characters, and IAM allows {} for a managed policy: print it in {parts} parts, \
+         and attach each as a managed policy: {}",
         permissions::CHARACTERS,
         each.join(", ")
     ));

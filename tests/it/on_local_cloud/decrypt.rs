@@ -59,7 +59,9 @@ impl Gpg {
 
     fn encrypt(&self, from: &Path, to: &Path, more: &[&str]) {
         let (from, to) = (from.to_str().unwrap(), to.to_str().unwrap());
-        let all = ["--yes", "--trust-model", "always", "--recipient", "orders@example.com", "--output", to];
+        // As the documentation says that customers must.
+        let all =
+            ["--openpgp", "--yes", "--trust-model", "always", "--recipient", "orders@example.com", "--output", to];
         self.run(&[&all[..], more, &["--encrypt", from]].concat());
     }
 }
@@ -76,11 +78,15 @@ fn put(site: &Site, login: &Login, batch: &str) {
     assert!(output.status.success(), "{}", shown(&output));
 }
 
+/// The lines of all executions, in their order.
+fn log(site: &Site) -> Vec<Value> {
+    site.oracle("decrypt.py", &["log"]).lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
 /// The lines of the execution of a file's workflow, when it is over.
 fn execution(site: &Site, file: &str) -> Vec<Value> {
     until(file, || {
-        let log = site.oracle("decrypt.py", &["log"]);
-        let lines: Vec<Value> = log.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let lines = log(site);
         let of_file = |line: &&Value| {
             line["type"] == "ExecutionStarted"
                 && line["details"]["input"]["initialFileLocation"]["key"] == format!("17578/{file}")
@@ -145,7 +151,7 @@ fn uploads_are_decrypted_with_the_rights_of_the_role() {
     site.oracle("decrypt.py", &["strict"]);
     let found = attached(&site);
     let place = &found["step"]["DecryptStepDetails"]["DestinationFileLocation"]["S3FileLocation"];
-    assert_eq!(place["Key"], "decrypted/${transfer:UserName}/");
+    assert_eq!(place["Key"], "decrypted/${Transfer:UserName}/");
     let secret = format!("aws/transfer/{}/@pgp-default", found["server"].as_str().unwrap());
 
     let login = site.add(17578, "jan@example.com", "Fake-Password-1");
@@ -158,7 +164,8 @@ fn uploads_are_decrypted_with_the_rights_of_the_role() {
     // Without a key, doctor names the secret and the command.
     let (status, hint) = doctor(&site);
     assert!(status == "warning" && hint.contains(&format!("--name {secret} --secret-string file://")), "{hint}");
-    put(&site, &login, "put order.csv.gpg early.gpg\n");
+    std::fs::write(folder.join("empty"), "").unwrap();
+    put(&site, &login, "put empty\nput order.csv.gpg early.gpg\n");
     let (kind, message) = error(&site, "early.gpg");
     assert!(kind == "NOT_FOUND" && message.contains(&secret), "{kind} {message}");
 
@@ -176,7 +183,9 @@ fn uploads_are_decrypted_with_the_rights_of_the_role() {
     put(&site, &login, "get in/order.csv.gpg back\n");
     assert!(std::fs::read(folder.join("back")).unwrap() == std::fs::read(folder.join("order.csv.gpg")).unwrap());
     assert!(!site.sftp(site.port(WEST), &login, "ls /pl-pt99-5-uploads/decrypted\n").status.success());
-    site.ok(&["logs", "--env", "99", "--local", "--since", "1h"]);
+    // The lines of executions, in the same log, are not of what customers did.
+    let said = site.ok(&["logs", "--env", "99", "--local", "--since", "1h"]);
+    assert!(said.contains("/17578/in/order.csv.gpg") && !said.contains("Execution"), "{said}");
 
     // For another key, not encrypted, or signed.
     other.encrypt(&folder.join("plain"), &folder.join("other.gpg"), &[]);
@@ -202,6 +211,11 @@ fn uploads_are_decrypted_with_the_rights_of_the_role() {
     put(&site, &login, "put order.csv.gpg refused.gpg\n");
     let (kind, message) = error(&site, "refused.gpg");
     assert!(kind == "PERMISSION_DENIED" && message.contains("s3:GetObject"), "{kind} {message}");
+
+    // An empty file, which was the first of all, has started nothing.
+    let files = log(&site).into_iter().filter(|line| line["type"] == "ExecutionStarted");
+    let keys: Vec<Value> = files.map(|line| line["details"]["input"]["initialFileLocation"]["key"].clone()).collect();
+    assert!(keys.contains(&"17578/early.gpg".into()) && !keys.contains(&"17578/empty".into()), "{keys:?}");
 }
 
 #[test]
@@ -232,7 +246,7 @@ fn the_workflow_comes_changes_and_goes_with_its_setting() {
     let place = &second["step"]["DecryptStepDetails"]["DestinationFileLocation"]["S3FileLocation"];
     assert_eq!(
         (&place["Bucket"], &place["Key"]),
-        (&"pl-pt99-5-uploads".into(), &"in/plain/${transfer:UserName}/".into())
+        (&"pl-pt99-5-uploads".into(), &"in/plain/${Transfer:UserName}/".into())
     );
     assert_eq!(site.planned(), Vec::<String>::new());
 

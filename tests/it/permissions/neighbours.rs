@@ -1,5 +1,5 @@
-//! Environments of one account share buckets for code and a hosted zone. Who may deploy one of them can neither plant the
-//! log-in of another nor change anything else of it.
+//! Environments of one account share buckets for code and a hosted zone. Who may deploy one of them can neither plant
+//! the log-in of another nor change anything else of it.
 
 use std::collections::BTreeMap;
 
@@ -70,8 +70,20 @@ fn reach(environment: &Environment) -> Vec<(&'static str, String, Context)> {
             format!("arn:aws:guardduty:{REGION}:{ACCOUNT}:malware-protection-plan/0123456789abcdef0123"),
             context("aws:ResourceTag/sftpctl:environment", &environment.name),
         ),
+        (
+            "transfer:DeleteWorkflow",
+            format!("arn:aws:transfer:{REGION}:{ACCOUNT}:workflow/w-0123456789abcdef0"),
+            context("aws:ResourceTag/sftpctl:environment", &environment.name),
+        ),
         ("route53:ChangeResourceRecordSets", "arn:aws:route53:::hostedzone/Z0123456789ABCDEFGHIJ".to_owned(), records),
     ]
+}
+
+/// The policies of all kinds that are printed for an environment.
+fn printed(environment: &Environment) -> Vec<Policy> {
+    let site = Site { environment, zone_id: Some("Z0123456789ABCDEFGHIJ"), state: None };
+    let printed = sftpctl_core::permissions::Policy::ALL.into_iter().filter_map(|policy| document(policy, site));
+    printed.map(|document| Policy::parse(&document.to_string()).unwrap()).collect()
 }
 
 #[test]
@@ -80,9 +92,7 @@ fn deployer_of_one_environment_reaches_nothing_of_another() {
     let environments =
         [named("99", false), named("98", false), named("9", false), named("staging", false), named("live", true)];
     for own in &environments {
-        let site = Site { environment: own, zone_id: Some("Z0123456789ABCDEFGHIJ"), state: None };
-        let printed = sftpctl_core::permissions::Policy::ALL.into_iter().filter_map(|policy| document(policy, site));
-        let identity: Vec<_> = printed.map(|document| Policy::parse(&document.to_string()).unwrap()).collect();
+        let identity = printed(own);
         for environment in &environments {
             for (action, resource, mut context) in reach(environment) {
                 context.insert("aws:RequestedRegion".to_owned(), vec![REGION.to_owned()]);
@@ -93,6 +103,38 @@ fn deployer_of_one_environment_reaches_nothing_of_another() {
                 assert_eq!(allowed, own.name == environment.name, "{} does {action} on {resource}", own.name);
             }
         }
+    }
+}
+
+/// Whoever could put the own tag over another's could then delete what has it.
+#[test]
+fn deployer_tags_nothing_that_has_the_tag_of_another_environment() {
+    let caller = Caller::role_session("arn:aws:iam::111111111111:role/deployer", "ci").unwrap();
+    let identity = printed(&named("99", false));
+    let allows = |action: &'static str, resource: &str, has: Option<&str>, create: Option<&str>| {
+        let mut context = Context::from([
+            ("aws:RequestedRegion".to_owned(), vec![REGION.to_owned()]),
+            ("aws:RequestTag/sftpctl:environment".to_owned(), vec!["99".to_owned()]),
+            ("aws:TagKeys".to_owned(), vec!["sftpctl:environment".to_owned()]),
+        ]);
+        context.extend(has.map(|tag| ("aws:ResourceTag/sftpctl:environment".to_owned(), vec![tag.to_owned()])));
+        let service = action.split(':').next().unwrap();
+        context.extend(create.map(|operation| (format!("{service}:CreateAction"), vec![operation.to_owned()])));
+        let asked = Request { caller: &caller, action, resource, resource_account: Some(ACCOUNT), context };
+        matches!(evaluate(&asked, &identity, None, None).unwrap(), Decision::Allow { .. })
+    };
+    for (action, resource, create) in [
+        ("transfer:TagResource", "transfer:{}:server/s-0123456789abcdef0", None),
+        ("transfer:TagResource", "transfer:{}:workflow/w-0123456789abcdef0", None),
+        ("guardduty:TagResource", "guardduty:{}:malware-protection-plan/0123456789abcdef0123", None),
+        ("s3files:TagResource", "s3files:{}:file-system/fs-0123456789abcdef01", Some("CreateFileSystem")),
+        ("ec2:CreateTags", "ec2:{}:elastic-ip/eipalloc-0123456789abcdef0", Some("AllocateAddress")),
+        ("ec2:CreateTags", "ec2:{}:security-group/sg-0123456789abcdef0", Some("CreateSecurityGroup")),
+    ] {
+        let arn = format!("arn:aws:{}", resource.replace("{}", &format!("{REGION}:{ACCOUNT}")));
+        assert!(allows(action, &arn, None, create), "{arn}: a new one gets the tag");
+        assert!(allows(action, &arn, Some("99"), None), "{arn}: the own one keeps it");
+        assert!(!allows(action, &arn, Some("98"), None), "{arn}: it is another environment's");
     }
 }
 

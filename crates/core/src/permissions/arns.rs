@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use crate::spec::model::{Dns, Environment, Region};
 use crate::spec::names;
+use crate::template::given_topics;
 
 /// Patterns for upload buckets in a policy; more are replaced by one over all clusters.
 const BUCKET_PATTERNS: usize = 6;
@@ -193,11 +194,12 @@ impl Arns<'_> {
         self.in_every_region("sns", &format!("{}-upload-*", self.0.name))
     }
 
-    /// Topics that `files.notify` names; with many of them, every topic of the account.
+    /// Topics of others that the stacks' rules tell; with many of them, every topic of the account.
     pub(super) fn given_topics(&self) -> Vec<String> {
-        let all: BTreeSet<&String> = self.0.arrivals.values().filter_map(|arrivals| arrivals.topic.as_ref()).collect();
+        let regions = self.0.regions.keys();
+        let all: BTreeSet<&str> = regions.flat_map(|region| given_topics(self.0, region)).collect();
         match all.len() {
-            0..=GIVEN_TOPICS => all.into_iter().cloned().collect(),
+            0..=GIVEN_TOPICS => all.into_iter().map(str::to_owned).collect(),
             _ => vec![self.in_every_region("sns", "*")],
         }
     }

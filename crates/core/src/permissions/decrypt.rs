@@ -11,12 +11,15 @@ use super::statement::allow_if;
 pub(super) const READ: &str = "transfer:DescribeWorkflow";
 
 pub(super) fn statements(arns: &Arns<'_>) -> Vec<Value> {
-    let new = json!({ "StringEquals": { "aws:RequestTag/sftpctl:environment": arns.0.name } });
+    let created = json!({ "StringEquals": { "aws:RequestTag/sftpctl:environment": arns.0.name } });
+    let mut tagged = created.clone();
+    tagged["Null"] = json!({ "aws:ResourceTag/sftpctl:environment": "true" });
     let changes = [READ, "transfer:DeleteWorkflow", "transfer:TagResource", "transfer:UntagResource"];
     vec![
         // Without a resource type: a workflow has no ARN before it is created.
-        allow_if("CreateWorkflows", &["transfer:CreateWorkflow"], ["*".to_owned()], new.clone()),
-        allow_if("TagNewWorkflows", &["transfer:TagResource"], [arns.workflows()], new),
+        allow_if("CreateWorkflows", &["transfer:CreateWorkflow"], ["*".to_owned()], created),
+        // A workflow without the tag of any environment, when it is created.
+        allow_if("TagNewWorkflows", &["transfer:TagResource"], [arns.workflows()], tagged),
         allow_if("Workflows", &changes, [arns.workflows()], arns.is_tagged()),
     ]
 }

@@ -182,8 +182,8 @@ pub struct Site<'a> {
     pub state: Option<&'a StatePlace>,
 }
 
-/// The document of a policy. `None` for the state in a folder, which needs no permission, for aliases without DNS, and for
-/// messages without a topic.
+/// The document of a policy. `None` for the state in a folder, which needs no permission, for aliases without DNS, and
+/// for messages without a topic.
 pub fn document(policy: Policy, site: Site<'_>) -> Option<Value> {
     let arns = Arns(site.environment);
     let statements = match policy {
@@ -239,56 +239,47 @@ pub fn companions(policy: Policy, site: Site<'_>) -> Vec<Policy> {
     let scans = !site.environment.malware_scan.is_empty();
     let decrypts = !site.environment.decrypt.is_empty();
     let tells = site.environment.notify.as_ref().is_some_and(|notify| !notify.topics.is_empty());
-    let deploys = [
-        (Policy::Reader, true),
-        (Policy::Deployer, true),
-        // Without a role of its own, CloudFormation uses the deployer's permissions.
-        (Policy::Stack, !has_own_role),
-        (Policy::S3Files, !has_own_role && has_file_systems),
-        (Policy::Waf, !has_own_role && has_web_acls),
-        (Policy::Topics, !has_own_role && has_topics),
-        (Policy::MalwareScan, !has_own_role && scans),
-        (Policy::Decrypt, !has_own_role && decrypts),
-        (Policy::Addresses, has_addresses),
-        (Policy::State, in_bucket),
-        (Policy::Notify, tells),
-    ];
-    if policy == Policy::TableImport {
-        return vec![Policy::Users, Policy::State];
-    }
-    if policy == Policy::PreWarm {
-        return if in_bucket { vec![Policy::Users, Policy::State] } else { vec![Policy::Users] };
-    }
-    let needed = deploys.into_iter().filter(|(other, needed)| *needed && *other != policy).map(|(other, _)| other);
-    match policy {
-        Policy::Deployer | Policy::Addresses | Policy::Teardown => needed.collect(),
+    let chosen = |all: &[(Policy, bool)]| -> Vec<Policy> {
+        all.iter().filter(|(_, needed)| *needed).map(|(policy, _)| *policy).collect()
+    };
+    let of_stack = chosen(&[
+        (Policy::Stack, true),
+        (Policy::S3Files, has_file_systems),
+        (Policy::Waf, has_web_acls),
+        (Policy::Topics, has_topics),
+        (Policy::MalwareScan, scans),
+        (Policy::Decrypt, decrypts),
+    ]);
+    let mut deploys = vec![Policy::Reader, Policy::Deployer];
+    // Without a role of its own, CloudFormation uses the deployer's permissions.
+    deploys.extend(of_stack.iter().filter(|_| !has_own_role));
+    deploys.extend(chosen(&[(Policy::Addresses, has_addresses), (Policy::State, in_bucket), (Policy::Notify, tells)]));
+    let mut needed = match policy {
         Policy::Stack | Policy::S3Files | Policy::Waf | Policy::Topics | Policy::MalwareScan | Policy::Decrypt
-            if !has_own_role =>
+            if has_own_role =>
         {
-            needed.collect()
+            of_stack
         }
-        Policy::Stack | Policy::S3Files | Policy::Waf | Policy::Topics | Policy::MalwareScan | Policy::Decrypt => {
-            let of_role = [
-                (Policy::Stack, true),
-                (Policy::S3Files, has_file_systems),
-                (Policy::Waf, has_web_acls),
-                (Policy::Topics, has_topics),
-                (Policy::MalwareScan, scans),
-                (Policy::Decrypt, decrypts),
-            ];
-            of_role.into_iter().filter(|(other, needed)| *needed && *other != policy).map(|(other, _)| other).collect()
-        }
-        Policy::Aliases => needed.filter(|other| *other == Policy::State).collect(),
+        Policy::Deployer
+        | Policy::Stack
+        | Policy::S3Files
+        | Policy::Waf
+        | Policy::Topics
+        | Policy::MalwareScan
+        | Policy::Decrypt
+        | Policy::Addresses
+        | Policy::Teardown => deploys,
+        Policy::Aliases => chosen(&[(Policy::State, in_bucket)]),
+        Policy::PreWarm => chosen(&[(Policy::Users, true), (Policy::State, in_bucket)]),
+        Policy::TableImport => vec![Policy::Users, Policy::State],
         Policy::Restore => vec![Policy::History],
-        Policy::Canary => [vec![Policy::Users, Policy::Reader], told(tells)].concat(),
-        Policy::Reader => told(tells),
+        Policy::Canary => chosen(&[(Policy::Users, true), (Policy::Reader, true), (Policy::Notify, tells)]),
+        Policy::Reader => chosen(&[(Policy::Notify, tells)]),
         Policy::Homes => vec![Policy::Users],
         _ => Vec::new(),
-    }
-}
-
-fn told(tells: bool) -> Vec<Policy> {
-    if tells { vec![Policy::Notify] } else { Vec::new() }
+    };
+    needed.retain(|other| *other != policy);
+    needed
 }
 
 /// Why the policies of this environment allow more than the environment needs. Each is one sentence.

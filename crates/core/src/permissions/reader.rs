@@ -108,15 +108,12 @@ fn functions_and_more(arns: &Arns<'_>, site: Site<'_>) -> Value {
         ["cloudwatch:DescribeAlarms", "cloudwatch:GetDashboard", "cloudwatch:ListTagsForResource"].to_vec();
     actions.extend(TABLE.into_iter().chain(FUNCTION).chain(LOG_GROUP).chain(QUEUE).chain(RULE));
     actions.extend(["apigateway:GET", "dynamodb:DescribeGlobalTable"]);
-    // The caller's own role, service-linked roles, and the role that API Gateway already has for logs. Whether a bucket
-    // that is adopted is in another stack.
-    actions.extend(["iam:GetRole", "cloudformation:DescribeStackResources", "servicequotas:GetServiceQuota"]);
     // Log-ins that fail are diagnosed from every policy that is attached to the roles.
     actions.extend(["iam:GetPolicy", "iam:GetPolicyVersion"]);
     // A server is found among all by its tag.
     actions.extend(["transfer:DescribeServer", "transfer:ListHostKeys"]);
-    // The caller's own role, service-linked roles, and the role that API Gateway already has for logs; whether a bucket that
-    // is adopted is in another stack; quotas; what a role or a user may do.
+    // The caller's own role, service-linked roles, and the role that API Gateway already has for logs; whether a bucket
+    // that is adopted is in another stack; quotas; what a role or a user may do.
     actions.extend([
         "cloudformation:DescribeStackResources",
         "iam:GetRole",
@@ -125,12 +122,10 @@ fn functions_and_more(arns: &Arns<'_>, site: Site<'_>) -> Value {
     ]);
     let mut resources =
         vec![arns.any_alarm(), arns.dashboard(), arns.functions(), arns.queues(), arns.rules(), arns.servers()];
-    resources.extend([arns.table(), arns.guard_table(), arns.global_table(), arns.any_role(), arns.any_stack()]);
-    resources.push(format!("arn:aws:servicequotas:*:{}:*", arns.0.account));
+    resources.extend([arns.table(), arns.guard_table(), arns.global_table()]);
     resources.extend(arns.log_groups());
     resources.extend(arns.any_policy());
-    resources.extend([arns.any_role(), arns.any_stack()]);
-    resources.extend([arns.any_user(), arns.any_quota()]);
+    resources.extend([arns.any_role(), arns.any_stack(), arns.any_user(), arns.any_quota()]);
     resources.extend(apis(&["/account", "/apis", "/restapis", "/restapis/*"]));
     if site.environment.dns.is_some() {
         actions.extend(["route53:GetHostedZone", "route53:GetHostedZoneLimit", "route53:ListResourceRecordSets"]);

@@ -83,6 +83,23 @@ fn every_policy_fits_into_a_managed_policy() {
 }
 
 /// The statements that allow an action.
+#[test]
+fn no_statement_names_an_action_or_a_resource_twice() {
+    let more = "files: { notify: { 99-5: {} }, malware_scan: {} }\nalarms: { email: [a@example.com] }\nguard: {}";
+    for environment in [environment(BOUNDED), in_vpcs(environment(&format!("{BOUNDED}\n{more}")))] {
+        for (name, document) in every_document(&environment) {
+            for statement in document["Statement"].as_array().unwrap() {
+                for list in ["Action", "Resource"] {
+                    let all = statement[list].as_array().into_iter().flatten();
+                    let mut seen = std::collections::BTreeSet::new();
+                    let twice: Vec<_> = all.filter(|one| !seen.insert(one.to_string())).collect();
+                    assert!(twice.is_empty(), "{name}: {twice:?} in {}", statement["Sid"]);
+                }
+            }
+        }
+    }
+}
+
 fn allowing<'a>(document: &'a Value, action: &str) -> Vec<&'a Value> {
     let has = |value: &Value| value == action || value.as_array().is_some_and(|all| all.contains(&json!(action)));
     document["Statement"].as_array().unwrap().iter().filter(|statement| has(&statement["Action"])).collect()

@@ -61,9 +61,9 @@ const OTHER_RESOURCES: usize = 30;
 const ALARM_TOPIC: usize = 2;
 /// Resources of a stack for `logs.saved_queries`.
 const SAVED_QUERIES: usize = 6;
-/// Resources for a cluster in the stack of its region, and in each other one that has a server: the bucket and its policy;
-/// with `files.events` also two queues, a policy and three rules, and two rules elsewhere; with `files.history_events` another
-/// queue and its policy.
+/// Resources for a cluster in the stack of its region, and in each other one that has a server: the bucket and its
+/// policy; with `files.events` also two queues, a policy and three rules, and two rules elsewhere; with
+/// `files.history_events` another queue and its policy.
 const CLUSTER_RESOURCES: (usize, usize) = (2, 0);
 const CLUSTER_RESOURCES_WITH_EVENTS: (usize, usize) = (8, 2);
 const HISTORY_RESOURCES: usize = 2;
@@ -212,10 +212,14 @@ fn clusters(checker: &mut Checker<'_>, file: &File) {
                 .fault(region, format!("cluster {cluster} is in {}, which is not among `regions`", region.value))
                 .hint = Some(format!("add `{}: {{ server: false }}` there, or move the cluster", region.value));
         }
-        let rule = parts::longest_rule(&file.environment.value, origin(file, cluster));
         let (arrivals, has_arrivals) = arrivals::resources(&file.files.notify, cluster);
         let scans = malware::resources(file.files.malware_scan.as_ref(), cluster);
-        if (events || has_arrivals || scans > 0) && rule.len() > RULE_NAME {
+        let named = |name: fn(&str, &str) -> String| name(&file.environment.value, origin(file, cluster));
+        let rules = [
+            (events || has_arrivals).then(|| named(parts::longest_rule)),
+            (scans > 0).then(|| named(parts::threats_rule)),
+        ];
+        if let Some(rule) = rules.into_iter().flatten().find(|rule| rule.len() > RULE_NAME) {
             let message =
                 format!("the name `{rule}` is too long: EventBridge allows {RULE_NAME} characters for a rule");
             checker.key_fault(cluster, region, message).hint = Some(

@@ -27,9 +27,9 @@ pub(super) type Settings = BTreeMap<String, Spanned<Setting>>;
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Decrypt")]
 pub(super) struct Setting {
-    /// Folder of the upload bucket for decrypted files, with `/` at its end. Each user has a folder in it, and files keep their
-    /// names, without those of the folders that they were uploaded to. Default `decrypted/`.
-    #[schemars(with = "Option<String>", regex(pattern = r"^([A-Za-z0-9_.-]+/)+$"))]
+    /// Folder of the upload bucket for decrypted files, with `/` at its end. Each user has a folder in it, and files
+    /// keep their names, without those of the folders that they were uploaded to. Default `decrypted/`.
+    #[schemars(with = "Option<String>", regex(pattern = FOLDER))]
     to: Option<Spanned<String>>,
 }
 
@@ -45,8 +45,7 @@ pub fn default_secret(server: &str) -> String {
 
 /// The cluster of a region whose files are decrypted: there is one at most.
 pub fn of_region<'a>(environment: &'a Environment, region: &str) -> Option<(&'a String, &'a Decrypt)> {
-    let is_here = |cluster: &String| environment.clusters.get(cluster).is_some_and(|cluster| cluster.region == region);
-    environment.decrypt.iter().find(|(cluster, _)| is_here(cluster))
+    environment.decrypt.iter().find(|(cluster, _)| environment.is_in(cluster, region))
 }
 
 /// Resources in the stack of the cluster's region: the role and the workflow.
@@ -79,12 +78,12 @@ pub(super) fn check(
             .filter(|(other, of)| *other != cluster && of.value == region)
             .map(|(other, _)| other.as_str())
             .collect();
-        // Transfer Family API reference, `WorkflowDetails`: one workflow for uploads, and its step has one bucket, whose name
-        // takes no variable. `ExecutionError`: one new execution a second.
+        // Transfer Family API reference, `WorkflowDetails`: one workflow for uploads, and its step has one bucket,
+        // whose name takes no variable. `ExecutionError`: one new execution a second.
         if !others.is_empty() {
             let message = format!(
-                "cluster {cluster} shares the server of {region} with {}: AWS starts the server's one workflow for every \
-                 upload, to whichever cluster, one a second in the long run, and it decrypts into one bucket",
+                "cluster {cluster} shares the server of {region} with {}: AWS starts the server's one workflow for \
+                 every upload, to whichever cluster, one a second in the long run, and it decrypts into one bucket",
                 others.join(", ")
             );
             checker.key_fault(cluster, setting, message).hint =
@@ -159,7 +158,7 @@ mod tests {
             ("{ 9-5: { to: plain } }", "invalid folder `plain`"),
             ("{ 9-5: { to: /plain/ } }", "invalid folder `/plain/`"),
             ("{ 9-5: { to: a/../b/ } }", "invalid folder `a/../b/`"),
-            ("{ 9-5: { to: \"${transfer:UserName}/\" } }", "invalid folder `${transfer:UserName}/`"),
+            ("{ 9-5: { to: \"${Transfer:UserName}/\" } }", "invalid folder `${Transfer:UserName}/`"),
             ("{ 9-5: { to: 17578/plain/ } }", "could be in a customer's folder"),
         ] {
             let faults = load(decrypt).unwrap_err();

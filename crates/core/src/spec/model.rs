@@ -106,6 +106,11 @@ impl Environment {
         self.alarms.email.is_some() || self.arrivals.values().any(|arrivals| arrivals.topic.is_none())
     }
 
+    /// Whether the region is that of the cluster.
+    pub fn is_in(&self, cluster: &str, region: &str) -> bool {
+        self.clusters.get(cluster).is_some_and(|cluster| cluster.region == region)
+    }
+
     /// Limits the environment to one of its clusters. Returns whether it has that one.
     pub fn only_cluster(&mut self, cluster: &str) -> bool {
         self.clusters.retain(|name, _| name == cluster);

@@ -74,7 +74,8 @@ pub fn events_queue(environment: &Environment, cluster: &str) -> String {
     parts::events_queue(&environment.name, environment.origin(cluster))
 }
 
-/// `99-upload-99-5-events-history`: the queue with the same messages for `history watch`, since a message has one reader.
+/// `99-upload-99-5-events-history`: the queue with the same messages for `history watch`, since a message has one
+/// reader.
 pub fn history_queue(environment: &Environment, cluster: &str) -> String {
     format!("{}-history", events_queue(environment, cluster))
 }
@@ -96,7 +97,7 @@ pub fn arrival_rule(environment: &Environment, cluster: &str, end: &str) -> Stri
 
 /// `99-upload-99-5-events-threats`: the rule that tells of a cluster's files with malware.
 pub fn threats_rule(environment: &Environment, cluster: &str) -> String {
-    format!("{}-threats", events_queue(environment, cluster))
+    parts::threats_rule(&environment.name, environment.origin(cluster))
 }
 
 /// `99-upload-99-5-events-dead`: where the messages go that nobody could handle.
@@ -264,7 +265,11 @@ pub(super) mod parts {
         format!("{environment}-upload-{cluster}-events")
     }
 
-    /// The longest name of a cluster's rules.
+    pub(in crate::spec) fn threats_rule(environment: &str, cluster: &str) -> String {
+        format!("{}-threats", events_queue(environment, cluster))
+    }
+
+    /// The longest name of a cluster's rules for events.
     pub(in crate::spec) fn longest_rule(environment: &str, cluster: &str) -> String {
         format!("{}-forward-uploads", events_queue(environment, cluster))
     }

@@ -62,9 +62,7 @@ pub(super) fn of_region<'a>(
     environment: &'a Environment,
     region: &'a str,
 ) -> impl Iterator<Item = (&'a String, &'a Arrivals)> {
-    let is_here =
-        move |cluster: &String| environment.clusters.get(cluster).is_some_and(|cluster| cluster.region == region);
-    environment.arrivals.iter().filter(move |(cluster, _)| is_here(cluster))
+    environment.arrivals.iter().filter(move |(cluster, _)| environment.is_in(cluster, region))
 }
 
 #[cfg(test)]

@@ -57,7 +57,8 @@ mod tests {
 
     fn rendered(decrypt: &str, region: &str) -> Value {
         let file = "version: 1\nenvironment: \"9\"\naccount: \"111111111111\"\nhome_region: us-west-2\n\
-                    regions: { us-west-2: { server: true }, us-east-1: { server: true } }\nclusters: { 9-5: us-west-2 }\n";
+                    regions: { us-west-2: { server: true }, us-east-1: { server: true } }\n\
+                    clusters: { 9-5: us-west-2 }\n";
         let environment = spec::load(&format!("{file}files: {{ {decrypt} }}\n"), "x.yaml").unwrap();
         render(&environment, region, &Code { bucket: "b".into(), key: "k".into() }).unwrap().template
     }
@@ -68,7 +69,7 @@ mod tests {
         let name = decrypt_output(&template).unwrap();
         let step = &template["Resources"][name]["Properties"]["Steps"][0]["DecryptStepDetails"];
         let place = &step["DestinationFileLocation"]["S3FileLocation"];
-        assert_eq!(place, &json!({ "Bucket": "pl-pt9-5-uploads", "Key": "decrypted/${transfer:UserName}/" }));
+        assert_eq!(place, &json!({ "Bucket": "pl-pt9-5-uploads", "Key": "decrypted/${Transfer:UserName}/" }));
         assert_eq!(template["Outputs"][name]["Value"]["Fn::GetAtt"], json!([name, "WorkflowId"]));
         let role = template["Resources"][ROLE].to_string();
         assert!(role.contains("arn:aws:s3:::pl-pt9-5-uploads/decrypted/*"), "{role}");
@@ -78,7 +79,7 @@ mod tests {
         let renamed = decrypt_output(&other).unwrap();
         assert_ne!(name, renamed);
         let text = other.to_string();
-        assert!(text.contains("\"in/plain/${transfer:UserName}/\"") && !text.contains("decrypted/"), "{text}");
+        assert!(text.contains("\"in/plain/${Transfer:UserName}/\"") && !text.contains("decrypted/"), "{text}");
         assert!(text.contains("arn:aws:s3:::pl-pt9-5-uploads/in/plain/*"), "{text}");
 
         for (decrypt, region) in [("decrypt: { 9-5: {} }", "us-east-1"), ("events: true", "us-west-2")] {

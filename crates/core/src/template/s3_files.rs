@@ -38,7 +38,7 @@ pub(super) fn repeat(
     let [role, system, target, point] = [take(OWN[0])?, take(OWN[1])?, take(OWN[2])?, take(OWN[3])?];
     let mut outputs = BTreeMap::new();
     for (cluster, settings) in &environment.s3_files {
-        if environment.clusters.get(cluster).is_none_or(|cluster| cluster.region != region) {
+        if !environment.is_in(cluster, region) {
             continue;
         }
         let bucket = names::upload_bucket(environment, cluster);

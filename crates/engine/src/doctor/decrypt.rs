@@ -37,8 +37,8 @@ fn judge(region: &str, name: &str, found: bool) -> Check {
     let evidence =
         format!("there is no secret {name}: only files of users with a secret of their own in its place are decrypted");
     Check::warning(of, Some(region), evidence).hint(format!(
-        "put the private key into a file as {{\"PGPPrivateKey\": \"…\", \"PGPPassphrase\": \"…\"}} (docs/decrypt.md), and keep it: \
-         aws secretsmanager create-secret --region {region} --name {} --secret-string file://pgp-key.json",
+        "put the private key into a file as {{\"PGPPrivateKey\": \"…\", \"PGPPassphrase\": \"…\"}} (docs/decrypt.md), \
+         and keep it: aws secretsmanager create-secret --region {region} --name {} --secret-string file://pgp-key.json",
         shell_word(name)
     ))
 }

@@ -1,4 +1,7 @@
-//! Whether EventBridge may publish to the topics that `files.notify` names. Where it may not, nothing fails: nobody is told.
+//! Whether EventBridge may publish to the topics of others that the stacks' rules tell: of arriving files, and of files
+//! with malware. Where it may not, nothing fails: nobody is told.
+
+use std::collections::BTreeSet;
 
 use sftpctl_aws::{Aws, TopicFacts};
 use sftpctl_core::check::{Check, Definition};
@@ -9,7 +12,8 @@ use sftpctl_core::topic_policy::{Publishing, by_event_bridge};
 use super::Probe;
 use super::subject::{Subject, unread};
 
-/// The key of SNS's own, whose policy no customer can change (SNS developer guide, "Managing Amazon SNS encryption keys and costs").
+/// The key of SNS's own, whose policy no customer can change (SNS developer guide, "Managing Amazon SNS encryption keys
+/// and costs").
 const KEY_OF_SNS: &str = "alias/aws/sns";
 
 pub(super) fn probes(subject: &Subject) -> Vec<Probe<'_>> {
@@ -21,10 +25,10 @@ pub(super) fn probes(subject: &Subject) -> Vec<Probe<'_>> {
     with_topics.map(probe).collect()
 }
 
-async fn examine(aws: &Aws, region: &str, topics: Vec<String>) -> Check {
+async fn examine(aws: &Aws, region: &str, topics: BTreeSet<&str>) -> Check {
     let mut found = Vec::new();
     for topic in topics {
-        match aws.topics(region).topic(&topic).await {
+        match aws.topics(region).topic(topic).await {
             Ok(facts) => found.push((topic, facts)),
             Err(error) => return unread(&Definition::GIVEN_TOPICS, Some(region), &error),
         }
@@ -33,9 +37,9 @@ async fn examine(aws: &Aws, region: &str, topics: Vec<String>) -> Check {
 }
 
 /// The worst of the topics decides.
-fn judge(region: &str, topics: &[(String, Option<TopicFacts>)]) -> Check {
+fn judge(region: &str, topics: &[(&str, Option<TopicFacts>)]) -> Check {
     let of = &Definition::GIVEN_TOPICS;
-    let refused = "so nobody is told of arriving files, and only the metric FailedInvocations of the rules says so";
+    let refused = "so nobody is told of files, and only the metric FailedInvocations of the rules says so";
     let mut unclear = None;
     for (topic, facts) in topics {
         let Some(facts) = facts else {
@@ -72,9 +76,10 @@ fn judge(region: &str, topics: &[(String, Option<TopicFacts>)]) -> Check {
 /// What the policy lacks. `AddPermission` would do for accounts, but not for services.
 fn statement(region: &str, topic: &str) -> String {
     format!(
-        "add to the statements of its policy {{\"Effect\":\"Allow\",\"Principal\":{{\"Service\":\"events.amazonaws.com\"}},\
-         \"Action\":\"sns:Publish\",\"Resource\":\"{topic}\"}}; the policy is: aws sns get-topic-attributes --region {region} \
-         --topic-arn {topic} --query Attributes.Policy --output text"
+        "add to the statements of its policy {{\"Effect\":\"Allow\",\
+         \"Principal\":{{\"Service\":\"events.amazonaws.com\"}},\"Action\":\"sns:Publish\",\"Resource\":\"{topic}\"}}; \
+         the policy is: aws sns get-topic-attributes --region {region} --topic-arn {topic} --query Attributes.Policy \
+         --output text"
     )
 }
 
@@ -89,7 +94,7 @@ mod tests {
 
     fn of(policy: Value, key: &str) -> Check {
         let facts = TopicFacts { policy, key: key.to_owned() };
-        judge("us-west-2", &[(TOPIC.to_owned(), Some(facts))])
+        judge("us-west-2", &[(TOPIC, Some(facts))])
     }
 
     #[test]
@@ -111,7 +116,7 @@ mod tests {
         for (check, words, hint) in [
             (of(json!({ "Statement": [] }), ""), "does not let EventBridge publish", "\"events.amazonaws.com\""),
             (of(allowing(json!({})), KEY_OF_SNS), "encrypted with SNS's own key", "set-topic-attributes"),
-            (judge("us-west-2", &[(TOPIC.to_owned(), None)]), "there is no topic", "create-topic"),
+            (judge("us-west-2", &[(TOPIC, None)]), "there is no topic", "create-topic"),
         ] {
             assert_eq!(check.status, Status::Warning);
             assert!(check.evidence.contains(words) && check.evidence.contains(TOPIC), "{}", check.evidence);

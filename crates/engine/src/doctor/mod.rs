@@ -107,7 +107,7 @@ pub async fn examine_quickly(aws: &Arc<Aws>, environment: Environment, state: &S
 }
 
 /// What a change needs that AWS does not refuse before it is too late: the networks of these regions' servers, and the
-/// topics that `files.notify` names. Asks AWS nothing where there are none.
+/// topics of others that EventBridge tells. Asks AWS nothing where there are none.
 pub async fn examine_changes(aws: &Arc<Aws>, mut environment: Environment, state: &State, moving: &[String]) -> Report {
     let topics = environment.clone();
     environment.regions.retain(|region, _| moving.contains(region));

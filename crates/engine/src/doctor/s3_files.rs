@@ -13,10 +13,7 @@ use super::subject::{Subject, unread};
 pub(super) fn probes(subject: &Subject) -> Vec<Probe<'_>> {
     let Some(aws) = subject.aws() else { return Vec::new() };
     let environment = &subject.environment;
-    let has_one = |region: &&String| {
-        let mut clusters = environment.s3_files.keys().filter_map(|cluster| environment.clusters.get(cluster));
-        clusters.any(|cluster| cluster.region == **region)
-    };
+    let has_one = |region: &&String| environment.s3_files.keys().any(|cluster| environment.is_in(cluster, region));
     let regions = environment.regions.keys().filter(has_one);
     regions.map(|region| Probe::new(&Definition::S3_FILES, Some(region), examine(subject, aws, region))).collect()
 }
@@ -25,7 +22,7 @@ async fn examine(subject: &Subject, aws: &Aws, region: &str) -> Check {
     let environment = &subject.environment;
     let mut found = Vec::new();
     for (cluster, system) in &environment.s3_files {
-        if environment.clusters.get(cluster).is_none_or(|cluster| cluster.region != region) {
+        if !environment.is_in(cluster, region) {
             continue;
         }
         let bucket = names::upload_bucket(environment, cluster);

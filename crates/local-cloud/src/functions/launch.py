@@ -460,7 +460,7 @@ if __name__ == "__main__":
     # Before the services are imported, because they bind the function by name.
     lambda_runtime.execution_credentials = session
     import ministack.app
-    from ministack.core import responses
+    from ministack.core import iam_evaluator, responses
     from ministack.services import (
         apigateway_v1, cloudwatch, cloudwatch_logs, dynamodb, ec2, eventbridge, iam, lambda_svc, s3, s3files, sns,
         transfer, waf)
@@ -488,7 +488,7 @@ if __name__ == "__main__":
     Dashboards(cloudwatch, responses)
     WebAcls(waf, apigateway_v1, responses).register(provisioners, drift)
     SavedQueries(cloudwatch_logs, responses).register(provisioners, drift)
-    Topics(sns).register(provisioners)
+    Topics(sns, eventbridge, iam_evaluator).register(provisioners)
     MalwareProtection(ministack.app, s3, iam, eventbridge, responses).register(provisioners, drift)
     Workflows(transfer, responses).register(provisioners, drift)
     serve(guarded(ministack.app.app), ministack.app.LOG_LEVEL)

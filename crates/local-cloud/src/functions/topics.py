@@ -1,5 +1,6 @@
 class Topics:
-    """Subscriptions by mail as SNS has them: MiniStack takes each as confirmed.
+    """Subscriptions by mail as SNS has them: MiniStack takes each as confirmed. Events that MiniStack delivers reach
+    the topics that admit EventBridge alone, as those do that the front delivers (`events/mod.rs` has the sources).
 
     Sources: SNS API reference, Subscribe, ConfirmSubscription and ListSubscriptionsByTopic; SNS developer guide,
     "Deleting an Amazon SNS topic and subscription" (one that is not confirmed cannot be deleted).
@@ -11,8 +12,10 @@ class Topics:
 
     TYPE = "AWS::SNS::Subscription"
 
-    def __init__(self, sns):
-        self.sns = sns
+    def __init__(self, sns, eventbridge, evaluator):
+        self.sns, self.evaluator = sns, evaluator
+        deliver = eventbridge._dispatch_to_sns
+        eventbridge._dispatch_to_sns = lambda arn, event: deliver(arn, event) if self.admits_events(arn) else None
         self.plain = {name: getattr(sns, name) for name in (
             "_subscribe", "_unsubscribe", "_list_subscriptions", "_list_subscriptions_by_topic")}
         for name in self.plain:
@@ -28,6 +31,17 @@ class Topics:
         subscription["confirmed"], subscription["token"] = False, subscription["arn"].rsplit(":", 1)[-1]
         subscription["attributes"]["PendingConfirmation"] = "true"
         self.sns._refresh_subscription_counts(self.sns._topics[subscription["topic_arn"]])
+
+    def admits_events(self, arn):
+        attributes = (self.sns._topic_by_arn_any_scope(arn) or {}).get("attributes", {})
+        if attributes.get("KmsMasterKeyId", "").endswith("alias/aws/sns"):
+            return False
+        # Without any key of the request: EventBridge's user guide shows policies without conditions.
+        asked = self.evaluator.EvalContext(principal_arn="*", principal_type="Service", principal_account="",
+                                           action="sns:Publish", resource_arn=arn, region="", secure_transport=True)
+        policy = attributes.get("Policy") or "{}"
+        found = self.evaluator.evaluate_resource_policy(policy, asked, service="events.amazonaws.com")
+        return found.decision == "Allow"
 
     # The API.
 

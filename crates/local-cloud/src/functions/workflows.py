@@ -13,6 +13,9 @@ class Workflows(Kept):
     # All replace it but the tags.
     PROPERTIES = ["Description", "OnExceptionSteps", "Steps", "Tags"]
     REPLACING = ("Description", "OnExceptionSteps", "Steps")
+    # In an account and region (user guide, "Managed workflows restrictions and limitations"). Of the errors that the
+    # API reference has for CreateWorkflow, one fits; its words are not documented.
+    MOST = 10
     # What the front runs.
     RUN = "DECRYPT"
 
@@ -29,6 +32,8 @@ class Workflows(Kept):
             problem = self.problem(step)
             if problem:
                 return self.refused("InvalidRequestException", problem)
+        if len(self.all) >= self.MOST:
+            return self.refused("InvalidRequestException", f"The account has {self.MOST} workflows in this region")
         identifier = "w-" + secrets.token_hex(9)[:17]
         self.all[identifier] = {name: data[name] for name in self.PROPERTIES if data.get(name)}
         return self.responses.json_response({"WorkflowId": identifier})

@@ -1,5 +1,5 @@
-//! What Transfer tells of a customer's session: EventBridge (user guide, "Transfer Family events detail reference", "SFTP,
-//! FTPS, and FTP server events"), but not of downloads, and the server's structured log.
+//! What Transfer tells of a customer's session: EventBridge (user guide, "Transfer Family events detail reference",
+//! "SFTP, FTPS, and FTP server events"), but not of downloads, the server's structured log, and its workflow.
 
 use std::sync::Arc;
 
@@ -96,7 +96,8 @@ impl Teller {
             Ended::Partial => self.log.activity("PARTIAL_CLOSE", &[("path", &path), ("bytes-in", &bytes)]),
             Ended::Failed(why) => self.failed("CLOSE", &path, why),
         }
-        if matches!(ended, Ended::Whole) {
+        // Not for empty files (user guide, "Managed workflows restrictions and limitations").
+        if matches!(ended, Ended::Whole) && upload.bytes > 0 {
             self.on_upload.start(upload.object.bucket.clone(), upload.object.key.clone(), upload.etag);
         }
         let mut detail = json!({ "file-path": path, "bytes": upload.bytes });

@@ -1,7 +1,7 @@
 //! AWS's rules for endpoints in VPCs.
 //!
-//! The rules are those of the Transfer Family API reference, `EndpointDetails`. The texts of most refusals are AWS's own,
-//! as terraform-provider-aws quotes them (`internal/service/transfer/server.go`; its issues #19250 and #34923) and
+//! The rules are those of the Transfer Family API reference, `EndpointDetails`. The texts of most refusals are AWS's
+//! own, as terraform-provider-aws quotes them (`internal/service/transfer/server.go`; its issues #19250 and #34923) and
 //! crossplane's provider shows them (provider-aws#1532); [`assumed`] marks the others.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -66,8 +66,8 @@ pub(super) async fn groups(
     if becomes != "VPC" && !(becomes.is_empty() && is_in_vpc) {
         return Ok(Vec::new());
     }
-    // Transfer associates the addresses, which EC2 refuses with this text (AssociateAddress: `Gateway.NotAttached`; quoted in
-    // terraform-provider-aws, pull request 2181). Which error Transfer makes of it is not documented.
+    // Transfer associates the addresses, which EC2 refuses with this text (AssociateAddress: `Gateway.NotAttached`;
+    // quoted in terraform-provider-aws, pull request 2181). Which error Transfer makes of it is not documented.
     let adds_addresses = ids(input, ADDRESSES).is_some_and(|addresses| !addresses.is_empty());
     if adds_addresses && is_in_vpc && server.state() == State::Offline {
         let vpc = server.vpc();

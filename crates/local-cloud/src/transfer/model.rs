@@ -189,14 +189,16 @@ impl Check {
     }
 }
 
-/// Compiles a pattern of the model, which must match the whole value. The patterns are Java's; of the character classes
-/// in the model, only `\p{Print}` is not supported by the crate `regex-lite`.
+/// Compiles a pattern of the model, which must match the whole value. The patterns are Java's: what the crate
+/// `regex-lite` does not take of those in the model is replaced.
 fn whole(pattern: &str) -> Result<Regex, regex_lite::Error> {
-    // Java's classes, which this crate does not have.
     let pattern = pattern
         .replace(r"\p{Print}", r"\x20-\x7e")
+        // A hyphen after a class, which here must be the last or escaped.
         .replace(r"\w- ", r"\w \-")
+        // Whatever is a mark or is none: any character.
         .replace(r"\P{M}\p{M}", r"\s\S")
+        // Letters, white space and digits, here of ASCII alone.
         .replace(r"\p{L}\p{Z}\p{N}", r"\w\s");
     Regex::new(&format!(r"\A(?:{pattern})\z"))
 }

@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 
 use crate::cloud::Cloud;
 use crate::execute_api::{self, Session, SessionGuard};
+use crate::front::uuid;
 use crate::place::{Place, workflow_arn};
 use crate::structured_logs::ConnectionLog;
 use crate::transfer::{Store, TARGET_PREFIX, Workflow};
@@ -49,14 +50,6 @@ impl OnUpload {
         let execution = Execution { on: self.clone(), place, server, workflow, file, id: uuid() };
         tokio::spawn(async move { execution.run().await });
     }
-}
-
-/// A random UUID (RFC 9562, version 4).
-fn uuid() -> String {
-    let (version, variant) = (0x4_u128 << 76, 0x2_u128 << 62);
-    let random = fastrand::u128(..) & !(0xf << 76) & !(0x3 << 62);
-    let text = format!("{:032x}", random | version | variant);
-    format!("{}-{}-{}-{}-{}", &text[..8], &text[8..12], &text[12..16], &text[16..20], &text[20..])
 }
 
 struct File {
@@ -217,8 +210,7 @@ impl Execution {
     /// name.
     fn destination(&self, key: &Value) -> String {
         let date = Timestamp::now().strftime("%Y-%m-%d").to_string();
-        let key = key.as_str().unwrap_or_default();
-        let key = key.replace("${transfer:UserName}", &self.on.user).replace("${transfer:UploadDate}", &date);
+        let key = filled(key.as_str().unwrap_or_default(), &self.on.user, &date);
         match key.ends_with('/') {
             true => key + self.file.key.rsplit('/').next().unwrap_or_default(),
             false => key,
@@ -227,17 +219,28 @@ impl Execution {
 
     /// The secret of the user, and without one that of all users of the server.
     async fn key(&self, aws: &Aws) -> Result<gpg::Key, Failed> {
-        for name in [&*self.on.user, "@pgp-default"] {
-            let name = format!("aws/transfer/{}/{name}", self.server);
-            let found = aws.secret(&self.place.region, &name).await.map_err(|error| Failed::of_call(&error))?;
+        let secret = |owner: &str| format!("aws/transfer/{}/{owner}", self.server);
+        let of_all = secret("@pgp-default");
+        for name in [&secret(&self.on.user), &of_all] {
+            let found = aws.secret(&self.place.region, name).await.map_err(|error| Failed::of_call(&error))?;
             if let Some(secret) = found {
                 return gpg::Key::parse(&secret).ok_or_else(|| {
                     Failed::bad(format!("the secret {name} has no PGPPrivateKey, or is not a JSON object"))
                 });
             }
         }
-        Err(Failed("NOT_FOUND", format!("there is no secret aws/transfer/{}/@pgp-default", self.server)))
+        Err(Failed("NOT_FOUND", format!("there is no secret {of_all}")))
     }
+}
+
+/// A destination with its variables replaced. AWS writes them in two ways: `${Transfer:UserName}` in the API reference
+/// (DecryptStepDetails, CopyStepDetails), `${transfer:UserName}` in the user guide ("Create a workflow from a
+/// template").
+fn filled(key: &str, user: &str, date: &str) -> String {
+    ["Transfer", "transfer"].iter().fold(key.to_owned(), |key, prefix| {
+        let key = key.replace(&format!("${{{prefix}:UserName}}"), user);
+        key.replace(&format!("${{{prefix}:UploadDate}}"), date)
+    })
 }
 
 /// Clients with the rights of the execution role, whose keys are valid while this lives.
@@ -251,12 +254,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn executions_have_uuids() {
-        for _ in 0..100 {
-            let id = uuid();
-            let parts: Vec<&str> = id.split('-').collect();
-            assert_eq!(parts.iter().map(|part| part.len()).collect::<Vec<_>>(), [8, 4, 4, 4, 12], "{id}");
-            assert!(parts[2].starts_with('4') && parts[3].starts_with(['8', '9', 'a', 'b']), "{id}");
+    fn destinations_have_variables_in_both_spellings() {
+        for (key, expected) in [
+            ("plain/", "plain/"),
+            ("a/${Transfer:UserName}/${Transfer:UploadDate}/", "a/jan/2026-11-30/"),
+            ("a/${transfer:UserName}/${transfer:UploadDate}/x", "a/jan/2026-11-30/x"),
+            ("${TRANSFER:UserName}/", "${TRANSFER:UserName}/"),
+        ] {
+            assert_eq!(filled(key, "jan", "2026-11-30"), expected);
         }
     }
 }
