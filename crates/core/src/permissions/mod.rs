@@ -71,8 +71,10 @@ pub enum Policy {
     Teardown,
     /// Manages the customers' accounts.
     Users,
-    /// Reads the customers' accounts, and tries log-ins; changes nothing.
+    /// Reads the customers' accounts; changes nothing.
     UsersReader,
+    /// Tries log-ins; in addition to [`Self::UsersReader`] and [`Self::Reader`].
+    TestLogin,
     /// Shows and changes who is banned.
     Guard,
     /// Manages customers' host names.
@@ -121,6 +123,7 @@ impl std::fmt::Display for Policy {
             Self::Teardown => "teardown",
             Self::Users => "users",
             Self::UsersReader => "users-reader",
+            Self::TestLogin => "test-login",
             Self::Guard => "guard",
             Self::Aliases => "aliases",
             Self::History => "history",
@@ -141,7 +144,7 @@ impl std::fmt::Display for Policy {
 }
 
 impl Policy {
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 28] = [
         Self::Deployer,
         Self::Stack,
         Self::S3Files,
@@ -154,6 +157,7 @@ impl Policy {
         Self::Teardown,
         Self::Users,
         Self::UsersReader,
+        Self::TestLogin,
         Self::Guard,
         Self::Aliases,
         Self::History,
@@ -199,6 +203,7 @@ pub fn document(policy: Policy, site: Site<'_>) -> Option<Value> {
         Policy::Teardown => teardown::statements(&arns),
         Policy::Users => users::statements(&arns),
         Policy::UsersReader => users::reading(&arns),
+        Policy::TestLogin => users::test_logins(&arns),
         Policy::Guard => guard::statements(&arns),
         Policy::Aliases => aliases::statements(&arns, site)?,
         Policy::History => history::statements(&arns),
@@ -283,6 +288,7 @@ pub fn companions(policy: Policy, site: Site<'_>) -> Vec<Policy> {
         Policy::Canary => [vec![Policy::Users, Policy::Reader], told(tells)].concat(),
         Policy::Reader => told(tells),
         Policy::Homes => vec![Policy::Users],
+        Policy::TestLogin => vec![Policy::UsersReader, Policy::Reader],
         _ => Vec::new(),
     }
 }
