@@ -28,6 +28,8 @@ pub struct SubnetFacts {
     pub vpc: String,
     /// `us-west-2a`.
     pub zone: String,
+    /// The account that it belongs to, which may share it with the caller's.
+    pub owner: String,
 }
 
 /// A route table of a VPC.
@@ -39,7 +41,7 @@ pub struct RouteTableFacts {
     pub is_main: bool,
     /// IDs of the subnets that have it as their own.
     pub subnets: Vec<String>,
-    /// Whether it has a route to an internet gateway that is attached to the VPC.
+    /// Whether it has a route for IPv4 to an internet gateway that is attached to the VPC.
     pub has_internet: bool,
 }
 
@@ -184,12 +186,14 @@ impl Ec2 {
                 id: subnet.text_of("subnetId"),
                 vpc: subnet.text_of("vpcId"),
                 zone: subnet.text_of("availabilityZone"),
+                owner: subnet.text_of("ownerId"),
             });
             facts.collect()
         }))
     }
 
-    /// The route tables of a VPC that the caller may see: of a VPC that another account shares, those of its subnets.
+    /// The route tables of a VPC that the caller may see: of a VPC that another account shares, at least those of the
+    /// shared subnets (VPC user guide, "Responsibilities and permissions for owners and participants").
     ///
     /// # Errors
     /// AWS's.
@@ -289,7 +293,8 @@ impl Ec2 {
 }
 
 /// A route to an internet gateway may be to all addresses or to some (VPC user guide, "Enable internet access for a VPC
-/// using an internet gateway"). One whose gateway is gone is a `blackhole`.
+/// using an internet gateway"). One whose gateway is gone is a `blackhole`, and one for IPv6 has a
+/// `destinationIpv6CidrBlock` instead (EC2 API reference, `Route`).
 fn route_table(table: &Element) -> RouteTableFacts {
     let associations = table.items("associationSet");
     let subnets = associations.iter().map(|one| one.text_of("subnetId")).filter(|id| !id.is_empty());
@@ -298,8 +303,11 @@ fn route_table(table: &Element) -> RouteTableFacts {
         id: table.text_of("routeTableId"),
         is_main: associations.iter().any(|one| one.text_of("main") == "true"),
         subnets: subnets.collect(),
-        has_internet: routes
-            .any(|route| route.text_of("gatewayId").starts_with("igw-") && route.text_of("state") == "active"),
+        has_internet: routes.any(|route| {
+            let has = |destination| route.child(destination).is_some();
+            let is_ipv4 = has("destinationCidrBlock") || has("destinationPrefixListId");
+            is_ipv4 && route.text_of("gatewayId").starts_with("igw-") && route.text_of("state") == "active"
+        }),
     }
 }
 
@@ -375,4 +383,36 @@ fn tagged(query: Query, list: &str, tags: &Tags) -> Query {
     tags.iter().zip(1..).fold(query, |query, ((key, value), number): ((&String, &String), u32)| {
         query.with(&format!("{list}.{number}.Key"), key).with(&format!("{list}.{number}.Value"), value)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_route_to_the_internet_is_active_and_for_ipv4() {
+        let route = |to: &str, gateway: &str, state: &str| {
+            format!("<item>{to}<gatewayId>{gateway}</gatewayId><state>{state}</state></item>")
+        };
+        let local = route("<destinationCidrBlock>10.0.0.0/16</destinationCidrBlock>", "local", "active");
+        let all = "<destinationCidrBlock>0.0.0.0/0</destinationCidrBlock>";
+        for (route, expected) in [
+            (route(all, "igw-1", "active"), true),
+            (route("<destinationPrefixListId>pl-1</destinationPrefixListId>", "igw-1", "active"), true),
+            (route(all, "igw-1", "blackhole"), false),
+            (route("<destinationIpv6CidrBlock>::/0</destinationIpv6CidrBlock>", "igw-1", "active"), false),
+            (route(all, "vpce-1", "active"), false),
+            (String::new(), false),
+        ] {
+            let text = format!(
+                "<R><routeTableId>rtb-1</routeTableId><routeSet>{local}{route}</routeSet><associationSet>\
+                 <item><main>true</main></item><item><subnetId>subnet-1</subnetId><main>false</main></item>\
+                 </associationSet></R>"
+            );
+            let table = route_table(&Element::parse(&text).unwrap());
+            assert_eq!(table.has_internet, expected, "{route}");
+            assert_eq!((table.id.as_str(), table.is_main), ("rtb-1", true));
+            assert_eq!(table.subnets, ["subnet-1"]);
+        }
+    }
 }

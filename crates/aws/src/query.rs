@@ -224,7 +224,7 @@ pub(super) struct Element {
 
 impl Element {
     /// The root of a document; `None` if it is not well-formed.
-    fn parse(text: &str) -> Option<Self> {
+    pub(super) fn parse(text: &str) -> Option<Self> {
         let mut open: Vec<Self> = vec![Self::default()];
         for token in Tokenizer::from(text) {
             match token.ok()? {
