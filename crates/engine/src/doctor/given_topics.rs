@@ -1,4 +1,5 @@
-//! Whether EventBridge may publish to the topics that `files.notify` names. Where it may not, nothing fails: nobody is told.
+//! Whether EventBridge may publish to the topics that `files.notify` names. Where it may not, nothing fails, and
+//! subscribers get no messages.
 
 use sftpctl_aws::{Aws, TopicFacts};
 use sftpctl_core::check::{Check, Definition};
@@ -9,7 +10,8 @@ use sftpctl_core::topic_policy::{Publishing, by_event_bridge};
 use super::Probe;
 use super::subject::{Subject, unread};
 
-/// The key of SNS's own, whose policy no customer can change (SNS developer guide, "Managing Amazon SNS encryption keys and costs").
+/// The key of SNS's own, whose policy no customer can change (SNS developer guide, "Managing Amazon SNS encryption keys and
+/// costs").
 const KEY_OF_SNS: &str = "alias/aws/sns";
 
 pub(super) fn probes(subject: &Subject) -> Vec<Probe<'_>> {
@@ -35,7 +37,8 @@ async fn examine(aws: &Aws, region: &str, topics: Vec<String>) -> Check {
 /// The worst of the topics decides.
 fn judge(region: &str, topics: &[(String, Option<TopicFacts>)]) -> Check {
     let of = &Definition::GIVEN_TOPICS;
-    let refused = "so nobody is told of arriving files, and only the metric FailedInvocations of the rules says so";
+    let refused =
+        "so subscribers get no messages of arriving files, and only the metric FailedInvocations of the rules says so";
     let mut unclear = None;
     for (topic, facts) in topics {
         let Some(facts) = facts else {
@@ -43,7 +46,8 @@ fn judge(region: &str, topics: &[(String, Option<TopicFacts>)]) -> Check {
             return Check::warning(of, Some(region), format!("there is no topic {topic}, {refused}"))
                 .hint(format!("aws sns create-topic --region {region} --name {}", shell_word(create)));
         };
-        if facts.key == KEY_OF_SNS {
+        // By its name, or by its ARN.
+        if facts.key.rsplit(':').next() == Some(KEY_OF_SNS) {
             let why = "is encrypted with SNS's own key, which EventBridge may not use";
             return Check::warning(of, Some(region), format!("{topic} {why}, {refused}")).hint(format!(
                 "use a key of yours, whose policy allows events.amazonaws.com kms:Decrypt and kms:GenerateDataKey* \
@@ -72,9 +76,9 @@ fn judge(region: &str, topics: &[(String, Option<TopicFacts>)]) -> Check {
 /// What the policy lacks. `AddPermission` would do for accounts, but not for services.
 fn statement(region: &str, topic: &str) -> String {
     format!(
-        "add to the statements of its policy {{\"Effect\":\"Allow\",\"Principal\":{{\"Service\":\"events.amazonaws.com\"}},\
-         \"Action\":\"sns:Publish\",\"Resource\":\"{topic}\"}}; the policy is: aws sns get-topic-attributes --region {region} \
-         --topic-arn {topic} --query Attributes.Policy --output text"
+        "add to the statements of its policy, without conditions, {{\"Effect\":\"Allow\",\"Principal\":{{\"Service\":\
+         \"events.amazonaws.com\"}},\"Action\":\"sns:Publish\",\"Resource\":\"{topic}\"}}; the policy is: aws sns \
+         get-topic-attributes --region {region} --topic-arn {topic} --query Attributes.Policy --output text"
     )
 }
 
@@ -106,11 +110,15 @@ mod tests {
         assert_eq!(of(allowing(json!({})), "").status, Status::Ok);
         // Of a key of the customer's nothing is known.
         assert_eq!(of(allowing(json!({})), "alias/ours").status, Status::Ok);
-        let conditional = of(allowing(json!({ "StringEquals": { "aws:SourceAccount": "111111111111" } })), "");
+        let conditional = of(allowing(json!({ "ArnLikeIfExists": { "aws:SourceArn": "arn:aws:events:*" } })), "");
         assert_eq!(conditional.status, Status::Unknown, "{conditional:?}");
+        let of_account = allowing(json!({ "StringEquals": { "aws:SourceAccount": "111111111111" } }));
+        let by_arn = format!("arn:aws:kms:us-west-2:111111111111:{KEY_OF_SNS}");
         for (check, words, hint) in [
             (of(json!({ "Statement": [] }), ""), "does not let EventBridge publish", "\"events.amazonaws.com\""),
+            (of(of_account, ""), "does not let EventBridge publish", "without conditions"),
             (of(allowing(json!({})), KEY_OF_SNS), "encrypted with SNS's own key", "set-topic-attributes"),
+            (of(allowing(json!({})), &by_arn), "encrypted with SNS's own key", "set-topic-attributes"),
             (judge("us-west-2", &[(TOPIC.to_owned(), None)]), "there is no topic", "create-topic"),
         ] {
             assert_eq!(check.status, Status::Warning);

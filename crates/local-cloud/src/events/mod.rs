@@ -192,7 +192,8 @@ impl Buses {
         self.sqs(bus, "SendMessage", &message).await.map(drop)
     }
 
-    /// Of a topic's policy, EventBridge's user guide shows no condition on the rule, so that none is met here.
+    /// "You can't use Condition blocks in Amazon SNS topic policies for EventBridge" (EventBridge user guide, "Using
+    /// resource-based policies for Amazon EventBridge"): the request has no keys, and conditions that want one are not met.
     async fn topic(&self, bus: &Place, topic: &str, message: &str) -> Result<(), String> {
         let attributes = self.sns(bus, &[("Action", "GetTopicAttributes"), ("TopicArn", topic)]).await?;
         let attribute = |name: &str| {
