@@ -118,6 +118,18 @@ impl Ec2 {
         Ok(addresses(&self.0.send(query, &ids.join(", ")).await?))
     }
 
+    /// The addresses behind these allocation IDs, sorted; for one that does not exist, its ID.
+    ///
+    /// # Errors
+    /// AWS's.
+    pub async fn public_ips(&self, ids: &[String]) -> Result<Vec<String>, AwsError> {
+        let found = self.addresses(ids).await?;
+        let ip = |id: &String| found.iter().find(|facts| facts.id == *id).map_or(id, |facts| &facts.ip).clone();
+        let mut ips: Vec<String> = ids.iter().map(ip).collect();
+        ips.sort();
+        Ok(ips)
+    }
+
     /// Allocates an Elastic IP address, and returns its allocation ID. There is no client token: search by tags before
     /// calling this again. The SDK makes one attempt only, because a repetition after a lost answer would allocate a
     /// second one.
@@ -260,8 +272,8 @@ impl Ec2 {
         Ok(self.0.send(query, name).await?.text_of("groupId"))
     }
 
-    /// Adds rules for connections from outside. If it has one already, AWS adds none, which is no error: the caller compares
-    /// again.
+    /// Adds rules for connections from outside. If it has one already, AWS adds none, which is no error: the caller
+    /// compares again.
     ///
     /// # Errors
     /// AWS's.
