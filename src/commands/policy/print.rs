@@ -45,8 +45,8 @@ impl Args {
     }
 }
 
-/// Prints the document on stdout, and on stderr what else a role needs and why it allows more than the environment needs.
-/// With a `cluster` for that one alone.
+/// Prints the document on stdout, and on stderr what else a role needs and why it allows more than the environment
+/// needs. With a `cluster` for that one alone.
 pub(super) async fn run(
     policy: Policy,
     args: &Args,
@@ -101,8 +101,8 @@ fn too_long(document: &Value, parts: usize, command: &str) {
 }
 
 fn no_part(number: usize, parts: usize, command: &str) -> CliError {
-    let parts_in_all = counted(parts.try_into().unwrap_or(u64::MAX), "document");
-    let error = CliError::new(Exit::Usage, format!("the policy has no part {number}: it is {parts_in_all}"));
+    let in_all = counted(parts.try_into().unwrap_or(u64::MAX), "part");
+    let error = CliError::new(Exit::Usage, format!("the policy has no part {number}: it has {in_all}"));
     error.hint(match parts {
         1 => command.to_owned(),
         _ => format!("{command} --part {parts}"),

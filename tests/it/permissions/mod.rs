@@ -405,7 +405,7 @@ fn command_prints_a_long_policy_in_parts() {
     assert_eq!(parts, pairs(&whole).into_iter().collect());
     let none = print(&["--part", "3"]);
     assert_eq!(none.status.code(), Some(2), "{}", shown(&none));
-    assert!(text(&none.stderr).contains("the policy has no part 3: it is 2 documents"), "{}", shown(&none));
+    assert!(text(&none.stderr).contains("the policy has no part 3: it has 2 parts"), "{}", shown(&none));
     // One that is short enough is its own first part.
     let output = run(&["users", "--part", "1"]);
     let printed: Value = serde_json::from_str(&succeeded("users", &output)).unwrap();

@@ -36,8 +36,10 @@ mod waf;
 
 use serde_json::{Value, json};
 
+use crate::check::quotas;
 use crate::spec::model::Environment;
 use crate::spec::state_place::StatePlace;
+use crate::user_policies::{ATTACHED, ATTACHED_AT_MOST};
 use arns::Arns;
 
 pub use parts::parts;
@@ -186,8 +188,8 @@ pub struct Site<'a> {
     pub state: Option<&'a StatePlace>,
 }
 
-/// The document of a policy. `None` for the state in a folder, which needs no permission, for aliases without DNS, and for
-/// messages without a topic.
+/// The document of a policy. `None` for the state in a folder, which needs no permission, for aliases without DNS, and
+/// for messages without a topic.
 pub fn document(policy: Policy, site: Site<'_>) -> Option<Value> {
     let arns = Arns(site.environment);
     let statements = match policy {
@@ -297,7 +299,14 @@ fn told(tells: bool) -> Vec<Policy> {
     if tells { vec![Policy::Notify] } else { Vec::new() }
 }
 
-/// Why the policies of this environment allow more than the environment needs. Each is one sentence.
+/// Managed policies that a role with this policy has, and with those that it needs besides, each in its parts.
+fn attached(policy: Policy, site: Site<'_>) -> usize {
+    let all = companions(policy, site).into_iter().chain([policy]);
+    all.filter_map(|policy| document(policy, site)).map(|document| parts(&document).len()).sum()
+}
+
+/// Why the policies of this environment allow more than the environment needs, or are more than a role may have. Each
+/// is one sentence.
 pub fn warnings(policy: Policy, site: Site<'_>) -> Vec<String> {
     let mut warnings = Vec::new();
     let environment = site.environment;
@@ -323,6 +332,18 @@ pub fn warnings(policy: Policy, site: Site<'_>) -> Vec<String> {
                  may fit those of other environments"
             ));
         }
+    }
+    let count = attached(policy, site);
+    if count > ATTACHED {
+        let role = match environment.stack_role {
+            Some(_) => "",
+            None => "set `stack_role`, which has those for CloudFormation instead, or ",
+        };
+        warnings.push(format!(
+            "a role with this and what it also needs has {count} managed policies, and IAM attaches {ATTACHED} to a \
+             role: {role}have the quota {} raised, which IAM does up to {ATTACHED_AT_MOST}",
+            quotas::ATTACHED.code
+        ));
     }
     warnings
 }

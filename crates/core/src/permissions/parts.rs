@@ -35,8 +35,8 @@ fn parts_of(document: &Value, limit: usize) -> Vec<Value> {
     parts.iter().map(|part| of(part)).collect()
 }
 
-/// Two statements that together allow the same: each action on each resource is in one of them. `None` for a single pair. They
-/// have no name: a document may have a name once only.
+/// Two statements that together allow the same: each action on each resource is in one of them. `None` for a single
+/// pair. They have no name: a document may have a name once only.
 fn halves(statement: &Value) -> Option<[Value; 2]> {
     let length = |name: &str| {
         statement[name]

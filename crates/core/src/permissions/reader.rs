@@ -115,8 +115,8 @@ fn functions_and_more(arns: &Arns<'_>, site: Site<'_>) -> Value {
     actions.extend(["iam:GetPolicy", "iam:GetPolicyVersion"]);
     // A server is found among all by its tag.
     actions.extend(["transfer:DescribeServer", "transfer:ListHostKeys"]);
-    // The caller's own role, service-linked roles, and the role that API Gateway already has for logs; whether a bucket that
-    // is adopted is in another stack; quotas; what a role or a user may do.
+    // The caller's own role, service-linked roles, and the role that API Gateway already has for logs; whether a bucket
+    // that is adopted is in another stack; quotas; what a role or a user may do.
     actions.extend([
         "cloudformation:DescribeStackResources",
         "iam:GetRole",
@@ -155,7 +155,7 @@ fn functions_and_more(arns: &Arns<'_>, site: Site<'_>) -> Value {
     if !arns.0.decrypt.is_empty() {
         // Of a key only whether it is there.
         actions.extend([decrypt::READ, "secretsmanager:DescribeSecret"]);
-        resources.extend([arns.workflows(), arns.pgp_secrets()]);
+        resources.extend([arns.workflows(), arns.default_pgp_secrets()]);
     }
     allow("ReadFunctionsAndMore", &actions, resources)
 }

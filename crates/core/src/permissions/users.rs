@@ -22,8 +22,8 @@ pub(super) fn statements(arns: &Arns<'_>) -> Vec<Value> {
         allow("ReadReservations", &["dynamodb:BatchGetItem"], [arns.table()]),
         // The empty object that shows a customer's folder before the first upload: its key ends with a slash.
         allow("CreateFolders", &["s3:PutObject"], arns.upload_objects("*/")),
-        // Whether a new account's folder has files already: two keys at most, of which one may be the empty object. With
-        // more keys, or with the names of other folders, it would list every customer's files.
+        // Whether a new account's folder has files already: two keys at most, of which one may be the empty object.
+        // With more keys, or with the names of other folders, it would list every customer's files.
         allow_if(
             "FindFolders",
             &["s3:ListBucket"],
@@ -36,8 +36,8 @@ pub(super) fn statements(arns: &Arns<'_>) -> Vec<Value> {
     all
 }
 
-/// The calls of `users list`, `show`, `export`, and of `users audit` without a source; and of `guard list`. The items have
-/// the hashes of passwords: a condition on attributes would refuse the scans.
+/// The calls of `users list`, `show`, `export`, and of `users audit` without a source; and of `guard list`. The items
+/// have the hashes of passwords: a condition on attributes would refuse the scans.
 pub(super) fn reading(arns: &Arns<'_>) -> Vec<Value> {
     let items = ["dynamodb:GetItem", "dynamodb:Query", "dynamodb:Scan"];
     let mut all = vec![
@@ -54,8 +54,8 @@ pub(super) fn reading(arns: &Arns<'_>) -> Vec<Value> {
     all
 }
 
-/// Tries log-ins. Not part of what only reads: TestIdentityProvider takes any address as the customer's, and with a guard
-/// wrong passwords ban the address that they are said to come from.
+/// Tries log-ins. Not part of what only reads: TestIdentityProvider takes any address as the customer's, and with a
+/// guard wrong passwords ban the address that they are said to come from.
 pub(super) fn test_logins(arns: &Arns<'_>) -> Vec<Value> {
     vec![
         allow_all("ReadAccount", &["sts:GetCallerIdentity", "transfer:ListServers"]),
@@ -70,8 +70,8 @@ fn read_logins(arns: &Arns<'_>) -> Value {
     allow("ReadLogins", &["logs:FilterLogEvents"], arns.server_logs())
 }
 
-/// `pre-warm`: `users import --pre-warm`. DynamoDB has no permission for this change of a table alone: who has it may change
-/// the table in other ways.
+/// `pre-warm`: `users import --pre-warm`. DynamoDB has no permission for this change of a table alone: who has it may
+/// change the table in other ways.
 pub(super) fn pre_warming(arns: &Arns<'_>) -> Vec<Value> {
     vec![allow("RaiseWarmThroughput", &["dynamodb:DescribeTable", "dynamodb:UpdateTable"], [arns.table()])]
 }
