@@ -1,5 +1,5 @@
-//! Which of the printed policies each command needs. `docs/permissions.md` has the same table; the local cloud holds every
-//! command to it.
+//! Which of the printed policies each command needs. `docs/permissions.md` has the same table; the local cloud holds
+//! every command to it.
 
 use serde_json::Value;
 use sftpctl_core::permissions::{Policy, Site, companions, document};

@@ -1,9 +1,10 @@
 //! Whether EventBridge may publish to a topic, by the topic's policy. Pure.
 //!
-//! EventBridge publishes with the permissions of the topic's policy alone, as the service `events.amazonaws.com`; without
-//! them only the rule's metric `FailedInvocations` tells (EventBridge user guide, "Using resource-based policies for
-//! Amazon EventBridge"). The policy that a new topic has admits the account's own principals alone, by `AWS:SourceOwner`:
-//! the same page adds a statement for EventBridge to it.
+//! EventBridge publishes with the permissions of the topic's policy alone, as the service `events.amazonaws.com`;
+//! without them only the rule's metric `FailedInvocations` tells (EventBridge user guide, "Using resource-based
+//! policies for Amazon EventBridge"). The policy that a new topic has admits the account's own principals alone, by
+//! `AWS:SourceOwner` (SNS developer guide, "`aws:SourceAccount` versus `aws:SourceOwner`"): EventBridge's page adds a
+//! statement to it.
 
 use serde_json::{Map, Value};
 
@@ -74,14 +75,16 @@ fn applies(statement: &Value, topic: &str) -> Applies {
     }
 }
 
+/// `{"AWS": "*"}` admits services, too (SNS developer guide, "Allow any CloudWatch alarm to publish to a topic in a
+/// different account").
 fn is_event_bridge(principal: &Value) -> bool {
     principal == "*" || any(&principal["AWS"], |one| one == "*") || any(&principal["Service"], |one| one == SERVICE)
 }
 
 /// Whether EventBridge's request meets conditions. "You can't use Condition blocks in Amazon SNS topic policies for
-/// EventBridge" (EventBridge user guide, "Using resource-based policies for Amazon EventBridge"): a condition that wants a
-/// key is not met, whatever it is, as one on the rule (`aws:SourceArn`) or the account (`aws:SourceAccount`). Those that a
-/// missing key meets may be. Messages go by TLS, and so one that wants the opposite is not met.
+/// EventBridge" (EventBridge user guide, "Using resource-based policies for Amazon EventBridge"): a condition that
+/// wants a key is not met, whatever it is, as one on the rule (`aws:SourceArn`) or the account (`aws:SourceAccount`).
+/// Those that a missing key meets may be. Messages go by TLS, and so one that wants the opposite is not met.
 fn conditions(conditions: Option<&Map<String, Value>>) -> Applies {
     let mut answer = Applies::Yes;
     for (operator, keys) in conditions.into_iter().flatten() {

@@ -10,8 +10,8 @@ use sftpctl_core::topic_policy::{Publishing, by_event_bridge};
 use super::Probe;
 use super::subject::{Subject, unread};
 
-/// The key of SNS's own, whose policy no customer can change (SNS developer guide, "Managing Amazon SNS encryption keys and
-/// costs").
+/// The key of SNS's own, whose policy no customer can change (SNS developer guide, "Managing Amazon SNS encryption keys
+/// and costs").
 const KEY_OF_SNS: &str = "alias/aws/sns";
 
 pub(super) fn probes(subject: &Subject) -> Vec<Probe<'_>> {

@@ -88,10 +88,10 @@ fn judge(region: &str, subnets: &[String], tables: &[RouteTableFacts]) -> Way {
             Some(table) if table.has_internet => {}
             Some(table) => {
                 return Way::Indirect(format!(
-                    "{subnet} has no route to an internet gateway: customers get no answer from its fixed address, unless \
-                     a firewall forwards it. Add the route with the account that owns the VPC (aws ec2 create-route \
-                     --region {region} --route-table-id {} --destination-cidr-block 0.0.0.0/0 --gateway-id ID), or name \
-                     other subnets",
+                    "{subnet} has no route to an internet gateway: customers get no answer from its fixed address, \
+                     unless a firewall forwards it. Add the route with the account that owns the VPC (aws ec2 \
+                     create-route --region {region} --route-table-id {} --destination-cidr-block 0.0.0.0/0 \
+                     --gateway-id ID), or name other subnets",
                     table.id
                 ));
             }

@@ -2,8 +2,8 @@
 //!
 //! AWS changes the type of an endpoint and its addresses only while the server is OFFLINE, and never both in one call;
 //! it changes the subnets only of an endpoint without addresses, and the security groups of an endpoint in a VPC only
-//! through EC2 (`sftpctl_aws::Transfer`). So a move is a row of mutations. Each follows from what differs, so that a run
-//! that was killed in between is resumed by the next one.
+//! through EC2 (`sftpctl_aws::Transfer`). So a move is a row of mutations. Each follows from what differs, so that a
+//! run that was killed in between is resumed by the next one.
 
 use std::collections::BTreeSet;
 
@@ -144,8 +144,8 @@ impl ServerEndpoint {
         if !matches!(self, Self::InVpc(..)) {
             return Ok(live);
         }
-        // The endpoint is shown some time after the server is in its VPC. One that is stopped goes on with its move; the groups
-        // are compared once it is started.
+        // The endpoint is shown some time after the server is in its VPC. One that is stopped goes on with its move;
+        // the groups are compared once it is started.
         let is_waited_for = server.endpoint_type == VPC_TYPE && server.state == "ONLINE";
         let unseen = |live: Live| match live.settled {
             Settled::Ready if is_waited_for => live.settled(Settled::Pending("waiting for its VPC endpoint".into())),

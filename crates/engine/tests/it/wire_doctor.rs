@@ -280,7 +280,8 @@ async fn delegation_that_may_not_be_read_is_a_question_for_a_resolver() {
     assert!(hint.ends_with("`dig +short NS sftp.example.net` must answer ns-1.awsdns.com"), "{found:?}");
 }
 
-/// The network of the server in us-east-2, whose subnet belongs to `owner`; the VPC has these gateways and route tables.
+/// What `doctor` says of the server in us-east-2, whose subnet belongs to `owner`, and whose VPC has these gateways and
+/// route tables.
 async fn network(owner: &str, gateways: &str, tables: [Reply; 2]) -> Report {
     let stub = Stub::new().await;
     let subnet = format!(
