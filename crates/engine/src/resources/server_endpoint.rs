@@ -396,21 +396,6 @@ mod tests {
     }
 
     #[test]
-    fn a_subnet_has_its_own_route_table_or_the_main_one() {
-        let table = |id: &str, is_main, subnets: &[&str]| RouteTableFacts {
-            id: id.to_owned(),
-            is_main,
-            subnets: subnets.iter().map(|id| (*id).to_owned()).collect(),
-            has_internet: false,
-        };
-        let tables = [table("rtb-1", true, &[]), table("rtb-2", false, &["subnet-2"])];
-        let of = |subnet: &str, tables: &[RouteTableFacts]| table_of(subnet, tables).map(|table| table.id.clone());
-        assert_eq!(of("subnet-2", &tables).as_deref(), Some("rtb-2"));
-        assert_eq!(of("subnet-1", &tables).as_deref(), Some("rtb-1"));
-        assert_eq!(of("subnet-1", &tables[1..]), None);
-    }
-
-    #[test]
     fn an_endpoint_that_the_file_does_not_mention_is_left_alone() {
         let one = in_vpc("vpc-1", &["subnet-1"], &["sg-1"], &["eipalloc-1"]);
         assert_eq!(moves(&ServerEndpoint::AsItIs, there(&one)), []);
