@@ -522,7 +522,7 @@ fn servers_in_vpcs_need_a_policy_of_their_own() {
 
 /// Everything that an environment can have, except what excludes another part.
 fn with_everything(more: &str) -> Environment {
-    let scan = "files: { malware_scan: {}, history_events: true }";
+    let scan = "files: { malware_scan: {}, events: true, history_events: true }";
     let mut all = in_vpcs(large(&format!(
         "{more}\n{FILE_SYSTEM}\nguard: {{}}\nwaf: {{}}\n{TOPICS}\n{scan}\n\
          notify: {{ topics: [\"arn:aws:sns:eu-west-1:222222222222:ops\"] }}"
