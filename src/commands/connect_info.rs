@@ -41,9 +41,7 @@ pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> 
             None => (host.unwrap_or_else(|| own.clone()), port(&facts.ports)),
         };
         let keys = keys.into_iter().map(|key| (key.kind, key.fingerprint)).collect();
-        let mut addresses: Vec<String> =
-            aws.ec2(region).addresses(&facts.endpoint.addresses).await?.into_iter().map(|address| address.ip).collect();
-        addresses.sort();
+        let addresses = aws.ec2(region).public_ips(&facts.endpoint.addresses).await?;
         endpoints.push(Endpoint { region: region.clone(), host, others, port, addresses, server: own, keys });
     }
     if endpoints.is_empty() {

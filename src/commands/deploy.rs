@@ -146,7 +146,8 @@ async fn check_after(args: &Args, run: &Run) {
     }
 }
 
-fn warn(report: &Report, status: Status) {
+/// Prints the findings of this status.
+pub(super) fn warn(report: &Report, status: Status) {
     report.sentences(status).iter().for_each(|sentence| streams::progress(format!("warning: {sentence}")));
 }
 

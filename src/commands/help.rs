@@ -68,6 +68,7 @@ fn of_command(path: &str) -> Option<&'static [Exit]> {
         | "policy teardown"
         | "policy users"
         | "policy users-reader"
+        | "policy test-login"
         | "policy guard"
         | "policy canary"
         | "policy aliases"

@@ -1,5 +1,5 @@
-//! Which of the printed policies each command needs. `docs/permissions.md` has the same table; the local cloud holds every
-//! command to it.
+//! Which of the printed policies each command needs. `docs/permissions.md` has the same table; the local cloud holds
+//! every command to it.
 
 use serde_json::Value;
 use sftpctl_core::permissions::{Policy, Site, companions, document};
@@ -81,7 +81,7 @@ impl Permissions {
             Self::PreWarms => vec![Policy::Users, Policy::State, Policy::PreWarm],
             Self::MovesHomes => with_companions(Policy::Homes),
             Self::ChecksLogins => vec![Policy::Users, Policy::Reader],
-            Self::TestsLogins => vec![Policy::UsersReader, Policy::Reader],
+            Self::TestsLogins => with_companions(Policy::TestLogin),
             Self::ReportsCanaries => with_companions(Policy::Canary),
             Self::ChangesState => vec![Policy::Reader, Policy::State],
         }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use super::args::{EnvArgs, Part};
 use super::cost::inputs::PlanCost;
+use super::deploy::warn;
 use super::permissions::Permissions;
 use super::saved_plan_file;
 use crate::error::CliError;
@@ -69,9 +70,8 @@ pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> 
     });
     if !plan.is_empty() {
         let report = run.examine_changes(&plan).await;
-        for sentence in [Status::Failed, Status::Warning].into_iter().flat_map(|status| report.sentences(status)) {
-            streams::progress(format!("warning: {sentence}"));
-        }
+        warn(&report, Status::Failed);
+        warn(&report, Status::Warning);
     }
     counting.check(&change)?;
     if let Some(path) = &args.out {

@@ -130,8 +130,8 @@ class Account:
         for _ in range(4):
             found = transfer.describe_server(ServerId=id)["Server"]
             if found["EndpointType"] != "VPC" or "VpcEndpointId" in found["EndpointDetails"]:
-                break
-        return found
+                return found
+        raise AssertionError(f"{id} is in a VPC and shows no VPC endpoint: {found}")
 
     def network(self, region, names, servers):
         """Addresses, and what else has the environment's tag; the groups of each endpoint, which EC2 alone shows."""
@@ -150,9 +150,12 @@ class Account:
             if endpoint:
                 names[endpoint] = f"ENDPOINT-{number}-{region}"
                 server["groups"] = ec2.describe_vpc_endpoints(VpcEndpointIds=[endpoint])["VpcEndpoints"][0]["Groups"]
-        for kind, listed in (("web ACL", waf.list_web_acls(Scope="REGIONAL")["WebACLs"]),
-                             ("set", waf.list_ip_sets(Scope="REGIONAL")["IPSets"])):
-            found += [{"is": kind, "name": one["Name"]} for one in listed]
+        for kind, listed, get, member in (
+                ("web ACL", waf.list_web_acls(Scope="REGIONAL")["WebACLs"], waf.get_web_acl, "WebACL"),
+                ("set", waf.list_ip_sets(Scope="REGIONAL")["IPSets"], waf.get_ip_set, "IPSet")):
+            for number, one in enumerate(sorted(listed, key=lambda one: one["Name"])):
+                names[one["Id"]] = f"{member}-{number}-{region}"
+                found.append({"is": kind, **get(Name=one["Name"], Id=one["Id"], Scope="REGIONAL")[member]})
         return found
 
     @staticmethod

@@ -28,6 +28,8 @@ pub struct SubnetFacts {
     pub vpc: String,
     /// `us-west-2a`.
     pub zone: String,
+    /// The account that it belongs to, which may share it with the caller's.
+    pub owner: String,
 }
 
 /// A route table of a VPC.
@@ -39,8 +41,8 @@ pub struct RouteTableFacts {
     pub is_main: bool,
     /// IDs of the subnets that have it as their own.
     pub subnets: Vec<String>,
-    /// Whether it has a route to an internet gateway that is attached to the VPC, or sends what is for the internet to
-    /// a firewall.
+    /// Whether it has a route for IPv4 to an internet gateway that is attached to the VPC, or sends what is for the
+    /// internet to a firewall.
     pub has_internet: bool,
 }
 
@@ -117,6 +119,18 @@ impl Ec2 {
         Ok(addresses(&self.0.send(query, &ids.join(", ")).await?))
     }
 
+    /// The addresses behind these allocation IDs, sorted; for one that does not exist, its ID.
+    ///
+    /// # Errors
+    /// AWS's.
+    pub async fn public_ips(&self, ids: &[String]) -> Result<Vec<String>, AwsError> {
+        let found = self.addresses(ids).await?;
+        let ip = |id: &String| found.iter().find(|facts| facts.id == *id).map_or(id, |facts| &facts.ip).clone();
+        let mut ips: Vec<String> = ids.iter().map(ip).collect();
+        ips.sort();
+        Ok(ips)
+    }
+
     /// Allocates an Elastic IP address, and returns its allocation ID. There is no client token: search by tags before
     /// calling this again. The SDK makes one attempt only, because a repetition after a lost answer would allocate a
     /// second one.
@@ -185,12 +199,14 @@ impl Ec2 {
                 id: subnet.text_of("subnetId"),
                 vpc: subnet.text_of("vpcId"),
                 zone: subnet.text_of("availabilityZone"),
+                owner: subnet.text_of("ownerId"),
             });
             facts.collect()
         }))
     }
 
-    /// The route tables of a VPC that the caller may see: of a VPC that another account shares, those of its subnets.
+    /// The route tables of a VPC that the caller may see: of a VPC that another account shares, at least those of the
+    /// shared subnets (VPC user guide, "Responsibilities and permissions for owners and participants").
     ///
     /// # Errors
     /// AWS's.
@@ -257,8 +273,8 @@ impl Ec2 {
         Ok(self.0.send(query, name).await?.text_of("groupId"))
     }
 
-    /// Adds rules for connections from outside. If it has one already, AWS adds none, which is no error: the caller compares
-    /// again.
+    /// Adds rules for connections from outside. If it has one already, AWS adds none, which is no error: the caller
+    /// compares again.
     ///
     /// # Errors
     /// AWS's.
@@ -301,15 +317,17 @@ fn route_table(table: &Element) -> RouteTableFacts {
 }
 
 /// A route to an internet gateway may be to all addresses or to some (VPC user guide, "Enable internet access for a VPC
-/// using an internet gateway"). One whose gateway is gone is a `blackhole`. A firewall between the two has the route
+/// using an internet gateway"). One whose gateway is gone is a `blackhole`, and one for IPv6 has a
+/// `destinationIpv6CidrBlock` instead (EC2 API reference, `Route`). A firewall between the two has the route
 /// for all addresses, to its endpoint or its network interface, and the gateway a route back (VPC user guide, "Gateway
 /// route tables"; Network Firewall developer guide, "VPC route table configuration"); whether it is one cannot be seen.
 /// The other routes to endpoints, those of S3 and DynamoDB, are for lists of prefixes.
 fn is_to_internet(route: &Element) -> bool {
     let gateway = route.text_of("gatewayId");
     let is_for_all = route.text_of("destinationCidrBlock") == "0.0.0.0/0";
+    let is_for_ipv4 = ["destinationCidrBlock", "destinationPrefixListId"].iter().any(|to| route.child(to).is_some());
     let is_to_firewall = gateway.starts_with("vpce-") || !route.text_of("networkInterfaceId").is_empty();
-    route.text_of("state") == "active" && (gateway.starts_with("igw-") || is_for_all && is_to_firewall)
+    route.text_of("state") == "active" && (gateway.starts_with("igw-") && is_for_ipv4 || is_for_all && is_to_firewall)
 }
 
 /// Each rule by itself.
@@ -400,6 +418,8 @@ mod tests {
                 "<destinationCidrBlock>0.0.0.0/0</destinationCidrBlock><networkInterfaceId>eni-1</networkInterfaceId>",
                 true,
             ),
+            ("<destinationPrefixListId>pl-1</destinationPrefixListId><gatewayId>igw-1</gatewayId>", true),
+            ("<destinationIpv6CidrBlock>::/0</destinationIpv6CidrBlock><gatewayId>igw-1</gatewayId>", false),
             ("<destinationPrefixListId>pl-1</destinationPrefixListId><gatewayId>vpce-1</gatewayId>", false),
             ("<destinationCidrBlock>10.0.0.0/16</destinationCidrBlock><gatewayId>local</gatewayId>", false),
             ("<destinationCidrBlock>0.0.0.0/0</destinationCidrBlock><natGatewayId>nat-1</natGatewayId>", false),

@@ -30,7 +30,7 @@ fn canonical(document: &Value) -> Value {
     let mut out = Map::new();
     for (name, value) in members {
         let value = match name.as_str() {
-            "Statement" => set(list(value).iter().map(statement).collect()),
+            "Statement" => set(list(value).into_iter().map(statement).collect()),
             _ => value.clone(),
         };
         out.insert(name.clone(), value);
@@ -44,8 +44,8 @@ fn statement(statement: &Value) -> Value {
     let mut out = Map::new();
     for (name, value) in members {
         let value = match name.as_str() {
-            "Action" | "NotAction" => set(list(value).iter().map(lower_case).collect()),
-            "Resource" | "NotResource" => set(list(value)),
+            "Action" | "NotAction" => set(list(value).into_iter().map(lower_case).collect()),
+            "Resource" | "NotResource" => set(list(value).into_iter().cloned().collect()),
             "Principal" | "NotPrincipal" => principal(value),
             "Condition" => condition(value),
             // No statement ID is the same as an empty one.
@@ -63,8 +63,8 @@ fn principal(principal: &Value) -> Value {
         Value::Object(kinds) => kinds
             .iter()
             .map(|(kind, names)| {
-                let names = list(names);
-                let names = if kind == "AWS" { names.iter().map(account_root).collect() } else { names };
+                let names = list(names).into_iter();
+                let names = if kind == "AWS" { names.map(account_root).collect() } else { names.cloned().collect() };
                 (kind.clone(), set(names))
             })
             .collect::<Map<_, _>>()
@@ -89,7 +89,7 @@ fn condition(condition: &Value) -> Value {
     let keys = |keys: &Value| match keys {
         Value::Object(keys) => keys
             .iter()
-            .map(|(key, values)| (key.to_ascii_lowercase(), set(list(values).iter().map(text).collect())))
+            .map(|(key, values)| (key.to_ascii_lowercase(), set(list(values).into_iter().map(text).collect())))
             .collect::<Map<_, _>>()
             .into(),
         other => other.clone(),
@@ -108,10 +108,12 @@ fn lower_case(value: &Value) -> Value {
     value.as_str().map_or_else(|| value.clone(), |text| text.to_ascii_lowercase().into())
 }
 
-fn list(value: &Value) -> Vec<Value> {
+/// One value, or all values of a list.
+pub(crate) fn list(value: &Value) -> Vec<&Value> {
     match value {
-        Value::Array(all) => all.clone(),
-        single => vec![single.clone()],
+        Value::Null => Vec::new(),
+        Value::Array(values) => values.iter().collect(),
+        one => vec![one],
     }
 }
 

@@ -34,7 +34,8 @@ const SINGLE: &[&str] = &[
     "aws:sourceidentity",
     "aws:sourceip",
     "aws:sourceorgid",
-    // Of SNS, in the policy that it gives to each new topic.
+    // Of SNS, in the policy that it gives to each new topic (SNS developer guide, "`aws:SourceAccount` versus
+    // `aws:SourceOwner`").
     "aws:sourceowner",
     "aws:sourcevpc",
     "aws:sourcevpcarn",

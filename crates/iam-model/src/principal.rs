@@ -19,6 +19,8 @@ pub(crate) enum Reach {
 
 #[derive(Debug, Clone, PartialEq)]
 enum Name {
+    /// `*` or `{"AWS": "*"}`: also services, which the SNS developer guide admits so ("Allow any CloudWatch alarm to
+    /// publish to a topic in a different account").
     Everyone,
     Account(String),
     Entity(String),

@@ -62,10 +62,14 @@ enum Verb {
     /// Print the policy for users; with the reader's also for test-login
     #[command(after_help = "Example:\n  sftpctl policy users --env 99 > users.json")]
     Users(print::Args),
-    /// Print the policy for users list, show, export, audit and silent, test-login and guard list; it changes nothing
+    /// Print the policy for users list, show, export, audit and silent, and guard list; it changes nothing
     #[command(after_help = "Example:\n  sftpctl policy users-reader --env 99 > users-reader.json\n\n\
         The hashes of passwords are among what it reads. `users audit --from` needs `sftpctl policy users`.")]
     UsersReader(print::Args),
+    /// Print the policy for test-login, in addition to those for users-reader and the reader
+    #[command(after_help = "Example:\n  sftpctl policy test-login --env 99 > test-login.json\n\n\
+        Whoever may test log-ins can say that they come from any address: with a guard, wrong passwords ban it.")]
+    TestLogin(print::Args),
     /// Print the policy for guard
     #[command(after_help = "Example:\n  sftpctl policy guard --env 99 > guard.json")]
     Guard(print::Args),
@@ -145,6 +149,7 @@ pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> 
         Verb::Teardown(args) => (Policy::Teardown, args),
         Verb::Users(args) => (Policy::Users, args),
         Verb::UsersReader(args) => (Policy::UsersReader, args),
+        Verb::TestLogin(args) => (Policy::TestLogin, args),
         Verb::Guard(args) => (Policy::Guard, args),
         Verb::Aliases(args) => (Policy::Aliases, args),
         Verb::History(args) => (Policy::History, args),

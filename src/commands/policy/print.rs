@@ -101,8 +101,8 @@ fn too_long(document: &Value, parts: usize, command: &str) {
 }
 
 fn no_part(number: usize, parts: usize, command: &str) -> CliError {
-    let parts_in_all = counted(parts.try_into().unwrap_or(u64::MAX), "document");
-    let error = CliError::new(Exit::Usage, format!("the policy has no part {number}: it is {parts_in_all}"));
+    let in_all = counted(parts.try_into().unwrap_or(u64::MAX), "part");
+    let error = CliError::new(Exit::Usage, format!("the policy has no part {number}: it has {in_all}"));
     error.hint(match parts {
         1 => command.to_owned(),
         _ => format!("{command} --part {parts}"),

@@ -54,7 +54,7 @@ pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> 
         expires: end.and_then(|end| jiff::Timestamp::from_second(end).ok()).map(clock::rfc3339),
         expires_in_seconds: end.map(|end| end.saturating_sub(now)),
         orphans: run.orphan_names(&observed.actual).await,
-        regions: run.regions_with_addresses(&observed.actual).await,
+        regions: run.regions(&observed.actual).await,
         resources,
     };
     printer.emit("status/1", &report, || hints::completed_lines(&render(&report, streams::width())));

@@ -210,37 +210,44 @@ fn nobody_is_cut_off_for_a_mistake() {
     }
 }
 
-/// Without an internet gateway, or a route to it, addresses are of no use: AWS refuses the first late, and says nothing of the
-/// second.
+/// Without an internet gateway AWS refuses addresses late. A route to it may be missing for a good reason: a firewall
+/// has it. AWS says nothing of it.
 #[test]
 fn a_network_without_a_way_to_the_internet_is_found_before_anything_is_done() {
     let site = Site::deployed("");
     admit(&site);
     set(&site, &two());
     let before = show(&site);
-    let cases = [
-        ("detach", "attach", "vpc-00000001 has no internet gateway", "attach-internet-gateway --region us-west-2"),
-        ("unroute", "route", "subnet-00000001 has no route to the internet gateway of vpc-00000001", "create-route"),
-    ];
-    for (breaks, repairs, message, remedy) in cases {
-        site.oracle("addresses.py", &["gateway", breaks]);
-        let doctor = site.ends_with(1, &["doctor", "--env", "99", "--local"]);
-        let planned = site.ends_with(0, &["plan", "--env", "99", "--local"]);
-        let refused = site.ends_with(1, &["deploy", "--env", "99", "--local", "--yes"]);
-        for said in [&doctor, &planned, &refused] {
+    let command = |verb: &'static str| [verb, "--env", "99", "--local"];
+    let deploy = [&command("deploy")[..], &["--yes", "--output", "plain"]].concat();
+    let gateway = |what: &str| site.oracle("addresses.py", &["gateway", what]);
+    let say = |outputs: &[&String], message: &str, remedy: &str| {
+        for said in outputs {
             assert!(said.contains("D024-network") && said.contains(message) && said.contains(remedy), "{said}");
         }
-        assert_eq!(show(&site), before, "nothing was allocated, and the server goes on");
-        site.oracle("addresses.py", &["gateway", repairs]);
-    }
-    site.deploy();
+    };
+    let missing = "vpc-00000001 has no internet gateway";
+    gateway("detach");
+    let doctor = site.ends_with(1, &command("doctor"));
+    let planned = site.ends_with(0, &command("plan"));
+    let refused = site.ends_with(1, &deploy);
+    say(&[&doctor, &planned, &refused], missing, "attach-internet-gateway --region us-west-2");
+    assert_eq!(show(&site), before, "nothing was allocated, and the server goes on");
+    gateway("attach");
+    gateway("unroute");
+    let doctor = site.ends_with(0, &command("doctor"));
+    let planned = site.ends_with(0, &command("plan"));
+    let deployed = site.ends_with(0, &deploy);
+    say(&[&doctor, &planned, &deployed], "subnet-00000001 has no route to an internet gateway", "create-route");
     assert_eq!(show(&site)["type"], "VPC");
+    gateway("route");
+    assert_eq!(site.planned(), Vec::<String>::new());
 
     // A new server with addresses: nothing is created either.
     site.teardown_with_data(&["--release-addresses"]);
-    site.oracle("addresses.py", &["gateway", "detach"]);
-    let refused = site.ends_with(1, &["deploy", "--env", "99", "--local", "--yes"]);
-    assert!(refused.contains(cases[0].2), "{refused}");
+    gateway("detach");
+    let refused = site.ends_with(1, &deploy);
+    assert!(refused.contains(missing), "{refused}");
     assert_eq!((&show(&site)["allocated"], &show(&site)["id"]), (&serde_json::json!([]), &Value::Null));
 }
 
@@ -250,7 +257,7 @@ fn status_shows_the_addresses_of_each_region() {
     let site = Site::new();
     admit(&site);
     set(&site, &two());
-    site.deploy();
+    let deployed = site.ends_with(0, &["deploy", "--env", "99", "--local", "--yes", "--output", "plain"]);
     let rows = || {
         let lines = site.ok(&["status", "--env", "99", "--local", "--output", "json"]);
         let status: Value = serde_json::from_str(lines.lines().last().unwrap()).unwrap();
@@ -263,13 +270,27 @@ fn status_shows_the_addresses_of_each_region() {
     let shown = show(&site);
     assert_eq!(rows(), (shown["ips"].clone(), serde_json::json!([])));
     let text = site.ok(&["status", "--env", "99", "--local"]);
+    assert!(!deployed.contains("eipalloc-"), "{deployed}");
     let ips: Vec<&str> = shown["ips"].as_array().unwrap().iter().map(|ip| ip.as_str().unwrap()).collect();
-    assert!(text.contains("fixed") && text.contains(&ips.join(", ")), "{text}");
+    for text in [&text, &deployed] {
+        assert!(text.contains("fixed") && ips.iter().all(|ip| text.contains(ip)), "{text}");
+    }
 
     // The same as addresses of the file: the environment's own are no longer its.
     let ids = shown["used"].as_array().unwrap().iter().map(|id| id.as_str().unwrap()).collect::<Vec<_>>().join(", ");
     set(&site, &two().replace(" }", &format!(", addresses: [{ids}] }}")));
     assert_eq!(rows(), (shown["ips"].clone(), serde_json::json!([])));
+    // Customers connect to them until a deployment has made the server public.
+    set(&site, "{ endpoint: public }");
+    assert_eq!(rows(), (shown["ips"].clone(), serde_json::json!([])));
+
+    // What cannot be read is named.
+    site.ok(&["local", "faults", "add", "ec2.DescribeAddresses", "error=403:UnauthorizedOperation:no"]);
+    let unread = crate::site::shown(&site.run(&["status", "--env", "99", "--local"]));
+    assert!(
+        unread.contains("the fixed addresses of us-west-2 could not be read") && unread.contains("eipalloc-"),
+        "{unread}"
+    );
 }
 
 /// The security group of the file's ranges comes and goes with them.
@@ -326,8 +347,8 @@ fn kill_when_held(site: &Site, added: &str) {
     site.ok(&["local", "faults", "clear", &id]);
 }
 
-/// A run that was killed when AWS had created its security group: the next run takes that one, and none is left behind when the
-/// file no longer asks for it.
+/// A run that was killed when AWS had created its security group: the next run takes that one, and none is left behind
+/// when the file no longer asks for it.
 #[test]
 fn a_security_group_of_a_killed_run_is_neither_doubled_nor_left_behind() {
     let site = Site::deployed("");

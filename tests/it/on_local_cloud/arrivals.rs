@@ -95,7 +95,7 @@ fn a_given_topic_is_told_once_its_policy_admits_event_bridge() {
     // With the policy that SNS gives to a new topic, of which a deployment warns: the first, and a later one.
     site.oracle("topics.py", &["make", WEST, "given"]);
     let deploy = || site.ends_with(0, &["deploy", "--env", "99", "--local", "--yes", "--no-verify"]);
-    let warning = "does not let EventBridge publish, so nobody is told of files";
+    let warning = "does not let EventBridge publish, so subscribers get no messages of files";
     let said = deploy();
     assert!(said.contains(warning), "{said}");
     site.edit(|file| format!("{file}\nalarms: {{ email: [] }}\n"));

@@ -9,6 +9,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
+use crate::policy::list;
+
 /// Condition keys with values.
 type Context = BTreeMap<String, String>;
 
@@ -118,15 +120,6 @@ pub fn requests<'a>(documents: impl IntoIterator<Item = &'a Value>) -> Vec<Reque
         }
     }
     all.into_values().flatten().collect()
-}
-
-/// One value, or all values of a list.
-fn list(value: &Value) -> Vec<&Value> {
-    match value {
-        Value::Null => Vec::new(),
-        Value::Array(values) => values.iter().collect(),
-        one => vec![one],
-    }
 }
 
 /// The first value of each condition that requires one.

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
+use crate::spec::decrypt::default_secret;
 use crate::spec::model::{Dns, Environment, Region};
 use crate::spec::names;
 use crate::template::given_topics;
@@ -311,6 +312,12 @@ impl Arns<'_> {
         self.in_every_region("secretsmanager", "secret:aws/transfer/s-*")
     }
 
+    /// The servers' own private PGP keys, without those of users. Secrets Manager adds a hyphen and six characters to a
+    /// name.
+    pub(super) fn default_pgp_secrets(&self) -> String {
+        self.in_every_region("secretsmanager", &format!("secret:{}-??????", default_secret("s-*")))
+    }
+
     pub(super) fn host_keys(&self) -> String {
         self.in_every_region("transfer", "host-key/*/*")
     }
@@ -361,6 +368,10 @@ impl Arns<'_> {
         }
         if let Some(dns) = self.0.dns.as_ref().filter(|dns| dns.aliases.len() > ALIASES) {
             wide.push((format!("*.{}", dns.zone), "records"));
+        }
+        let every_topic = self.in_every_region("sns", "*");
+        if self.given_topics().contains(&every_topic) {
+            wide.push((every_topic, "topics of `files.notify`"));
         }
         wide
     }

@@ -36,8 +36,10 @@ mod waf;
 
 use serde_json::{Value, json};
 
+use crate::check::quotas;
 use crate::spec::model::Environment;
 use crate::spec::state_place::StatePlace;
+use crate::user_policies::{ATTACHED, ATTACHED_AT_MOST};
 use arns::Arns;
 
 pub use parts::parts;
@@ -71,8 +73,10 @@ pub enum Policy {
     Teardown,
     /// Manages the customers' accounts.
     Users,
-    /// Reads the customers' accounts, and tries log-ins; changes nothing.
+    /// Reads the customers' accounts; changes nothing.
     UsersReader,
+    /// Tries log-ins; in addition to [`Self::UsersReader`] and [`Self::Reader`].
+    TestLogin,
     /// Shows and changes who is banned.
     Guard,
     /// Manages customers' host names.
@@ -121,6 +125,7 @@ impl std::fmt::Display for Policy {
             Self::Teardown => "teardown",
             Self::Users => "users",
             Self::UsersReader => "users-reader",
+            Self::TestLogin => "test-login",
             Self::Guard => "guard",
             Self::Aliases => "aliases",
             Self::History => "history",
@@ -141,7 +146,7 @@ impl std::fmt::Display for Policy {
 }
 
 impl Policy {
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 28] = [
         Self::Deployer,
         Self::Stack,
         Self::S3Files,
@@ -154,6 +159,7 @@ impl Policy {
         Self::Teardown,
         Self::Users,
         Self::UsersReader,
+        Self::TestLogin,
         Self::Guard,
         Self::Aliases,
         Self::History,
@@ -199,6 +205,7 @@ pub fn document(policy: Policy, site: Site<'_>) -> Option<Value> {
         Policy::Teardown => teardown::statements(&arns),
         Policy::Users => users::statements(&arns),
         Policy::UsersReader => users::reading(&arns),
+        Policy::TestLogin => users::test_logins(&arns),
         Policy::Guard => guard::statements(&arns),
         Policy::Aliases => aliases::statements(&arns, site)?,
         Policy::History => history::statements(&arns),
@@ -276,13 +283,21 @@ pub fn companions(policy: Policy, site: Site<'_>) -> Vec<Policy> {
         Policy::Canary => chosen(&[(Policy::Users, true), (Policy::Reader, true), (Policy::Notify, tells)]),
         Policy::Reader => chosen(&[(Policy::Notify, tells)]),
         Policy::Homes => vec![Policy::Users],
+        Policy::TestLogin => vec![Policy::UsersReader, Policy::Reader],
         _ => Vec::new(),
     };
     needed.retain(|other| *other != policy);
     needed
 }
 
-/// Why the policies of this environment allow more than the environment needs. Each is one sentence.
+/// Managed policies that a role with this policy has, and with those that it needs besides, each in its parts.
+fn attached(policy: Policy, site: Site<'_>) -> usize {
+    let all = companions(policy, site).into_iter().chain([policy]);
+    all.filter_map(|policy| document(policy, site)).map(|document| parts(&document).len()).sum()
+}
+
+/// Why the policies of this environment allow more than the environment needs, or are more than a role may have. Each
+/// is one sentence.
 pub fn warnings(policy: Policy, site: Site<'_>) -> Vec<String> {
     let mut warnings = Vec::new();
     let environment = site.environment;
@@ -308,6 +323,18 @@ pub fn warnings(policy: Policy, site: Site<'_>) -> Vec<String> {
                  may fit those of other environments"
             ));
         }
+    }
+    let count = attached(policy, site);
+    if count > ATTACHED {
+        let role = match environment.stack_role {
+            Some(_) => "",
+            None => "set `stack_role`, which has those for CloudFormation instead, or ",
+        };
+        warnings.push(format!(
+            "a role with this and what it also needs has {count} managed policies, and IAM attaches {ATTACHED} to a \
+             role: {role}have the quota {} raised, which IAM does up to {ATTACHED_AT_MOST}",
+            quotas::ATTACHED.code
+        ));
     }
     warnings
 }

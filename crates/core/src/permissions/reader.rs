@@ -150,7 +150,7 @@ fn functions_and_more(arns: &Arns<'_>, site: Site<'_>) -> Value {
     if !arns.0.decrypt.is_empty() {
         // Of a key only whether it is there.
         actions.extend([decrypt::READ, "secretsmanager:DescribeSecret"]);
-        resources.extend([arns.workflows(), arns.pgp_secrets()]);
+        resources.extend([arns.workflows(), arns.default_pgp_secrets()]);
     }
     allow("ReadFunctionsAndMore", &actions, resources)
 }

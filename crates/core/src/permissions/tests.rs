@@ -71,7 +71,7 @@ fn every_policy_fits_into_a_managed_policy() {
             for (name, document) in every_document(&environment) {
                 let size = document.to_string().len();
                 if name == "reader" && size > CHARACTERS {
-                    // Two managed policies of the ten that a role may have.
+                    // Two managed policies.
                     let sizes: Vec<_> = parts(&document).iter().map(|part| part.to_string().len()).collect();
                     assert!(sizes.len() == 2 && sizes.iter().all(|size| *size <= CHARACTERS), "{sizes:?}");
                     continue;
@@ -160,7 +160,8 @@ fn objects_of_upload_buckets_are_written_only_to_show_a_folder_or_to_move_files(
     }
 }
 
-/// One document would not hold what CloudFormation calls for both, and who may deploy may not touch others' file systems.
+/// One document would not hold what CloudFormation calls for both, and who may deploy may not touch others' file
+/// systems.
 #[test]
 fn file_systems_have_a_policy_of_their_own() {
     let with = environment(FILE_SYSTEM);
@@ -248,22 +249,28 @@ fn scans_for_malware_have_a_policy_of_their_own() {
     assert_eq!(allowing(&every_document(&environment(""))["reader"], "guardduty:GetMalwareProtectionPlan").len(), 0);
 }
 
+/// An environment with one cluster, which may be decrypted.
+fn one_cluster(more: &str) -> Environment {
+    let file = "version: 1\nenvironment: \"9\"\naccount: \"111111111111\"\nhome_region: us-west-2\n\
+                regions: { us-west-2: { server: true } }\nclusters: { 9-5: us-west-2 }\n";
+    spec::load(&format!("{file}{more}\n"), "x.yaml").unwrap()
+}
+
 #[test]
 fn workflows_have_a_policy_of_their_own() {
-    let alone = |more: &str| {
-        let file = "version: 1\nenvironment: \"9\"\naccount: \"111111111111\"\nhome_region: us-west-2\n\
-                    regions: { us-west-2: { server: true } }\nclusters: { 9-5: us-west-2 }\n";
-        crate::spec::load(&format!("{file}{more}\n"), "x.yaml").unwrap()
-    };
-    let with = alone("files: { decrypt: { 9-5: {} } }");
+    let with = one_cluster("files: { decrypt: { 9-5: {} } }");
     let workflows = ["arn:aws:transfer:*:111111111111:workflow/*"];
     assert_eq!(resources(&every_document(&with)["decrypt"], "transfer:DeleteWorkflow"), workflows);
     let companions_of = |policy, environment| companions(policy, Site { environment, zone_id: None, state: None });
     assert_eq!(companions_of(Policy::Deployer, &with), [Policy::Reader, Policy::Stack, Policy::Decrypt]);
     assert_eq!(companions_of(Policy::Decrypt, &with), [Policy::Reader, Policy::Deployer, Policy::Stack]);
-    for (environment, count) in [(&with, 1), (&alone(""), 0)] {
+    for (environment, count) in [(&with, 1), (&one_cluster(""), 0)] {
         let documents = every_document(environment);
         assert_eq!(allowing(&documents["reader"], "secretsmanager:DescribeSecret").len(), count);
+        let keys = "arn:aws:secretsmanager:*:111111111111:secret:aws/transfer/s-*/@pgp-default-??????";
+        let described = resources(&documents["reader"], "secretsmanager:DescribeSecret");
+        assert_eq!(described.iter().filter(|one| one.contains(":secretsmanager:")).count(), count);
+        assert_eq!(described.contains(&keys.to_owned()), count == 1, "{described:?}");
         assert_eq!(allowing(&documents["reader"], "secretsmanager:GetSecretValue").len(), 0, "keys are not read");
         assert_eq!(allowing(&documents["boundary"], "secretsmanager:GetSecretValue").len(), count);
     }
@@ -485,8 +492,8 @@ fn boundary_is_as_wide_as_the_roles() {
 const FILE_SYSTEM: &str =
     "s3_files: { 99-5: { subnets: [subnet-0123456789abcdef0], security_groups: [sg-0123456789abcdef0] } }";
 
-/// Checks an environment whose roles have `count` documents: the function's two, Transfer Family's, the user role's, and
-/// that of a file system or of a scan, or the function's third for the guard.
+/// Checks an environment whose roles have `count` documents: the function's two, Transfer Family's, the user role's,
+/// and that of a file system or of a scan, or the function's third for the guard.
 fn boundary_of(environment: &Environment, count: usize) {
     let boundary = &every_document(environment)["boundary"];
     let allowed = actions(boundary);
@@ -527,5 +534,69 @@ fn servers_in_vpcs_need_a_policy_of_their_own() {
     // Only a teardown gives an address back.
     for (name, document) in every_callers_document(&with) {
         assert_eq!(allowing(&document, "ec2:ReleaseAddress").len(), usize::from(name == "teardown"), "{name}");
+    }
+}
+
+/// Everything that an environment can have, except what excludes another part.
+fn with_everything(more: &str) -> Environment {
+    let scan = "files: { malware_scan: {}, events: true, history_events: true }";
+    let mut all = in_vpcs(large(&format!(
+        "{more}\n{FILE_SYSTEM}\nguard: {{}}\nwaf: {{}}\n{TOPICS}\n{scan}\n\
+         notify: {{ topics: [\"arn:aws:sns:eu-west-1:222222222222:ops\"] }}"
+    )));
+    all.decrypt = one_cluster("files: { decrypt: { 9-5: {} } }").decrypt;
+    all
+}
+
+#[test]
+fn more_managed_policies_than_a_role_may_have_are_warned_of() {
+    let state = "s3://company-sftpctl/state".parse().unwrap();
+    let warned = |environment: &Environment, policy| {
+        let site = Site { environment, zone_id: None, state: Some(&state) };
+        let about = warnings(policy, site).into_iter().find(|warning| warning.contains("managed policies"));
+        (attached(policy, site), about.unwrap_or_default())
+    };
+    let whole = with_everything("");
+    let (count, about) = warned(&whole, Policy::Deployer);
+    // The reader in two parts, and ten others.
+    assert!(
+        count == 12 && about.contains("has 12 managed policies") && about.contains("`stack_role`"),
+        "{count}: {about}"
+    );
+    assert_eq!(warned(&whole, Policy::Teardown).0, 13);
+    assert_eq!(warned(&whole, Policy::Reader).1, "");
+    let with_role = with_everything("stack_role: arn:aws:iam::111111111111:role/sftp-cloudformation");
+    assert_eq!(warned(&with_role, Policy::Deployer), (6, String::new()));
+    assert_eq!(warned(&with_role, Policy::Stack).1, "");
+    assert_eq!(warned(&environment(""), Policy::Deployer), (3, String::new()));
+}
+
+#[test]
+fn topics_of_others_beyond_six_are_warned_of() {
+    let given = |count: usize| {
+        let mut environment =
+            environment("files: { notify: { 99-5: { topic: \"arn:aws:sns:us-west-2:111111111111:t\" } } }");
+        let one = environment.arrivals["99-5"].clone();
+        for number in 0..count {
+            let mut one = one.clone();
+            one.topic = Some(format!("arn:aws:sns:us-west-2:111111111111:t{number}"));
+            environment.arrivals.insert(format!("99-{number}"), one);
+        }
+        environment.arrivals.retain(|_, one| one.topic.as_deref() != Some("arn:aws:sns:us-west-2:111111111111:t"));
+        environment
+    };
+    for (count, expected) in [(6, None), (7, Some("arn:aws:sns:*:111111111111:*"))] {
+        let environment = given(count);
+        let topics = resources(&every_document(&environment)["reader"], "sns:GetTopicAttributes");
+        let site = Site { environment: &environment, zone_id: Some("Z0123456789ABCDEFGHIJ"), state: None };
+        let warning = warnings(Policy::Reader, site);
+        match expected {
+            None => assert!(topics.len() == count && warning.is_empty(), "{topics:?} {warning:?}"),
+            Some(pattern) => {
+                assert_eq!(topics, [pattern]);
+                assert!(warning.len() == 1 && warning[0].contains(&format!("`{pattern}`")), "{warning:?}");
+                assert!(warnings(Policy::Users, site).is_empty());
+            }
+        }
     }
 }

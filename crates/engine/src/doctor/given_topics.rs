@@ -1,5 +1,5 @@
 //! Whether EventBridge may publish to the topics of others that the stacks' rules tell: of arriving files, and of files
-//! with malware. Where it may not, nothing fails: nobody is told.
+//! with malware. Where it may not, nothing fails, and subscribers get no messages.
 
 use std::collections::BTreeSet;
 
@@ -39,7 +39,7 @@ async fn examine(aws: &Aws, region: &str, topics: BTreeSet<&str>) -> Check {
 /// The worst of the topics decides.
 fn judge(region: &str, topics: &[(&str, Option<TopicFacts>)]) -> Check {
     let of = &Definition::GIVEN_TOPICS;
-    let refused = "so nobody is told of files, and only the metric FailedInvocations of the rules says so";
+    let refused = "so subscribers get no messages of files, and only the metric FailedInvocations of the rules says so";
     let mut unclear = None;
     for (topic, facts) in topics {
         let Some(facts) = facts else {
@@ -47,7 +47,8 @@ fn judge(region: &str, topics: &[(&str, Option<TopicFacts>)]) -> Check {
             return Check::warning(of, Some(region), format!("there is no topic {topic}, {refused}"))
                 .hint(format!("aws sns create-topic --region {region} --name {}", shell_word(create)));
         };
-        if facts.key == KEY_OF_SNS {
+        // By its name, or by its ARN.
+        if facts.key.rsplit(':').next() == Some(KEY_OF_SNS) {
             let why = "is encrypted with SNS's own key, which EventBridge may not use";
             return Check::warning(of, Some(region), format!("{topic} {why}, {refused}")).hint(format!(
                 "use a key of yours, whose policy allows events.amazonaws.com kms:Decrypt and kms:GenerateDataKey* \
@@ -76,10 +77,9 @@ fn judge(region: &str, topics: &[(&str, Option<TopicFacts>)]) -> Check {
 /// What the policy lacks. `AddPermission` would do for accounts, but not for services.
 fn statement(region: &str, topic: &str) -> String {
     format!(
-        "add to the statements of its policy {{\"Effect\":\"Allow\",\
-         \"Principal\":{{\"Service\":\"events.amazonaws.com\"}},\"Action\":\"sns:Publish\",\"Resource\":\"{topic}\"}}; \
-         the policy is: aws sns get-topic-attributes --region {region} --topic-arn {topic} --query Attributes.Policy \
-         --output text"
+        "add to the statements of its policy, without conditions, {{\"Effect\":\"Allow\",\"Principal\":{{\"Service\":\
+         \"events.amazonaws.com\"}},\"Action\":\"sns:Publish\",\"Resource\":\"{topic}\"}}; the policy is: aws sns \
+         get-topic-attributes --region {region} --topic-arn {topic} --query Attributes.Policy --output text"
     )
 }
 
@@ -111,11 +111,15 @@ mod tests {
         assert_eq!(of(allowing(json!({})), "").status, Status::Ok);
         // Of a key of the customer's nothing is known.
         assert_eq!(of(allowing(json!({})), "alias/ours").status, Status::Ok);
-        let conditional = of(allowing(json!({ "StringEquals": { "aws:SourceAccount": "111111111111" } })), "");
+        let conditional = of(allowing(json!({ "ArnLikeIfExists": { "aws:SourceArn": "arn:aws:events:*" } })), "");
         assert_eq!(conditional.status, Status::Unknown, "{conditional:?}");
+        let of_account = allowing(json!({ "StringEquals": { "aws:SourceAccount": "111111111111" } }));
+        let by_arn = format!("arn:aws:kms:us-west-2:111111111111:{KEY_OF_SNS}");
         for (check, words, hint) in [
             (of(json!({ "Statement": [] }), ""), "does not let EventBridge publish", "\"events.amazonaws.com\""),
+            (of(of_account, ""), "does not let EventBridge publish", "without conditions"),
             (of(allowing(json!({})), KEY_OF_SNS), "encrypted with SNS's own key", "set-topic-attributes"),
+            (of(allowing(json!({})), &by_arn), "encrypted with SNS's own key", "set-topic-attributes"),
             (judge("us-west-2", &[(TOPIC, None)]), "there is no topic", "create-topic"),
         ] {
             assert_eq!(check.status, Status::Warning);

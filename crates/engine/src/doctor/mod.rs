@@ -1,5 +1,5 @@
-//! Everything that can be known before the first change: whether a deployment of the environment would succeed, and what
-//! would stop it. Changes nothing.
+//! Everything that can be known before the first change: whether a deployment of the environment would succeed, and
+//! what would stop it. Changes nothing.
 //!
 //! Each check of the catalogue (`sftpctl_core::check`) is a probe, an asynchronous function with one result. All run
 //! at once, each with a time limit; a probe without an answer is "unknown", which is never a failure.
@@ -108,17 +108,13 @@ pub async fn examine_quickly(aws: &Arc<Aws>, environment: Environment, state: &S
 
 /// What a change needs that AWS does not refuse before it is too late: the networks of these regions' servers, and the
 /// topics of others that EventBridge tells. Asks AWS nothing where there are none.
-pub async fn examine_changes(aws: &Arc<Aws>, mut environment: Environment, state: &State, moving: &[String]) -> Report {
-    let topics = environment.clone();
-    environment.regions.retain(|region, _| moving.contains(region));
-    let subject = |environment| {
-        let options = Options { environment, place: StatePlace::Folder(PathBuf::new()), package: None, role: None };
-        Subject::new(Some(Arc::clone(aws)), options, Some(state.clone()))
-    };
-    let (networks, topics) = (subject(environment), subject(topics));
-    let mut probes = regions::networks(&networks);
-    probes.extend(given_topics::probes(&topics));
-    report(&topics, finish(probes, CHEAP_LIMIT).await)
+pub async fn examine_changes(aws: &Arc<Aws>, environment: Environment, state: &State, moving: &[String]) -> Report {
+    let options = Options { environment, place: StatePlace::Folder(PathBuf::new()), package: None, role: None };
+    let subject = Subject::new(Some(Arc::clone(aws)), options, Some(state.clone()));
+    let is_moving = |probe: &Probe<'_>| probe.region.is_some_and(|region| moving.iter().any(|moved| moved == region));
+    let networks = regions::networks(&subject).into_iter().filter(is_moving);
+    let probes = networks.chain(given_topics::probes(&subject)).collect();
+    report(&subject, finish(probes, CHEAP_LIMIT).await)
 }
 
 /// The checks that need no AWS; the others are skipped, for this reason.

@@ -7,7 +7,7 @@ use sftpctl_core::spec::names;
 
 use super::Probe;
 use super::subject::{Subject, unread};
-use crate::resources::server_endpoint;
+use crate::resources::endpoint_place::{self, Way};
 
 /// Concurrent log-ins below which a warning is worth it: that of new accounts is 10, which a handful of customers
 /// who connect at once use up.
@@ -36,7 +36,9 @@ pub(super) fn networks(subject: &Subject) -> Vec<Probe<'_>> {
     let Some(aws) = subject.aws() else { return Vec::new() };
     let regions = &subject.environment.regions;
     let endpoints = regions.iter().filter_map(|(region, settings)| Some((region.as_str(), settings.vpc_endpoint()?)));
-    let probe = |(region, endpoint)| Probe::new(&Definition::NETWORK, Some(region), network(aws, region, endpoint));
+    let account = subject.environment.account.as_str();
+    let probe =
+        |(region, endpoint)| Probe::new(&Definition::NETWORK, Some(region), network(aws, region, account, endpoint));
     endpoints.map(probe).collect()
 }
 
@@ -73,7 +75,7 @@ async fn security_policy(subject: &Subject, aws: &Aws, region: &str) -> Check {
     }
 }
 
-async fn network(aws: &Aws, region: &str, endpoint: &VpcEndpoint) -> Check {
+async fn network(aws: &Aws, region: &str, account: &str, endpoint: &VpcEndpoint) -> Check {
     let of = &Definition::NETWORK;
     let place = VpcPlace {
         vpc: endpoint.vpc.clone(),
@@ -83,13 +85,26 @@ async fn network(aws: &Aws, region: &str, endpoint: &VpcEndpoint) -> Check {
             Access::Allow(_) => Vec::new(),
         },
     };
-    match server_endpoint::fault(aws, region, &place).await {
+    match endpoint_place::fault(aws, region, account, &place).await {
+        Err(error) => return unread(of, Some(region), &error),
+        Ok(Some(fault)) => {
+            return Check::failed(of, Some(region), fault)
+                .hint(format!("correct the VPC, or `server` of {region} in the environment file (docs/addresses.md)"));
+        }
+        Ok(None) => {}
+    }
+    match endpoint_place::way(aws, region, &place).await {
         Err(error) => unread(of, Some(region), &error),
-        Ok(None) => {
+        Ok(Way::Direct) => {
             Check::ok(of, Some(region), format!("subnets, routes and security groups of {} are as needed", place.vpc))
         }
-        Ok(Some(fault)) => Check::failed(of, Some(region), fault)
-            .hint(format!("correct the VPC, or `server` of {region} in the environment file (docs/addresses.md)")),
+        Ok(Way::Indirect(why)) => Check::warning(of, Some(region), why).hint(format!(
+            "if a firewall forwards it, say so in the environment file: doctor: {{ ignore: [{{ check: {}, region: \
+             {region}, reason: a firewall }}] }}",
+            of.id
+        )),
+        Ok(Way::Unseen(why)) => Check::unknown(of, Some(region), why)
+            .hint("ask the account that shares the VPC whether the subnet has a route to an internet gateway"),
     }
 }
 

@@ -7,6 +7,7 @@ pub(crate) mod address;
 mod api_account;
 mod bucket;
 mod dashboard;
+pub(crate) mod endpoint_place;
 mod log_group;
 mod orphan;
 pub(crate) mod package;

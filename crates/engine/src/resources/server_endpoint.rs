@@ -2,18 +2,19 @@
 //!
 //! AWS changes the type of an endpoint and its addresses only while the server is OFFLINE, and never both in one call;
 //! it changes the subnets only of an endpoint without addresses, and the security groups of an endpoint in a VPC only
-//! through EC2 (`sftpctl_aws::Transfer`). So a move is a row of mutations. Each follows from what differs, so that a run
-//! that was killed in between is resumed by the next one.
+//! through EC2 (`sftpctl_aws::Transfer`). So a move is a row of mutations. Each follows from what differs, so that a
+//! run that was killed in between is resumed by the next one.
 
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
-use sftpctl_aws::{Admitted, Aws, AwsError, RouteTableFacts, ServerFacts, VpcPlace};
+use sftpctl_aws::{Aws, AwsError, ServerFacts, VpcPlace};
 use sftpctl_core::kind::NodeId;
 use sftpctl_core::model::{Actual, Change, Live, Properties, Settled, Want, output};
 use sftpctl_core::outage::{self, ADDRESSES, ENDPOINT_TYPE, SUBNETS, VPC};
 
 use super::address::ALLOCATION;
+use super::endpoint_place::fault;
 use super::security_group::{GROUP, sorted};
 use crate::resources::resource::ResourceError;
 
@@ -143,8 +144,8 @@ impl ServerEndpoint {
         if !matches!(self, Self::InVpc(..)) {
             return Ok(live);
         }
-        // The endpoint is shown some time after the server is in its VPC. One that is stopped goes on with its move; the groups
-        // are compared once it is started.
+        // The endpoint is shown some time after the server is in its VPC. One that is stopped goes on with its move;
+        // the groups are compared once it is started.
         let is_waited_for = server.endpoint_type == VPC_TYPE && server.state == "ONLINE";
         let unseen = |live: Live| match live.settled {
             Settled::Ready if is_waited_for => live.settled(Settled::Pending("waiting for its VPC endpoint".into())),
@@ -261,7 +262,8 @@ impl ServerEndpoint {
                 "the server has IPv6 addresses (IpAddressType DUALSTACK), which excludes fixed ones".into(),
             );
         }
-        if let Some(fault) = fault(aws, region, place).await? {
+        let account = server.arn.split(':').nth(4).unwrap_or_default();
+        if let Some(fault) = fault(aws, region, account, place).await? {
             return refused(fault);
         }
         let found = aws.ec2(region).addresses(addresses).await?;
@@ -291,79 +293,6 @@ async fn change_groups(aws: &Aws, region: &str, live: &Live, place: &VpcPlace) -
     };
     let (add, remove) = (only(&want, &have), only(&have, &want));
     Ok(aws.ec2(region).change_security_groups(endpoint, &add, &remove).await?)
-}
-
-/// Whether a rule admits addresses to port 22.
-fn admits_sftp(rule: &Admitted) -> bool {
-    let port = |text: &str, all: u32| text.parse().unwrap_or(all);
-    let has_port = port(&rule.ports.0, 0) <= 22 && port(&rule.ports.1, 65_535) >= 22;
-    !rule.from.starts_with("sg-") && (rule.protocol == "-1" || rule.protocol == "tcp" && has_port)
-}
-
-/// Why Elastic IP addresses would be of no use in this place: without an internet gateway EC2 refuses them
-/// (AssociateAddress, `Gateway.NotAttached`), and without a route to it nobody is answered, which AWS tells nobody.
-async fn internet_fault(aws: &Aws, region: &str, place: &VpcPlace) -> Result<Option<String>, AwsError> {
-    let VpcPlace { vpc, subnets, .. } = place;
-    let ec2 = aws.ec2(region);
-    let tables = ec2.route_tables(vpc).await?;
-    let cut_off: Vec<(&str, &str)> = subnets
-        .iter()
-        .filter_map(|subnet| Some((subnet.as_str(), table_of(subnet, &tables)?)))
-        .filter(|(_, table)| !table.has_internet)
-        .map(|(subnet, table)| (subnet, table.id.as_str()))
-        .collect();
-    let Some((subnet, table)) = cut_off.first() else { return Ok(None) };
-    let of_all = "and fixed addresses need one";
-    Ok(Some(match ec2.has_internet_gateway(vpc).await? {
-        false => format!(
-            "{vpc} has no internet gateway, {of_all}: attach one (aws ec2 attach-internet-gateway --region {region} \
-             --vpc-id {vpc} --internet-gateway-id ID), with a route to it (aws ec2 create-route --region {region} \
-             --route-table-id {table} --destination-cidr-block 0.0.0.0/0 --gateway-id ID)"
-        ),
-        true => format!(
-            "{subnet} has no route to the internet gateway of {vpc}, {of_all}: add it (aws ec2 create-route --region {region} \
-             --route-table-id {table} --destination-cidr-block 0.0.0.0/0 --gateway-id ID), or name other subnets"
-        ),
-    }))
-}
-
-/// The route table of a subnet: its own, or the main one of the VPC. `None` if it cannot be seen.
-fn table_of<'a>(subnet: &str, tables: &'a [RouteTableFacts]) -> Option<&'a RouteTableFacts> {
-    let own = tables.iter().find(|table| table.subnets.iter().any(|id| id == subnet));
-    own.or_else(|| tables.iter().find(|table| table.is_main))
-}
-
-/// Why no endpoint can be in this place, if so.
-pub(crate) async fn fault(aws: &Aws, region: &str, place: &VpcPlace) -> Result<Option<String>, AwsError> {
-    let VpcPlace { vpc, subnets, security_groups } = place;
-    let ec2 = aws.ec2(region);
-    let Some(found) = ec2.subnets(subnets).await? else {
-        return Ok(Some(format!("one of the subnets {} does not exist in {region}", subnets.join(", "))));
-    };
-    if let Some(other) = found.iter().find(|subnet| subnet.vpc != *vpc) {
-        return Ok(Some(format!("{} is in {}, not in {vpc}", other.id, other.vpc)));
-    }
-    let mut zones = BTreeSet::new();
-    if let Some(second) = found.iter().find(|subnet| !zones.insert(subnet.zone.as_str())) {
-        let what = "AWS allows one for each availability zone";
-        return Ok(Some(format!("{} is the second subnet in {}: {what}", second.id, second.zone)));
-    }
-    if let Some(fault) = internet_fault(aws, region, place).await? {
-        return Ok(Some(fault));
-    }
-    if security_groups.is_empty() {
-        return Ok(None);
-    }
-    let Some(groups) = ec2.security_groups(security_groups).await? else {
-        let all = security_groups.join(", ");
-        return Ok(Some(format!("one of the security groups {all} does not exist in {region}")));
-    };
-    if let Some(other) = groups.iter().find(|group| group.vpc != *vpc) {
-        return Ok(Some(format!("{} is in {}, not in {vpc}", other.id, other.vpc)));
-    }
-    // A VPC's own group admits only its members: a server would be there, and nobody could reach it.
-    let is_open = groups.iter().flat_map(|group| &group.admitted).any(admits_sftp);
-    Ok((!is_open).then(|| format!("{} admits nobody to port 22 (TCP)", security_groups.join(", "))))
 }
 
 #[cfg(test)]
@@ -464,21 +393,6 @@ mod tests {
         assert_eq!(moves(&one, bare), [Move::SetAddresses]);
         // Moved, and not started yet: only the state differs, which is not the endpoint's.
         assert_eq!(moves(&one, there(&one).with("state", "OFFLINE")), []);
-    }
-
-    #[test]
-    fn a_subnet_has_its_own_route_table_or_the_main_one() {
-        let table = |id: &str, is_main, subnets: &[&str]| RouteTableFacts {
-            id: id.to_owned(),
-            is_main,
-            subnets: subnets.iter().map(|id| (*id).to_owned()).collect(),
-            has_internet: false,
-        };
-        let tables = [table("rtb-1", true, &[]), table("rtb-2", false, &["subnet-2"])];
-        let of = |subnet: &str, tables: &[RouteTableFacts]| table_of(subnet, tables).map(|table| table.id.clone());
-        assert_eq!(of("subnet-2", &tables).as_deref(), Some("rtb-2"));
-        assert_eq!(of("subnet-1", &tables).as_deref(), Some("rtb-1"));
-        assert_eq!(of("subnet-1", &tables[1..]), None);
     }
 
     #[test]

@@ -67,7 +67,7 @@ impl Run {
         };
         let summary = Summary {
             left_out,
-            regions: self.regions(&actual),
+            regions: self.regions(&actual).await,
             seconds: self.started.elapsed().as_secs_f64(),
             aws_calls: self.aws.calls(),
             ..summarize(&self.environment.name, command, plan, &outcomes)

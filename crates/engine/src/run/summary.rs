@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use futures_util::future::join_all;
 use serde_json::Value;
 use sftpctl_core::events::{Outcome, RegionRow, Summary};
 use sftpctl_core::kind::NodeId;
@@ -15,7 +16,6 @@ use sftpctl_core::spec::names;
 use super::Run;
 use crate::execute::executor::Outcomes;
 use crate::observe::Observed;
-use crate::resources::address::{ALLOCATION, PUBLIC_IP};
 
 /// How a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,30 +31,28 @@ pub enum Ending {
 }
 
 impl Run {
-    /// One row for each region, as AWS has it.
-    pub fn regions(&self, actual: &Actual) -> Vec<RegionRow> {
+    /// One row for each region, as AWS has it. One call for each region whose server has fixed addresses; where they
+    /// cannot be read, the row has their allocation IDs, and a note says why.
+    pub async fn regions(&self, actual: &Actual) -> Vec<RegionRow> {
         let shown = self.environment.regions.keys().filter(|region| {
             self.scope.is_whole() || self.resources.iter().any(|resource| *resource.id() == names::stack_node(region))
         });
-        shown.map(|region| region_row(&self.environment, region, actual)).collect()
-    }
-
-    /// As [`Self::regions`], also with the addresses that the environment file names by their allocation IDs: one call for
-    /// each region that has such.
-    pub async fn regions_with_addresses(&self, actual: &Actual) -> Vec<RegionRow> {
-        let mut rows = self.regions(actual);
-        for row in &mut rows {
-            let unknown: Vec<String> =
-                row.addresses.iter().filter(|address| names::is_allocation_id(address)).cloned().collect();
-            // What cannot be read is shown by its ID.
-            let found = self.aws.ec2(&row.region).addresses(&unknown).await.unwrap_or_default();
-            for facts in found {
-                row.addresses
-                    .iter_mut()
-                    .filter(|address| **address == facts.id)
-                    .for_each(|shown| *shown = facts.ip.clone());
+        let mut rows: Vec<_> = shown.map(|region| region_row(&self.environment, region, actual)).collect();
+        // Without endpoints in the file the printed policies allow no call of EC2.
+        if !self.environment.names_endpoints() {
+            return rows;
+        }
+        let clients: Vec<_> = rows.iter().map(|row| self.aws.ec2(&row.region)).collect();
+        let reads = clients.iter().zip(&rows).map(|(ec2, row)| ec2.public_ips(&row.addresses));
+        let found = join_all(reads).await;
+        for (row, found) in rows.iter_mut().zip(found) {
+            match found {
+                Ok(addresses) => row.addresses = addresses,
+                Err(error) => {
+                    let what = format!("the fixed addresses of {} could not be read", row.region);
+                    self.reporter.note(&format!("warning: {what}: {error}"));
+                }
             }
-            row.addresses.sort();
         }
         rows
     }
@@ -136,26 +134,16 @@ fn region_row(environment: &Environment, region: &str, actual: &Actual) -> Regio
         state: output(&server, "State"),
         host: environment.dns.as_ref().filter(|_| has_server).map(|dns| names::host(environment, region, &dns.zone)),
         endpoint: output(&server, "Endpoint"),
-        addresses: addresses(environment, region, actual),
+        addresses: allocations(region, actual),
     }
 }
 
-/// The addresses of a server's endpoint. Those of the environment have been read with it.
-fn addresses(environment: &Environment, region: &str, actual: &Actual) -> Vec<String> {
-    let live = |node: &NodeId| actual.get(node).and_then(Option::as_ref);
-    let Some(endpoint) = environment.regions.get(region).and_then(|settings| settings.vpc_endpoint()) else {
-        return Vec::new();
-    };
-    let own: BTreeMap<&String, &String> = (1..=endpoint.subnets.len())
-        .filter_map(|number| {
-            let outputs = &live(&names::address_node(region, number))?.outputs;
-            Some((outputs.get(ALLOCATION)?, outputs.get(PUBLIC_IP)?))
-        })
-        .collect();
-    let server = live(&names::server_node(region));
+/// The allocation IDs of the addresses that a server's endpoint has, whatever the file says of it: customers connect to
+/// these.
+fn allocations(region: &str, actual: &Actual) -> Vec<String> {
+    let server = actual.get(&names::server_node(region)).and_then(Option::as_ref);
     let used = server.and_then(|server| server.properties.get(ADDRESSES)).and_then(Value::as_array);
-    let used = used.into_iter().flatten().filter_map(Value::as_str).map(str::to_owned);
-    used.map(|id| own.get(&id).map_or(id.clone(), |ip| (*ip).clone())).collect()
+    used.into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
 }
 
 /// The state of a resource in one word, with details.
@@ -302,7 +290,9 @@ mod tests {
         let source = include_str!("../../../../environments/99.yaml");
         let environment = sftpctl_core::spec::load(source, "99.yaml").unwrap();
         let stack = Live::new("arn").output("StackStatus", "CREATE_COMPLETE");
+        // It is still in its VPC, although the file names none.
         let server = Live::new("s-1").output("ServerId", "s-1").output("State", "ONLINE");
+        let server = server.with(ADDRESSES, serde_json::json!(["eipalloc-0123456789abcdef0"]));
         let actual = Actual::from([
             (names::stack_node("us-west-2"), Some(stack)),
             (names::server_node("us-west-2"), Some(server)),
@@ -310,6 +300,7 @@ mod tests {
         let row = region_row(&environment, "us-west-2", &actual);
         assert_eq!((row.stack.as_deref(), row.server.as_deref()), (Some("CREATE_COMPLETE"), Some("s-1")));
         assert_eq!(row.host.as_deref(), Some("99-uploads-us-west-2.xx.net"));
+        assert_eq!(row.addresses, ["eipalloc-0123456789abcdef0"]);
         let standby = region_row(&environment, "us-east-1", &actual);
         assert_eq!((standby.stack, standby.server, standby.host), (None, None, None));
     }

@@ -279,3 +279,51 @@ async fn delegation_that_may_not_be_read_is_a_question_for_a_resolver() {
     assert!(hint.contains("the printed policies do not allow"), "{found:?}");
     assert!(hint.ends_with("`dig +short NS sftp.example.net` must answer ns-1.awsdns.com"), "{found:?}");
 }
+
+/// What `doctor` says of the server in us-east-2, whose subnet belongs to `owner`, and whose VPC has these gateways and
+/// route tables.
+async fn network(owner: &str, gateways: &str, tables: [Reply; 2]) -> Report {
+    let stub = Stub::new().await;
+    let subnet = format!(
+        "<item><subnetId>subnet-00000001</subnetId><vpcId>vpc-00000001</vpcId><ownerId>{owner}</ownerId>\
+         <availabilityZone>us-east-2a</availabilityZone></item>"
+    );
+    let list = |name: &str, items: &str| Reply::ok(format!("<R><{name}>{items}</{name}></R>"));
+    stub.on("sts:GetCallerIdentity", [caller("111111111111")])
+        .on("ec2:DescribeSubnets", [list("subnetSet", &subnet)])
+        .on("ec2:DescribeInternetGateways", [list("internetGatewaySet", gateways)])
+        .on("ec2:DescribeRouteTables", tables);
+    doctor(&stub).await
+}
+
+fn route_table(id: &str, subnet: &str, gateway: &str, more: &str) -> Reply {
+    Reply::ok(format!(
+        "<R><routeTableSet><item><routeTableId>{id}</routeTableId><routeSet><item><gatewayId>{gateway}</gatewayId>\
+         <destinationCidrBlock>0.0.0.0/0</destinationCidrBlock><state>active</state></item></routeSet><associationSet>\
+         <item><subnetId>{subnet}</subnetId></item></associationSet></item></routeTableSet>{more}</R>"
+    ))
+}
+
+#[tokio::test]
+async fn only_a_missing_gateway_of_ones_own_vpc_stops_a_deployment() {
+    let (own, other) = ("111111111111", "222222222222");
+    let attached = "<item><internetGatewayId>igw-1</internetGatewayId></item>";
+    let next = "<nextToken>more</nextToken>";
+    // The table of the subnet is on the second page.
+    let tables = |gateway: &str| {
+        [route_table("rtb-1", "subnet-00000009", "igw-1", next), route_table("rtb-2", "subnet-00000001", gateway, "")]
+    };
+    let none = || Reply::ok("<R><routeTableSet/></R>");
+    for (owner, gateways, tables, status, words) in [
+        (own, attached, tables("igw-1"), Status::Ok, "as needed"),
+        (own, attached, tables("vpce-1"), Status::Warning, "--route-table-id rtb-2"),
+        (own, "", tables("igw-1"), Status::Failed, "vpc-00000001 has no internet gateway"),
+        (other, "", tables("igw-1"), Status::Ok, "as needed"),
+        (other, "", tables("vpce-1"), Status::Warning, "with the account that owns the VPC"),
+        (other, attached, [none(), none()], Status::Unknown, "the route table of subnet-00000001 cannot be seen"),
+    ] {
+        let report = network(owner, gateways, tables).await;
+        let found = check(&report, "D024-network", Some("us-east-2"));
+        assert!(found.status == status && found.evidence.contains(words), "{words}: {found:?}");
+    }
+}

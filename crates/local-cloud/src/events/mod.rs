@@ -1,6 +1,6 @@
 //! The default event buses of EventBridge, for the events of services that the front answers itself. MiniStack has the
-//! rules and queues; it does not take events of a service (`NotAuthorizedForSourceException`, as on AWS), so that they are
-//! compared with the rules here, and delivered from here.
+//! rules and queues; it does not take events of a service (`NotAuthorizedForSourceException`, as on AWS), so that they
+//! are compared with the rules here, and delivered from here.
 
 mod pattern;
 mod transform;
@@ -20,8 +20,8 @@ use self::transform::Input;
 use crate::front::{Upstream, uuid};
 use crate::place::Place;
 
-/// How long rules are remembered. On AWS, a change of a rule also takes effect after "a short period of time" (EventBridge
-/// API reference, `PutRule`).
+/// How long rules are remembered. On AWS, a change of a rule also takes effect after "a short period of time"
+/// (EventBridge API reference, `PutRule`).
 const REMEMBERED: Duration = Duration::from_secs(1);
 /// Events that wait for their delivery. AWS promises none for the events of Transfer servers either.
 const WAITING: usize = 10_000;
@@ -171,7 +171,8 @@ impl Buses {
             "sqs" => self.queue(bus, rule, name, &target.input.of(document)?).await.map(|()| None),
             "sns" => self.topic(bus, &target.arn, &target.input.of(document)?).await.map(|()| None),
             "events" if name == "event-bus/default" && account == bus.account => {
-                // EventBridge assumes the role to put the event there (user guide, "Sending events between AWS Regions").
+                // EventBridge assumes the role to put the event there (user guide, "Sending events between AWS
+                // Regions").
                 if !target.has_role {
                     return Err("a bus of another region needs a role".to_owned());
                 }
@@ -192,7 +193,9 @@ impl Buses {
         self.sqs(bus, "SendMessage", &message).await.map(drop)
     }
 
-    /// Of a topic's policy, EventBridge's user guide shows no condition on the rule, so that none is met here.
+    /// "You can't use Condition blocks in Amazon SNS topic policies for EventBridge" (EventBridge user guide, "Using
+    /// resource-based policies for Amazon EventBridge"): the request has no keys, and conditions that want one are not
+    /// met.
     async fn topic(&self, bus: &Place, topic: &str, message: &str) -> Result<(), String> {
         let attributes = self.sns(bus, &[("Action", "GetTopicAttributes"), ("TopicArn", topic)]).await?;
         let attribute = |name: &str| {
@@ -264,7 +267,8 @@ impl Buses {
     }
 }
 
-/// Whether the target's policy lets EventBridge do this, with these keys of the request: without it, AWS drops the event.
+/// Whether the target's policy lets EventBridge do this, with these keys of the request: without it, AWS drops the
+/// event.
 fn permitted(
     policy: Option<&str>,
     (action, target): (&str, &str),
