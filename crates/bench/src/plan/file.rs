@@ -346,12 +346,12 @@ logins: {}
         };
         assert_eq!(file.hosts, [plain, other]);
         for (hosts, line, message, hint) in [
-            ("hosts: {}", 12, "`hosts` names no machine", "app-1: {}"),
-            ("hosts:\n  '-oProxyCommand=x': {}", 13, "is not a machine for ssh", "USER@MACHINE"),
-            ("hosts:\n  'a b': {}", 13, "`a b` is not a machine for ssh", "USER@MACHINE"),
-            ("hosts:\n  a: { silence: 1 }", 13, "the number of seconds of silence is 1", "2 to 3600"),
-            ("hosts:\n  a: { program: '' }", 13, "`program` is empty", "the path of sftpctl"),
-            ("hosts:\n  a: { config: x }", 13, "unknown setting `config`", ""),
+            ("hosts: {}", 11, "`hosts` names no machine", "app-1: {}"),
+            ("hosts:\n  '-oProxyCommand=x': {}", 12, "is not a machine for ssh", "USER@MACHINE"),
+            ("hosts:\n  'a b': {}", 12, "`a b` is not a machine for ssh", "USER@MACHINE"),
+            ("hosts:\n  a: { silence: 1 }", 12, "the number of seconds of silence is 1", "2 to 3600"),
+            ("hosts:\n  a: { program: '' }", 12, "`program` is empty", "the path of sftpctl"),
+            ("hosts:\n  a: { config: x }", 12, "unknown setting `config`", ""),
         ] {
             let faults = load(&format!("{PLAN}{hosts}\n"), "plan.yaml").unwrap_err();
             let fault = &faults.list()[0];
