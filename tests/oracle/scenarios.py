@@ -187,7 +187,8 @@ CHAINS = {
         Scenario("release", IN_VPC, nothing, [*TEARDOWN, "--release-addresses"], EMPTY),
     ],
     "waf": [
-        Scenario("with WAF", WITH_WAF, nothing, DEPLOY, standing(WITH_WAF, network=["set", "web ACL"])),
+        # Sets of every address and of the allowed ones, each for IPv4 and for IPv6.
+        Scenario("with WAF", WITH_WAF, nothing, DEPLOY, standing(WITH_WAF, network=[*["set"] * 4, "web ACL"])),
         Scenario("without WAF", {**WITH_WAF, "waf": None}, nothing, DEPLOY, standing(WITH_WAF)),
     ],
     # It shows the servers of all regions, and so changes with them.

@@ -568,7 +568,7 @@ fn more_managed_policies_than_a_role_may_have_are_warned_of() {
     let with_role = with_everything("stack_role: arn:aws:iam::111111111111:role/sftp-cloudformation");
     assert_eq!(warned(&with_role, Policy::Deployer), (6, String::new()));
     assert_eq!(warned(&with_role, Policy::Stack).1, "");
-    assert_eq!(warned(&environment(""), Policy::Deployer), (3, String::new()));
+    assert_eq!(warned(&environment(""), Policy::Deployer), (4, String::new()));
 }
 
 #[test]
