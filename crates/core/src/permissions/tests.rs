@@ -2,6 +2,7 @@ use std::collections::BTreeMap;
 
 use super::*;
 use crate::spec;
+use crate::spec::arrivals::Arrivals;
 use crate::spec::endpoint::{Access, Addresses, Endpoint, VpcEndpoint};
 use crate::spec::model::{Cluster, Region};
 
@@ -576,13 +577,13 @@ fn topics_of_others_beyond_six_are_warned_of() {
     let given = |count: usize| {
         let mut environment =
             environment("files: { notify: { 99-5: { topic: \"arn:aws:sns:us-west-2:111111111111:t\" } } }");
-        let one = environment.arrivals["99-5"].clone();
+        let (cluster, one) = (environment.clusters["99-5"].clone(), environment.arrivals["99-5"].clone());
+        environment.arrivals.clear();
         for number in 0..count {
-            let mut one = one.clone();
-            one.topic = Some(format!("arn:aws:sns:us-west-2:111111111111:t{number}"));
-            environment.arrivals.insert(format!("99-{number}"), one);
+            let topic = Some(format!("arn:aws:sns:us-west-2:111111111111:t{number}"));
+            environment.clusters.insert(format!("99-{number}"), cluster.clone());
+            environment.arrivals.insert(format!("99-{number}"), Arrivals { topic, ..one.clone() });
         }
-        environment.arrivals.retain(|_, one| one.topic.as_deref() != Some("arn:aws:sns:us-west-2:111111111111:t"));
         environment
     };
     for (count, expected) in [(6, None), (7, Some("arn:aws:sns:*:111111111111:*"))] {

@@ -316,10 +316,11 @@ async fn only_a_missing_gateway_of_ones_own_vpc_stops_a_deployment() {
     let none = || Reply::ok("<R><routeTableSet/></R>");
     for (owner, gateways, tables, status, words) in [
         (own, attached, tables("igw-1"), Status::Ok, "as needed"),
-        (own, attached, tables("vpce-1"), Status::Warning, "--route-table-id rtb-2"),
+        (own, attached, tables("vpce-1"), Status::Ok, "as needed"),
+        (own, attached, tables("vgw-1"), Status::Warning, "--route-table-id rtb-2"),
         (own, "", tables("igw-1"), Status::Failed, "vpc-00000001 has no internet gateway"),
         (other, "", tables("igw-1"), Status::Ok, "as needed"),
-        (other, "", tables("vpce-1"), Status::Warning, "with the account that owns the VPC"),
+        (other, "", tables("vgw-1"), Status::Warning, "with the account that owns the VPC"),
         (other, attached, [none(), none()], Status::Unknown, "the route table of subnet-00000001 cannot be seen"),
     ] {
         let report = network(owner, gateways, tables).await;
