@@ -14,8 +14,8 @@ pub enum Exit {
     Usage,
     /// A protection or the user refused.
     Refused,
-    /// A command that only compares found differences: `plan --exit-code`, `drift`, `users sync` without `--apply`, `users
-    /// audit`.
+    /// A command that only compares found differences: `plan --exit-code`, `drift`, `users sync` without `--apply`,
+    /// `users audit`.
     Changes,
     /// Another run holds the lock.
     Locked,
@@ -59,7 +59,7 @@ impl Exit {
             Self::Usage => "wrong usage or configuration",
             Self::Refused => "refused: not confirmed, the wrong AWS account, or a protection",
             Self::Changes => "differences were found: plan --exit-code, drift, users audit, users sync without --apply",
-            Self::Locked => "another run holds the lock on the environment",
+            Self::Locked => "another run holds the lock",
             Self::Partly => "partly done: rerun the same command to resume",
             Self::Interrupted => "interrupted",
         }

@@ -1,5 +1,5 @@
-//! The code of the documentation: each block says what it is, and holds what the program, AWS and the shell take. Blocks
-//! of the kind `console` are run, by `on_local_cloud::tutorial`; docs/testing.md has the list of kinds.
+//! The code of the documentation: each block says what it is, and holds what the program, AWS and the shell take.
+//! Blocks of the kind `console` are run, by `on_local_cloud::tutorial`; docs/testing.md has the list of kinds.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -109,8 +109,8 @@ fn without(file: &str, keys: &[&str]) -> String {
     left
 }
 
-/// Blocks of YAML that are not a part of an environment file, by their document and first key after `version`. Other tests
-/// have the first four in files of their own.
+/// Blocks of YAML that are not a part of an environment file, by their document and first key after `version`. Other
+/// tests have the first four in files of their own.
 const OTHER_FILES: [(&str, &str); 5] = [
     ("docs/bench.md", "targets"),
     ("docs/ci.md", "include"),
@@ -119,8 +119,8 @@ const OTHER_FILES: [(&str, &str); 5] = [
     ("docs/import.md", "source"),
 ];
 
-/// A part of an environment file is taken by the program, in the place of what a valid file has there. What is not one is
-/// listed, so that a misspelt setting is not taken for something else.
+/// A part of an environment file is taken by the program, in the place of what a valid file has there. What is not one
+/// is listed, so that a misspelt setting is not taken for something else.
 #[test]
 fn parts_of_environment_files_are_valid() {
     let (mut checked, mut refused, mut others) = (0, Vec::new(), Vec::new());

@@ -217,8 +217,8 @@ fn commands_are_in_the_readme() {
     assert_eq!(once.len(), named.len(), "README.md names a command twice: {named:?}");
 }
 
-/// Each alarm that an environment can have is explained in docs/monitoring.md, and has a section in docs/runbooks.md, which
-/// the end of the alarm's name leads to, with commands and with the sign that it is over.
+/// Each alarm that an environment can have is explained in docs/monitoring.md, and has a section in docs/runbooks.md,
+/// which the end of the alarm's name leads to, with commands and with the sign that it is over.
 #[test]
 fn every_alarm_has_a_runbook() {
     let root = sftpctl_testkit::programs::root();

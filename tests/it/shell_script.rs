@@ -11,9 +11,9 @@ const BEFORE_A_COMMAND: [&str; 20] = [
     "exec", "nohup", "time",
 ];
 
-/// The words of each command of a script, without redirections. A command in `$(…)` or `<(…)` is one of its own, and the
-/// word `1` in the place of what it prints. A loop `for NAME in …` has each of its commands once for each word. Fails on
-/// what a shell could not read either.
+/// The words of each command of a script, without redirections. A command in `$(…)` or `<(…)` is one of its own, and
+/// the word `1` in the place of what it prints. A loop `for NAME in …` has each of its commands once for each word.
+/// Fails on what a shell could not read either.
 pub(crate) fn commands(script: &str) -> Vec<Vec<String>> {
     let mut found = vec![Vec::new()];
     let (line, inner) = on_one_line(script);

@@ -2,8 +2,8 @@
 //!
 //! [`config`] holds the Lambda's settings, [`question`] the request from API Gateway's mapping template, [`account`] an
 //! item of the account table. [`decision`] decides, and [`answer`] writes the response and the log line. [`guard`] bans
-//! addresses that try passwords. The Lambda is `src/bin/sftp-authorizer`; `sftpctl users` writes the same accounts. Both
-//! convert items with `dynamodb`, which is behind a feature because it needs the SDK's types.
+//! addresses that try passwords. The Lambda is `src/bin/sftp-authorizer`; `sftpctl users` writes the same accounts.
+//! Both convert items with `dynamodb`, which is behind a feature because it needs the SDK's types.
 
 pub mod account;
 pub mod answer;
@@ -28,7 +28,7 @@ pub use decision::{Circumstances, Grant, Refusal, judge, screen};
 pub use question::Question;
 pub use usernames::Usernames;
 
-/// A refusal of a password is answered at a multiple of this. Longer than a look-up and the usual hash take, also on the
-/// seventh of a vCPU that a function of 256 MB has. The default, 512 MB, leaves room for a vCPU that is half as fast as the
-/// one it was measured on.
+/// A refusal of a password is answered at a multiple of this. Longer than a look-up and the usual hash take, also on
+/// the seventh of a vCPU that a function of 256 MB has. The default, 512 MB, leaves room for a vCPU that is half as
+/// fast as the one it was measured on.
 pub const QUANTUM: Duration = Duration::from_millis(500);

@@ -318,16 +318,17 @@ fn route_table(table: &Element) -> RouteTableFacts {
 
 /// A route to an internet gateway may be to all addresses or to some (VPC user guide, "Enable internet access for a VPC
 /// using an internet gateway"). One whose gateway is gone is a `blackhole`, and one for IPv6 has a
-/// `destinationIpv6CidrBlock` instead (EC2 API reference, `Route`). A firewall between the two has the route
-/// for all addresses, to its endpoint or its network interface, and the gateway a route back (VPC user guide, "Gateway
-/// route tables"; Network Firewall developer guide, "VPC route table configuration"); whether it is one cannot be seen.
-/// The other routes to endpoints, those of S3 and DynamoDB, are for lists of prefixes.
+/// `destinationIpv6CidrBlock` instead (EC2 API reference, `Route`). A firewall between the two has the route for all
+/// addresses, to its endpoint, and the gateway a route back (Network Firewall developer guide, "VPC route table
+/// configuration for AWS Network Firewall"; Gateway Load Balancers do the same). The other routes to endpoints, those
+/// of S3 and DynamoDB, are for lists of prefixes. A route to a network interface may be a firewall's or that of a NAT
+/// instance, which customers cannot reach.
 fn is_to_internet(route: &Element) -> bool {
     let gateway = route.text_of("gatewayId");
     let is_for_all = route.text_of("destinationCidrBlock") == "0.0.0.0/0";
     let is_for_ipv4 = ["destinationCidrBlock", "destinationPrefixListId"].iter().any(|to| route.child(to).is_some());
-    let is_to_firewall = gateway.starts_with("vpce-") || !route.text_of("networkInterfaceId").is_empty();
-    route.text_of("state") == "active" && (gateway.starts_with("igw-") && is_for_ipv4 || is_for_all && is_to_firewall)
+    let is_to_firewall = is_for_all && gateway.starts_with("vpce-");
+    route.text_of("state") == "active" && (gateway.starts_with("igw-") && is_for_ipv4 || is_to_firewall)
 }
 
 /// Each rule by itself.
@@ -416,7 +417,7 @@ mod tests {
             ("<destinationCidrBlock>0.0.0.0/0</destinationCidrBlock><gatewayId>vpce-1</gatewayId>", true),
             (
                 "<destinationCidrBlock>0.0.0.0/0</destinationCidrBlock><networkInterfaceId>eni-1</networkInterfaceId>",
-                true,
+                false,
             ),
             ("<destinationPrefixListId>pl-1</destinationPrefixListId><gatewayId>igw-1</gatewayId>", true),
             ("<destinationIpv6CidrBlock>::/0</destinationIpv6CidrBlock><gatewayId>igw-1</gatewayId>", false),

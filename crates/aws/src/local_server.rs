@@ -1,5 +1,5 @@
-//! Connections to the local cloud, only to a server of this user: another user of the machine may take the port of a local
-//! cloud that has stopped, and would get what a command that still runs sends.
+//! Connections to the local cloud, only to a server of this user: another user of the machine may take the port of a
+//! local cloud that has stopped, and would get what a command that still runs sends.
 
 use std::error::Error;
 use std::fmt::{Debug, Formatter};
@@ -115,7 +115,8 @@ impl HttpConnector for Adapter {
     }
 }
 
-/// Says what may be repeated, as the SDK's own client does: a lost connection, but not a request to another user's server.
+/// Says what may be repeated, as the SDK's own client does: a lost connection, but not a request to another user's
+/// server.
 fn connector_error(error: BoxError) -> ConnectorError {
     if source::<NotOurs>(error.as_ref()).is_some() {
         return ConnectorError::user(error);

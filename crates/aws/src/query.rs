@@ -1,8 +1,9 @@
 //! Calls of Amazon EC2 and Amazon SNS, in their Query protocols.
 //!
-//! The SDK of EC2 is larger than all the others together, and of SNS two calls are needed; they are made here with the SDK's
-//! own parts: signatures, retries, timeouts and the counting of calls are those of every other client. Source: Amazon EC2
-//! API reference, "Query Requests" and "Error codes for the Amazon EC2 API"; Amazon SNS API reference, "Common Parameters".
+//! The SDK of EC2 is larger than all the others together, and of SNS two calls are needed; they are made here with the
+//! SDK's own parts: signatures, retries, timeouts and the counting of calls are those of every other client. Source:
+//! Amazon EC2 API reference, "Query Requests" and "Error codes for the Amazon EC2 API"; Amazon SNS API reference,
+//! "Common Parameters".
 
 use std::sync::Arc;
 

@@ -1,5 +1,6 @@
-//! One process for a run on a machine. If the starter of a run over `ssh` has lost its connection, this machine's `sshd`
-//! may notice later, and the run goes on until then; the same run again waits for it, since both have one folder.
+//! One process for a run on a machine. If the starter of a run over `ssh` has lost its connection, this machine's
+//! `sshd` may notice later, and the run goes on until then; the same run again waits for it, since both have one
+//! folder.
 
 use std::io;
 use std::os::linux::net::SocketAddrExt as _;
@@ -11,7 +12,8 @@ use tokio::time::{Instant, interval};
 /// How often it is tried.
 const EVERY: Duration = Duration::from_millis(100);
 
-/// Held for as long as the run goes on: a socket whose name the kernel gives back when the process ends, however it does.
+/// Held for as long as the run goes on: a socket whose name the kernel gives back when the process ends, however it
+/// does.
 #[derive(Debug)]
 pub struct Alone(#[expect(dead_code, reason = "it is only held")] UnixListener);
 

@@ -20,6 +20,7 @@ use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
+use crate::record::Line;
 use crate::supervisor::Program;
 
 /// The line after the plan, and that after earlier results: YAML's end of a document.
@@ -205,21 +206,35 @@ async fn take(
 ) -> Result<(), String> {
     let Machine { name: host, silence, mut results, earlier, .. } = machine;
     let silent = |limit: Duration| format!("it has said nothing for {} s, and was given up", limit.as_secs_f64());
-    let mut text = format!("{}\n{END_OF_PLAN}\n", options.plan);
+    // What follows YAML's end of a document is no part of the plan.
+    let plan: String = options
+        .plan
+        .lines()
+        .take_while(|line| line.trim_end() != END_OF_PLAN)
+        .fold(String::new(), |plan, line| plan + line + "\n");
+    let mut text = format!("{plan}{END_OF_PLAN}\n");
     if !earlier.is_empty() {
         text.push_str(&format!("{earlier}{END_OF_PLAN}\n"));
     }
     let to_begin = silence * 2;
+    let mut is_stopped = false;
     for piece in text.as_bytes().chunks(PIECE) {
-        let sent = timeout(to_begin, input.write_all(piece)).await.map_err(|_| silent(to_begin))?;
+        let sent = tokio::select! {
+            sent = timeout(to_begin, input.write_all(piece)) => sent.map_err(|_| silent(to_begin))?,
+            () = &mut stops => {
+                is_stopped = true;
+                break;
+            }
+        };
         // It has ended, and its words say why.
         if sent.is_err() {
             break;
         }
     }
-    let mut input = Some(input);
+    let mut input = (!is_stopped).then_some(input);
     let mut piece = vec![0; 16 << 10];
-    let (mut is_ready, mut is_at_start, mut left) = (false, true, MOST);
+    let (mut is_ready, mut left) = (false, MOST);
+    let mut line = Vec::new();
     loop {
         let limit = if is_ready { silence } else { to_begin };
         let read = tokio::select! {
@@ -240,16 +255,30 @@ async fn take(
             hear(&host, Heard::Ready);
         }
         left = left.checked_sub(count).ok_or_else(|| format!("it sends more than {} MB", MOST >> 20))?;
-        // Without empty lines.
-        let mut kept = Vec::with_capacity(count);
         for byte in piece.iter().take(count) {
-            if *byte != b'\n' || !is_at_start {
-                kept.push(*byte);
+            line.push(*byte);
+            if *byte == b'\n' {
+                let whole = std::mem::take(&mut line);
+                write(&mut results, &whole)?;
             }
-            is_at_start = *byte == b'\n';
         }
-        results.write_all(&kept).map_err(|error| format!("its results cannot be written here: {error}"))?;
     }
+}
+
+/// Writes a line of results. Empty ones are signs of life.
+fn write(results: &mut File, line: &[u8]) -> Result<(), String> {
+    let text = line.trim_ascii();
+    if text.is_empty() {
+        return Ok(());
+    }
+    if serde_json::from_slice::<Line>(text).is_err() {
+        let begins: String = String::from_utf8_lossy(text).chars().take(80).collect();
+        return Err(format!(
+            "it prints what is no result, such as a start file of its shell: {begins:?}; let the file print nothing for \
+             shells that are not interactive"
+        ));
+    }
+    results.write_all(line).map_err(|error| format!("its results cannot be written here: {error}"))
 }
 
 /// Passes on what a machine says, and keeps the last lines.
@@ -328,13 +357,16 @@ mod tests {
     }
 
     const LONG: Duration = Duration::from_secs(60);
+    const LINE: &str = r#"{"type":"end","run":"a","at":1.0,"stopped":false}"#;
 
     #[tokio::test]
     async fn the_plan_goes_there_and_results_come_back_without_signs_of_life() {
-        let script =
-            r#"read plan; read end; printf "\n\n%s\n" "$plan"; printf "\n%s\n\n" "$end"; echo note >&2; exit 6"#;
-        let (ended, results, heard) = with(script, LONG, false).await;
-        assert_eq!((ended, results.as_str()), (Ended::Code(6), "version: 1\n...\n"));
+        let script = format!(
+            "read plan; read end; [ \"$plan $end\" = 'version: 1 ...' ] || exit 2; printf '\n\n%s\n\n%s\n\n' '{LINE}' \
+             '{LINE}'; echo note >&2; exit 6"
+        );
+        let (ended, results, heard) = with(&script, LONG, false).await;
+        assert_eq!((ended, results), (Ended::Code(6), format!("{LINE}\n{LINE}\n")));
         assert!(heard.contains(&Heard::Ready) && heard.contains(&Heard::Said("note".into())), "{heard:?}");
     }
 
@@ -345,24 +377,35 @@ mod tests {
         let script = r#"while read -r line; do case "$line" in
             ...) ends=$((ends + 1)); [ $ends = 2 ] && break;;
             *) lines=$((lines + 1));;
-            esac; done; echo $lines"#;
-        let (ended, results, _) = resumed(script, &earlier, LONG, false).await;
-        assert_eq!((ended, results), (Ended::Code(0), format!("{}\n", PIECE / 8 + 1)));
+            esac; done; echo $lines lines >&2"#;
+        let (ended, _, heard) = resumed(script, &earlier, LONG, false).await;
+        assert_eq!(ended, Ended::Code(0));
+        assert!(heard.contains(&Heard::Said(format!("{} lines", PIECE / 8 + 1))), "{heard:?}");
     }
 
     #[tokio::test]
     async fn a_machine_that_says_nothing_is_given_up() {
         let (ended, ..) = with("exec sleep 600", Duration::from_millis(100), false).await;
         assert_eq!(ended, Ended::Failed("it has said nothing for 0.2 s, and was given up".into()));
-        let (ended, results, _) = with("echo begun; exec sleep 600", Duration::from_secs(1), false).await;
+        let script = format!("echo '{LINE}'; printf half; exec sleep 600");
+        let (ended, results, _) = with(&script, Duration::from_secs(1), false).await;
         assert_eq!(ended, Ended::Failed("it has said nothing for 1 s, and was given up".into()));
-        assert_eq!(results, "begun\n", "what it had measured is kept");
+        assert_eq!(results, format!("{LINE}\n"), "what it had measured is kept");
     }
 
     #[tokio::test]
     async fn a_stop_is_the_end_of_its_input() {
-        let (ended, results, _) = with("echo; cat; exit 130", LONG, true).await;
-        assert_eq!((ended, results.as_str()), (Ended::Code(130), "version: 1\n...\n"));
+        let (ended, ..) = with("echo; cat >&2; exit 130", LONG, true).await;
+        assert_eq!(ended, Ended::Code(130));
+    }
+
+    /// The results of a machine would be no file of results any more.
+    #[tokio::test]
+    async fn what_a_shell_prints_is_no_result() {
+        let (ended, results, _) = with(&format!("echo Welcome; echo '{LINE}'; cat"), LONG, false).await;
+        let Ended::Failed(reason) = ended else { panic!() };
+        assert!(reason.contains("\"Welcome\""), "{reason}");
+        assert_eq!(results, "");
     }
 
     #[tokio::test]

@@ -356,7 +356,7 @@ pub fn open(path: &Path) -> io::Result<(File, Results)> {
     let results = match parse(&text) {
         Ok(results) => results,
         // A run that ended in the middle of its first line.
-        Err(_) if text.starts_with(BEGINNING) && !text.contains('\n') => {
+        Err(_) if !text.contains('\n') && (text.starts_with(BEGINNING) || BEGINNING.starts_with(&text)) => {
             file.set_len(0)?;
             return Ok((file, Results::default()));
         }
@@ -478,7 +478,7 @@ pub(crate) mod tests {
         let whole = std::fs::read_to_string(&path).unwrap();
         // Cut off at each byte of the last line.
         let first = whole.find('\n').unwrap() + 1;
-        for end in [BEGINNING.len(), first / 2, first - 2] {
+        for end in [1, BEGINNING.len() - 1, BEGINNING.len(), first / 2, first - 2] {
             std::fs::write(&path, &whole[..end]).unwrap();
             let (_, results) = Log::open(&path).unwrap();
             assert_eq!((results.lines.len(), path.metadata().unwrap().len()), (0, 0), "{end}");

@@ -1,8 +1,8 @@
 //! The widgets of an environment's CloudWatch dashboard. Pure.
 //!
-//! Dashboards belong to no region, and each widget names its own: one dashboard shows all regions. Source: CloudWatch user
-//! guide, "Dashboard body structure and syntax". A metric there is an array of strings, namespace and name before names and
-//! values of dimensions in turn, and an object at its end at most: CloudWatch refuses any other.
+//! Dashboards belong to no region, and each widget names its own: one dashboard shows all regions. Source: CloudWatch
+//! user guide, "Dashboard body structure and syntax". A metric there is an array of strings, namespace and name before
+//! names and values of dimensions in turn, and an object at its end at most: CloudWatch refuses any other.
 
 use std::collections::BTreeMap;
 
@@ -279,8 +279,8 @@ mod tests {
         assert!(shown.contains(r#"SEARCH('{sftpctl/99-upload-us-east-2,Reason} MetricName=\"Refusals\"'"#), "{shown}");
     }
 
-    /// As billing puts it into CloudWatch: "Create a billing alarm to monitor your estimated AWS charges" in CloudWatch's
-    /// user guide. With a dimension more it would be the charges of one service.
+    /// As billing puts it into CloudWatch: "Create a billing alarm to monitor your estimated AWS charges" in
+    /// CloudWatch's user guide. With a dimension more it would be the charges of one service.
     #[test]
     fn charges_are_those_of_the_whole_account() {
         let all = widgets(&environment(""), &BTreeMap::new());

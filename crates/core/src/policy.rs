@@ -6,8 +6,8 @@
 //!
 //! The rules are those of the IAM reference ("IAM JSON policy elements"): lists are sets, a single value is a list of
 //! one, actions and the names of condition keys have no case, an account's ID stands for its root user's ARN, `"*"` as
-//! a principal stands for `{"AWS": "*"}`, and a policy without a version is of 2008. Nothing else is equal: least of all
-//! a role's unique ID and its ARN, because S3 returns the ID of a role that was deleted.
+//! a principal stands for `{"AWS": "*"}`, and a policy without a version is of 2008. Nothing else is equal: least of
+//! all a role's unique ID and its ARN, because S3 returns the ID of a role that was deleted.
 
 use serde_json::{Map, Value};
 

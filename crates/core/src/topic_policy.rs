@@ -93,9 +93,10 @@ fn conditions(conditions: Option<&Map<String, Value>>) -> Applies {
             || operator.starts_with("ForAllValues:")
             || operator == "Null";
         for (key, values) in keys.as_object().into_iter().flatten() {
-            let wants_tls = key.eq_ignore_ascii_case("aws:SecureTransport")
-                && list(values).iter().any(|value| **value == true || **value == "true");
-            if !is_met_without && !wants_tls {
+            let is_tls = key.eq_ignore_ascii_case("aws:SecureTransport");
+            let wants_tls = is_tls && list(values).iter().any(|value| **value == true || **value == "true");
+            let wants_none = is_tls && !wants_tls && operator.starts_with("Bool");
+            if wants_none || !is_met_without && !wants_tls {
                 return Applies::No;
             }
             answer = Applies::Maybe;
@@ -138,6 +139,7 @@ mod tests {
         let plain = with(&[]);
         let deny = |more: &[(&str, Value)]| with(&[&[("Effect", json!("Deny"))][..], more].concat());
         let without_tls = json!({ "Bool": { "aws:SecureTransport": "false" } });
+        let without_tls_if_known = json!({ "BoolIfExists": { "aws:SecureTransport": "false" } });
         let others = json!({ "StringNotEquals": { "aws:SourceAccount": "111111111111" } });
         for (statements, expected) in [
             (vec![plain.clone()], Allowed),
@@ -160,6 +162,7 @@ mod tests {
             (vec![when(json!({}))], Allowed),
             (vec![plain.clone(), deny(&[])], Refused),
             (vec![plain.clone(), deny(&[("Condition", without_tls)])], Allowed),
+            (vec![plain.clone(), deny(&[("Condition", without_tls_if_known)])], Allowed),
             (vec![plain.clone(), deny(&[("Condition", others)])], Unclear),
             (vec![plain, deny(&[("Principal", Value::Null), ("NotPrincipal", json!("*"))])], Unclear),
         ] {

@@ -1,5 +1,5 @@
-//! Whose the other end of a connection on this machine is. Another user could take the port of a server that has stopped,
-//! or connect to one that is for its own user alone.
+//! Whose the other end of a connection on this machine is. Another user could take the port of a server that has
+//! stopped, or connect to one that is for its own user alone.
 
 use std::net::SocketAddr;
 
@@ -19,8 +19,8 @@ pub enum Found {
     },
 }
 
-/// The first end of a connection between two: the kernel is asked for it alone, and what it does not know is looked for in
-/// its tables, which take milliseconds on a busy machine.
+/// The first end of a connection between two: the kernel is asked for it alone, and what it does not know is looked for
+/// in its tables, which take milliseconds on a busy machine.
 pub fn find(of: SocketAddr, other: SocketAddr) -> Found {
     #[cfg(target_os = "linux")]
     if let Ok(found) = crate::sock_diag::find(of, other) {
@@ -57,6 +57,7 @@ mod tests {
             assert_eq!(socket_tables::find(ends.0, ends.1), find(ends.0, ends.1));
         }
         drop((client, stream));
+        assert!(!is_own_client(from, to));
     }
 
     #[test]

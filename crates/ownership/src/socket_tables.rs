@@ -22,8 +22,8 @@ pub(crate) fn find(of: SocketAddr, other: SocketAddr) -> Found {
     if is_known { Found::Gone } else { Found::Unknown }
 }
 
-/// The connection between two ends, in a table of proc(5): the ends are columns 2 and 3, the owner is column 8, the inode
-/// column 10.
+/// The connection between two ends, in a table of proc(5): the ends are columns 2 and 3, the owner is column 8, the
+/// inode column 10.
 fn row(table: &str, from: &str, to: &str) -> Option<Found> {
     table.lines().find_map(|line| {
         let row: Vec<&str> = line.split_ascii_whitespace().collect();

@@ -23,7 +23,7 @@ use sftpctl_core::shown::Text;
     Each machine needs sftpctl. With --start, the runs are started by your ssh, which must log in without a \
     question; the plan goes over the connection, and results come back over it. A machine that cannot be reached, or \
     hangs, is named with the reason, and the others go on. Ctrl-C, or the end of a connection, stops the runs, which \
-    delete what they have put. The same command again resumes: a machine whose results are complete is left alone, and the \
+    delete what they have put. Rerun the same command to resume: a machine whose results are complete is skipped, and the \
     others measure what is missing, also when the time has passed.\n\n\
     Without --start, the commands are shown: each machine needs the plan file, too. Start them by hand, copy the \
     results here and merge them.")]

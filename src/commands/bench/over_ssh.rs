@@ -1,5 +1,5 @@
-//! `sftpctl bench run --over-ssh`: the other end of `bench hosts --start`. The plan comes over standard input, then with
-//! `--resume` earlier results, and the end of standard input is the end of the connection.
+//! `sftpctl bench run --over-ssh`: the other end of `bench hosts --start`. The plan comes over standard input, then
+//! with `--resume` earlier results, and the end of standard input is the end of the connection.
 
 use std::io::{self, BufRead, BufReader, Read as _};
 

@@ -14,8 +14,8 @@ use sftpctl_bench::plan::{self, File, Plan};
 #[command(after_help = "Examples:\n  \
     sftpctl bench run --plan plan.yaml\n  \
     sftpctl bench run --plan plan.yaml --host-name app-1 --start-at 2027-01-15T02:00:00Z\n\n\
-    `sftpctl bench schema` describes every setting of a plan. The same file of results again resumes a run that was killed: \
-    what is in it is not measured again.")]
+    `sftpctl bench schema` describes every setting of a plan. Rerun the same command to resume a run that was killed: what \
+    is in its file of results is not measured again.")]
 pub(super) struct Args {
     /// Plan file
     #[arg(long, value_name = "FILE", required_unless_present = "over_ssh")]

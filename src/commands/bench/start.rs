@@ -1,7 +1,7 @@
 //! `sftpctl bench hosts --start`: the runs of several machines over `ssh`, and their results.
 
 use std::fs::File;
-use std::io;
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -118,16 +118,10 @@ impl StartArgs {
         Ok(Some(read))
     }
 
-    /// The file for a machine's results, with those of an earlier run.
-    fn open(&self, host: &str, plan: &Plan, merged: Option<&Results>) -> Result<(File, Results), CliError> {
+    /// The file for a machine's results, locked.
+    fn open(&self, host: &str, plan: &Plan) -> Result<(File, Results), CliError> {
         let path = self.of(host);
         let shown = path.display();
-        let failed = |error: &io::Error| CliError::new(Exit::Usage, format!("cannot write {shown}: {error}"));
-        let lines = merged.map(|merged| merged.of_host(host)).unwrap_or_default();
-        // If it is there, it has these lines and more.
-        if !path.exists() && !lines.is_empty() {
-            replace(&path, &results::to_text(&lines)?).map_err(|error| failed(&error))?;
-        }
         let (file, read) = open(&path).map_err(|error| match error.kind() {
             io::ErrorKind::WouldBlock => CliError::new(Exit::Locked, format!("another run writes to {shown}"))
                 .hint("wait for its end, or name another file with --into"),
@@ -135,7 +129,7 @@ impl StartArgs {
                 CliError::new(Exit::Usage, format!("{shown} is not a file of results: {error}"))
                     .hint("name another file with --into")
             }
-            _ => failed(&error),
+            _ => CliError::new(Exit::Usage, format!("cannot write {shown}: {error}")),
         })?;
         if read.runs().any(|run| run.plan != *plan || run.host != host) {
             let word = |path: &Path| shell_word(&path.display().to_string());
@@ -147,6 +141,25 @@ impl StartArgs {
             return Err(CliError::new(Exit::Usage, format!("{shown} has the results of another plan")).hint(hint));
         }
         Ok((file, read))
+    }
+
+    /// A machine's results: those in its file, or else those that were merged, which its file gets.
+    fn earlier(
+        &self,
+        host: &str,
+        file: &mut File,
+        read: Results,
+        merged: Option<&Results>,
+    ) -> Result<Results, CliError> {
+        let lines = merged.map(|merged| merged.of_host(host)).unwrap_or_default();
+        // If its file has lines, it has these and more.
+        if lines.is_empty() || !read.lines.is_empty() {
+            return Ok(read);
+        }
+        let (path, text) = (self.of(host), results::to_text(&lines)?);
+        file.write_all(text.as_bytes())
+            .map_err(|error| CliError::new(Exit::Usage, format!("cannot write {}: {error}", path.display())))?;
+        results::of_text(&path, &text)
     }
 
     /// How a machine is reached.
@@ -178,10 +191,14 @@ pub(super) async fn start(
         return Err(CliError::new(Exit::Usage, format!("{begins} has passed"))
             .hint("name a later time with --start-at: until then, each machine has to be reached"));
     }
+    // Before there are files of machines. What another run merges in the meantime is read when all of them are locked.
+    args.merged(hosts, &plan)?;
+    let opened: Vec<_> = hosts.iter().map(|host| args.open(&host.name, &plan)).collect::<Result<_, _>>()?;
     let merged_before = args.merged(hosts, &plan)?;
-    let (mut machines, mut all) = (Vec::new(), Vec::new());
-    for host in hosts {
-        let (file, before) = args.open(&host.name, &plan, merged_before.as_ref())?;
+    let (mut machines, mut all, mut locks) = (Vec::new(), Vec::new(), Vec::new());
+    for (host, (mut file, read)) in hosts.iter().zip(opened) {
+        let before = args.earlier(&host.name, &mut file, read, merged_before.as_ref())?;
+        locks.push(file.try_clone().map_err(|error| CliError::new(Exit::Usage, error.to_string()))?);
         let earlier = before.samples().count();
         if earlier > 0 {
             printer.note(|| format!("{}: has {} already", host.name, counted(earlier as u64, "operation")));
@@ -216,6 +233,8 @@ pub(super) async fn start(
         }
     }
     let view = merged(args, all)?;
+    // A run that waits for them finds the merged results.
+    drop(locks);
     let exit = exit_of(&view.hosts, stop.requested());
     printer.emit("bench-hosts-start/1", &view, || text(&view));
     Ok(exit)

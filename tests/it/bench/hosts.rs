@@ -8,8 +8,8 @@ use super::sshd::{Sshd, free_port};
 use super::{end, samples, sftpctl};
 use crate::site::{Running, shown, succeeded, tool, until};
 
-/// The machines `one` and `two`, `gone` without a server, `denied` with one that does not let in, `silent` with one that
-/// never says anything, and `stuck`, where every command hangs.
+/// The machines `one` and `two`, `gone` without a server, `denied` with one that does not let in, `silent` with one
+/// that never says anything, and `stuck`, where every command hangs.
 struct Machines {
     dir: tempfile::TempDir,
     target: PathBuf,

@@ -1,4 +1,5 @@
-//! The contract for the application that creates organisations: its worked call, its schema, and a customer who logs in.
+//! The contract for the application that creates organisations: its worked call, its schema, and a customer who logs
+//! in.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 

@@ -444,7 +444,8 @@ fn reader_of_accounts_changes_nothing() {
     assert!(!reader.contains("secretsmanager:GetSecretValue"), "{reader:?}");
 }
 
-/// docs/permissions.md says what each policy is for; README's list of commands has each by `commands_are_in_the_readme`.
+/// docs/permissions.md says what each policy is for; README's list of commands has each by
+/// `commands_are_in_the_readme`.
 #[test]
 fn every_policy_is_explained() {
     let page = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/permissions.md")).unwrap();

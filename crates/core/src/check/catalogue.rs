@@ -64,7 +64,7 @@ impl Definition {
         KMS_KEY = "D050-kms-key", "KMS key of the state", Error, false;
         S3_FILES = "D051-s3-files", "file systems of Amazon S3 Files", Error, false;
         SUBSCRIPTIONS = "D052-subscriptions", "mail addresses of the topics", Warning, false;
-        GIVEN_TOPICS = "D053-given-topics", "topics of yours that EventBridge tells", Warning, true;
+        GIVEN_TOPICS = "D053-given-topics", "existing topics that EventBridge publishes to", Warning, true;
         PGP_KEY = "D054-pgp-key", "private key for encrypted uploads", Warning, false;
         STATE = "D060-state", "place of the state", Error, false;
         LOCK = "D061-lock", "lock on the environment", Warning, false;

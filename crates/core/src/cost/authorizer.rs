@@ -26,8 +26,8 @@ pub fn refused_ms(vcpu_ms: Estimate, memory_mb: u64) -> Estimate {
     admitted_ms(vcpu_ms, memory_mb).map(|ms| ms.up_to_multiple(Quantity::whole(REFUSAL_MS)))
 }
 
-/// Milliseconds of all log-ins of a month. The fewest log-ins and refusals take the least, and the most of both the most,
-/// since a refusal never takes less than a log-in that is admitted.
+/// Milliseconds of all log-ins of a month. The fewest log-ins and refusals take the least, and the most of both the
+/// most, since a refusal never takes less than a log-in that is admitted.
 pub(super) fn total_ms(log_ins: Estimate, refused: Estimate, vcpu_ms: Estimate, memory_mb: u64) -> Estimate {
     let refused = refused.with(log_ins, Ord::min);
     let admitted = log_ins.with(refused, |all, refused| all.between(refused, None));

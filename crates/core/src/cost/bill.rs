@@ -26,12 +26,14 @@ const METHOD_METRICS: u64 = 5;
 const ITEM_KB: u64 = 2;
 /// Items that a changed account writes: the account, and its entry in the index.
 const WRITES: u64 = 2;
-/// Percent of the bytes of log lines that are left when CloudWatch has compressed them: "0.15 Storage compression factor"
-/// in the estimates of AWS's calculator.
+/// Percent of the bytes of log lines that are left when CloudWatch has compressed them: "0.15 Storage compression
+/// factor" in the estimates of AWS's calculator.
 const COMPRESSED_PERCENT: u64 = 15;
-/// Requests of an upload's events to a queue: sending, receiving and deleting, for the event of the server and that of S3.
+/// Requests of an upload's events to a queue: sending, receiving and deleting, for the event of the server and that of
+/// S3.
 const QUEUE_REQUESTS: u64 = 6;
-/// Items that the guard reads for a log-in, each half a unit: the address, the address with the name, what was set by hand.
+/// Items that the guard reads for a log-in, each half a unit: the address, the address with the name, what was set by
+/// hand.
 const GUARD_READS: u64 = 3;
 /// Items that the guard writes for a refusal: the address, and the address with the name.
 const GUARD_WRITES: u64 = 2;

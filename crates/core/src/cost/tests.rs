@@ -137,7 +137,7 @@ fn the_built_in_table_is_sound() {
         for (region, price) in &row.prices {
             let usd = &price.usd;
             assert!(usd.iter().all(|price| *price > Usd::ZERO), "{} {region}", row.id);
-            assert!(usd.windows(2).all(|pair| pair[0] >= pair[1]), "{} {region}: a later tier is dearer", row.id);
+            assert!(usd.windows(2).all(|pair| pair[0] >= pair[1]), "{} {region}: a later tier costs more", row.id);
             let origin = &price.origin;
             // A date is that of AWS's file, and so only of what such a file says.
             assert_eq!(origin.confidence == Confidence::Published, origin.published.is_some(), "{}", row.id);
@@ -225,8 +225,8 @@ fn the_same_today() {
     }
 }
 
-/// Examples that AWS publishes with its prices, where their prices are still those of the table. Free tiers are taken off
-/// before, as the examples do: the table has none.
+/// Examples that AWS publishes with its prices, where their prices are still those of the table. Free tiers are taken
+/// off before, as the examples do: the table has none.
 #[test]
 fn examples_that_aws_publishes() {
     let one = "us-east-1";
@@ -234,7 +234,8 @@ fn examples_that_aws_publishes() {
         // aws.amazon.com/lambda/pricing, as of 2024: 3 million requests of 120 ms with 1,536 MB.
         ("540,000 GB-s less 400,000", id::LAMBDA_X86, "140000", "2.33"),
         ("3 million requests less 1 million", id::LAMBDA_REQUESTS, "2000000", "0.40"),
-        // aws.amazon.com/api-gateway/pricing, "REST APIs", read 2026-08-10: 5 million calls of 3 KB; and 15 billion calls.
+        // aws.amazon.com/api-gateway/pricing, "REST APIs", read 2026-08-10: 5 million calls of 3 KB; and 15 billion
+        // calls.
         ("5 million calls", id::API_REQUESTS, "5000000", "17.50"),
         ("14.3 GB of answers", id::INTERNET_OUT, "14.3", "1.29"),
         ("the first 333 million of 15 billion calls", id::API_REQUESTS, "333000000", "1,165.50"),
@@ -403,7 +404,8 @@ fn one_more_server_costs_its_hours() {
     let first = &change.lines[0];
     assert_eq!((first.place.as_str(), first.item.as_str()), ("us-east-1", "SFTP endpoint"));
     assert_eq!((first.change.low, first.change.high), (usd("219"), usd("219")));
-    // What customers do is only divided; but a third more of 2,000 GB than a half goes to the buckets' region from others.
+    // What customers do is only divided; but a third more of 2,000 GB than a half goes to the buckets' region from
+    // others.
     assert!(change.change.low > usd("218.9") && change.change.high < usd("227"), "{change:?}");
     let data = |line: &super::change::Difference| line.item == "to another region" && line.change.high == usd("6.67");
     assert!(change.lines.iter().any(data), "{change:?}");

@@ -195,7 +195,7 @@ impl Arns<'_> {
         self.in_every_region("sns", &format!("{}-upload-*", self.0.name))
     }
 
-    /// Topics of others that the stacks' rules tell; with many of them, every topic of the account.
+    /// Existing topics that the stacks' rules publish to; with many of them, every topic of the account.
     pub(super) fn given_topics(&self) -> Vec<String> {
         let regions = self.0.regions.keys();
         let all: BTreeSet<&str> = regions.flat_map(|region| given_topics(self.0, region)).collect();
@@ -371,7 +371,7 @@ impl Arns<'_> {
         }
         let every_topic = self.in_every_region("sns", "*");
         if self.given_topics().contains(&every_topic) {
-            wide.push((every_topic, "topics of `files.notify`"));
+            wide.push((every_topic, "topics of `files.notify` and `alarms.topics`"));
         }
         wide
     }

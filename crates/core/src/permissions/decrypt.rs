@@ -18,7 +18,8 @@ pub(super) fn statements(arns: &Arns<'_>) -> Vec<Value> {
     vec![
         // Without a resource type: a workflow has no ARN before it is created.
         allow_if("CreateWorkflows", &["transfer:CreateWorkflow"], ["*".to_owned()], created),
-        // A workflow without the tag of any environment, when it is created.
+        // A workflow without the tag of any environment: a new one, or one that sftpctl has not made
+        // (docs/permissions.md).
         allow_if("TagNewWorkflows", &["transfer:TagResource"], [arns.workflows()], tagged),
         allow_if("Workflows", &changes, [arns.workflows()], arns.is_tagged()),
     ]

@@ -83,7 +83,6 @@ fn every_policy_fits_into_a_managed_policy() {
     }
 }
 
-/// The statements that allow an action.
 #[test]
 fn no_statement_names_an_action_or_a_resource_twice() {
     let more = "files: { notify: { 99-5: {} }, malware_scan: {} }\nalarms: { email: [a@example.com] }\nguard: {}";
@@ -101,6 +100,7 @@ fn no_statement_names_an_action_or_a_resource_twice() {
     }
 }
 
+/// The statements that allow an action.
 fn allowing<'a>(document: &'a Value, action: &str) -> Vec<&'a Value> {
     let has = |value: &Value| value == action || value.as_array().is_some_and(|all| all.contains(&json!(action)));
     document["Statement"].as_array().unwrap().iter().filter(|statement| has(&statement["Action"])).collect()

@@ -366,8 +366,8 @@ pub struct Metrics {
 pub struct Alarms {
     /// Region -> ARN of its SNS topic.
     pub topics: BTreeMap<String, String>,
-    /// Mail addresses of the topics that the stacks of the other regions have. `None`: these have no topic, and their alarms
-    /// send no notification.
+    /// Mail addresses of the topics that the stacks of the other regions have. `None`: these have no topic, and their
+    /// alarms send no notification.
     pub email: Option<Vec<String>>,
     /// Failed invocations of the authorizer in five minutes. Default 1.
     pub authorizer_errors: u32,

@@ -27,8 +27,8 @@ pub fn access_point_output(environment: &Environment, cluster: &str, user: Posix
     format!("FilesAccessPoint{}u{}g{}", cluster_stem(environment, cluster), user.uid, user.gid)
 }
 
-/// Replaces the prototypes by the file system of each cluster of the region that has one. Returns the outputs: name, and
-/// the resource and its attribute.
+/// Replaces the prototypes by the file system of each cluster of the region that has one. Returns the outputs: name,
+/// and the resource and its attribute.
 pub(super) fn repeat(
     environment: &Environment,
     region: &str,

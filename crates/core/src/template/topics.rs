@@ -31,8 +31,8 @@ pub fn own_topics(environment: &Environment, region: &str) -> Vec<OwnTopic> {
     alarms.into_iter().chain(arrivals).collect()
 }
 
-/// The ARNs of the topics of others that EventBridge tells by the rules of the region's stack: those that `files.notify`
-/// names for its clusters, and that of its alarms, which is told of files with malware.
+/// The ARNs of the existing topics that EventBridge publishes to, by the rules of the region's stack: those that
+/// `files.notify` names for its clusters, and that of its alarms, which is told of files with malware.
 pub fn given_topics<'a>(environment: &'a Environment, region: &'a str) -> BTreeSet<&'a str> {
     let arrivals = arrivals::of_region(environment, region).filter_map(|(_, arrivals)| arrivals.topic.as_deref());
     let scans = environment.malware_scan.keys().any(|cluster| environment.is_in(cluster, region));

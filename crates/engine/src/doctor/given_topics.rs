@@ -1,4 +1,4 @@
-//! Whether EventBridge may publish to the topics of others that the stacks' rules tell: of arriving files, and of files
+//! Whether EventBridge may publish to the existing topics that the stacks' rules name: of arriving files, and of files
 //! with malware. Where it may not, nothing fails, and subscribers get no messages.
 
 use std::collections::BTreeSet;

@@ -107,7 +107,7 @@ pub async fn examine_quickly(aws: &Arc<Aws>, environment: Environment, state: &S
 }
 
 /// What a change needs that AWS does not refuse before it is too late: the networks of these regions' servers, and the
-/// topics of others that EventBridge tells. Asks AWS nothing where there are none.
+/// existing topics that EventBridge publishes to. Asks AWS nothing where there are none.
 pub async fn examine_changes(aws: &Arc<Aws>, environment: Environment, state: &State, moving: &[String]) -> Report {
     let options = Options { environment, place: StatePlace::Folder(PathBuf::new()), package: None, role: None };
     let subject = Subject::new(Some(Arc::clone(aws)), options, Some(state.clone()));

@@ -99,7 +99,7 @@ async fn network(aws: &Aws, region: &str, account: &str, endpoint: &VpcEndpoint)
             Check::ok(of, Some(region), format!("subnets, routes and security groups of {} are as needed", place.vpc))
         }
         Ok(Way::Indirect(why)) => Check::warning(of, Some(region), why).hint(format!(
-            "if a firewall forwards it, say so in the environment file: doctor: {{ ignore: [{{ check: {}, region: \
+            "if a firewall without an endpoint forwards it, say so in the environment file: doctor: {{ ignore: [{{ check: {}, region: \
              {region}, reason: a firewall }}] }}",
             of.id
         )),

@@ -1,6 +1,6 @@
-//! What Amazon S3 Files needs for the file systems of a region. Their role is part of the stack, and what a deployment needs to
-//! create them is among the simulated permissions. The policy `reader` allows no calls of EC2 for them: of subnets and security groups
-//! the hint says what has to hold, with the call that shows it.
+//! What Amazon S3 Files needs for the file systems of a region. Their role is part of the stack, and what a deployment
+//! needs to create them is among the simulated permissions. The policy `reader` allows no calls of EC2 for them: of
+//! subnets and security groups the hint says what has to hold, with the call that shows it.
 
 use sftpctl_aws::{Aws, AwsError};
 use sftpctl_core::check::{Check, Definition};
@@ -43,8 +43,8 @@ async fn keeps_versions(aws: &Aws, region: &str, bucket: &str, account: &str) ->
     }
 }
 
-/// A file system needs a bucket that keeps versions (S3 user guide, "Prerequisites for S3 Files"). Its mount targets have one
-/// subnet in each availability zone at most, all of one VPC, which is that of the security groups.
+/// A file system needs a bucket that keeps versions (S3 user guide, "Prerequisites for S3 Files"). Its mount targets
+/// have one subnet in each availability zone at most, all of one VPC, which is that of the security groups.
 fn judge(region: &str, systems: &[(String, Option<bool>, &FileSystem)]) -> Check {
     let of = &Definition::S3_FILES;
     if let Some((bucket, ..)) = systems.iter().find(|(_, versions, _)| *versions == Some(false)) {

@@ -63,17 +63,16 @@ fn admits_sftp(rule: &Admitted) -> bool {
 /// The way of answers from an endpoint to customers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Way {
-    /// Each subnet has a route to an internet gateway.
+    /// Each subnet has a route to an internet gateway, or to a firewall's endpoint before it.
     Direct,
-    /// One has none. AWS accepts addresses there all the same, and says nothing of it.
+    /// One has neither. AWS accepts addresses there all the same, and says nothing of it.
     Indirect(String),
     /// The route table of one cannot be seen.
     Unseen(String),
 }
 
-/// The way from the subnets of a place to the internet. A subnet without a route to an internet gateway is no fault: a
-/// firewall may be on its way there, whose subnet has the route (Network Firewall developer guide, "VPC route table
-/// configuration for AWS Network Firewall").
+/// The way from the subnets of a place to the internet. A subnet without a route is no fault: a firewall that cannot be
+/// recognised may be on its way there, such as one by a network interface or behind a transit gateway.
 ///
 /// # Errors
 /// AWS's.
@@ -88,8 +87,8 @@ fn judge(region: &str, subnets: &[String], tables: &[RouteTableFacts]) -> Way {
             Some(table) if table.has_internet => {}
             Some(table) => {
                 return Way::Indirect(format!(
-                    "{subnet} has no route to an internet gateway: customers get no answer from its fixed address, \
-                     unless a firewall forwards it. Add the route with the account that owns the VPC (aws ec2 \
+                    "{subnet} has no route to an internet gateway, nor to a firewall's endpoint: customers get no \
+                     answer from its fixed address, unless something else forwards it. Add the route with the account that owns the VPC (aws ec2 \
                      create-route --region {region} --route-table-id {} --destination-cidr-block 0.0.0.0/0 \
                      --gateway-id ID), or name other subnets",
                     table.id

@@ -199,8 +199,8 @@ async fn permissions_are_asked_for_in_few_calls() {
         let actions =
             fields.filter(|field| field.starts_with("ActionNames.")).filter_map(|field| field.split_once('='));
         let services: BTreeSet<_> = actions.filter_map(|(_, action)| action.split("%3A").next()).collect();
-        // Two for each service at most, for all resources and for some, and a few more where conditions exclude each other:
-        // whatever the number of permissions.
+        // Two for each service at most, for all resources and for some, and a few more where conditions exclude each
+        // other: whatever the number of permissions.
         let most = 2 * services.len() + 4;
         assert!(services.len() > 10 && (10..=most).contains(&calls), "{calls} calls, {services:?}");
         bodies.sort_unstable();

@@ -38,3 +38,19 @@ pub(super) fn forget_length(headers: &mut HeaderMap) {
     headers.remove(header::CONTENT_LENGTH);
     headers.remove("x-amz-crc32");
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn request_ids_are_random_uuids() {
+        for _ in 0..100 {
+            let id = request_id();
+            let parts: Vec<&str> = id.split('-').collect();
+            assert_eq!(parts.iter().map(|part| part.len()).collect::<Vec<_>>(), [8, 4, 4, 4, 12], "{id}");
+            assert!(parts[2].starts_with('4') && parts[3].starts_with('a'), "{id}");
+            assert_ne!(id, request_id());
+        }
+    }
+}

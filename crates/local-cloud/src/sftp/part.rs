@@ -17,8 +17,8 @@ use super::budget::{Share, take};
 
 /// Bytes of parts in memory, over all connections.
 const MEMORY: usize = 48 << 20;
-/// Parts in files that are in memory at once to be sent. More would not be faster: MiniStack works on one request of S3 at
-/// a time, since its handlers run in the event loop of one process (`ministack/app.py`, `services/s3.py`).
+/// Parts in files that are in memory at once to be sent. More would not be faster: MiniStack works on one request of S3
+/// at a time, since its handlers run in the event loop of one process (`ministack/app.py`, `services/s3.py`).
 const SENT_AT_ONCE: usize = 4;
 /// Bytes of a part that need no room: a small file should not take that of a large one. A file gets as much at a time.
 const FREE: usize = 256 << 10;

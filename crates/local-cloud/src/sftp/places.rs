@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Clients logged in at once, on all endpoints together: a limit of our own, for their memory. Each may hold 64 MiB of files
-/// that it reads ([`super::budget`]), while the parts of what they write share one room ([`super::part`]). Transfer Family
-/// admits 10,000 to a server ("Transfer Family quotas" in AWS's general reference).
+/// Clients logged in at once, on all endpoints together: a limit of our own, for their memory. Each may hold 64 MiB of
+/// files that it reads ([`super::budget`]), while the parts of what they write share one room ([`super::part`]).
+/// Transfer Family admits 10,000 to a server ("Transfer Family quotas" in AWS's general reference).
 pub(super) const MAX_CLIENTS: usize = 100;
 
 /// Counts the clients of each account: a server's ID, and a user name.

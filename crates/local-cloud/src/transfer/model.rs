@@ -71,8 +71,8 @@ enum Kind {
 /// Parses the body of a request and checks it against the model of `operation`.
 ///
 /// # Errors
-/// `SerializationException` if the body is not JSON or a value has the wrong type, `ValidationException` with all violated
-/// constraints in one message.
+/// `SerializationException` if the body is not JSON or a value has the wrong type, `ValidationException` with all
+/// violated constraints in one message.
 pub(crate) fn parse(operation: &str, body: &[u8]) -> Result<Map<String, Value>, ApiError> {
     let body = if body.is_empty() { b"{}" } else { body };
     let value: Value = serde_json::from_slice(body)

@@ -221,7 +221,8 @@ impl OldServer {
 /// The owner of a home on the old server.
 const USER: &str = "nobody";
 
-/// A customer whose home has a file and belongs to [`USER`], with the server, its configuration, and the file of a denial.
+/// A customer whose home has a file and belongs to [`USER`], with the server, its configuration, and the file of a
+/// denial.
 fn denied_by_sshd() -> (Customer, OldServer, PathBuf, PathBuf) {
     let customer = Customer::new();
     // The keys are read as the user.
@@ -255,7 +256,8 @@ fn sshd_freezes_a_home_and_thaws_it() {
     let freeze: Vec<&str> = freeze.iter().map(String::as_str).collect();
     assert!(server.admits(USER) && server.admits("root"));
 
-    // sshd locks the customer into the home, as it says itself: a dry run and a cut-over are refused, and nothing is done.
+    // sshd locks the customer into the home, as it says itself: a dry run and a cut-over are refused, and nothing is
+    // done.
     let whole = std::fs::read_to_string(&config).unwrap();
     let of_sshd = &freeze[4..6];
     let rehearsal = [&["--mount", "mount", "--dry-run"], of_sshd].concat();
@@ -323,8 +325,8 @@ fn sshd_freezes_a_home_and_thaws_it() {
     assert!(!customer.is_link() && !rule.exists() && server.admits(USER));
 }
 
-/// Killed at each line of the manifest, a cut-over and a roll-back go on, and sshd denies the customer exactly as long as
-/// the home is frozen or moved.
+/// Killed at each line of the manifest, a cut-over and a roll-back go on, and sshd denies the customer exactly as long
+/// as the home is frozen or moved.
 #[test]
 fn a_freeze_by_sshd_that_is_killed_goes_on() {
     let (customer, server, _, rule) = denied_by_sshd();
@@ -358,8 +360,8 @@ fn a_freeze_by_sshd_that_is_killed_goes_on() {
     assert_eq!(files.count(), 0, "nothing of the killed runs is left");
 }
 
-/// What a killed run has frozen is thawed by the next run that fails, whatever its options, and by a roll-back that had to
-/// be repeated.
+/// What a killed run has frozen is thawed by the next run that fails, whatever its options, and by a roll-back that had
+/// to be repeated.
 #[test]
 fn what_a_killed_run_has_denied_is_admitted_again() {
     let (customer, server, config, rule) = denied_by_sshd();

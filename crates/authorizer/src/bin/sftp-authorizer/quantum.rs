@@ -3,17 +3,18 @@
 //! Every refusal costs at least one Argon2id hash ([`sftp_authorizer::password::verify`]), but not the same: in a table
 //! with several forms of hashes some cost more, and what they cost differs by machine. Whoever measures the answers
 //! would learn which accounts exist, and whose hash is worth stealing. So a refusal is answered at the next multiple of
-//! a time that is longer than the usual hash takes. What the most expensive allowed hash costs more shows as a number of such
-//! times, and no finer.
+//! a time that is longer than the usual hash takes. What the most expensive allowed hash costs more shows as a number
+//! of such times, and no finer.
 //!
-//! A refusal without a look-up, as of a blocked name, is not held: it depends on nothing stored of the accounts, and a flood
-//! of such names must not hold the function for longer than a guard counts them. Nor is a log-in by key, for which nothing
-//! is computed.
+//! A refusal without a look-up, as of a blocked name, is not held: it depends on nothing stored of the accounts, and a
+//! flood of such names must not hold the function for longer than a guard counts them. Nor is a log-in by key, for
+//! which nothing is computed.
 
 use sftp_authorizer::QUANTUM;
 use tokio::time::{Instant, sleep_until};
 
-/// Gives a grant back at once, and a refusal at the next multiple of [`QUANTUM`] after the event arrived, or at `latest`.
+/// Gives a grant back at once, and a refusal at the next multiple of [`QUANTUM`] after the event arrived, or at
+/// `latest`.
 pub(crate) async fn hold<T, E>(decision: Result<T, E>, arrived: Instant, latest: Instant) -> Result<T, E> {
     if decision.is_err() {
         let quanta = arrived.elapsed().as_nanos().div_ceil(QUANTUM.as_nanos()).max(1);

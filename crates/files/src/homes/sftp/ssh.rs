@@ -12,8 +12,8 @@ use super::client::Client;
 use super::packet::{Answer, Request};
 use super::words;
 
-/// Options of `ssh -o` as sftp(1) gives them, and so that nothing waits for a person or for a machine that is gone. They
-/// take precedence over `ssh_config`.
+/// Options of `ssh -o` as sftp(1) gives them, and so that nothing waits for a person or for a machine that is gone.
+/// They take precedence over `ssh_config`.
 pub const OPTIONS: [&str; 7] = [
     "ForwardX11=no",
     "ForwardAgent=no",
