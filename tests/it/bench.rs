@@ -138,11 +138,17 @@ fn a_killed_run_is_resumed_and_measures_nothing_twice() {
     assert_eq!(end(&output)["report"]["skipped"].as_array().unwrap().len(), 0);
 }
 
+/// Of a plan, which may have other targets.
 #[test]
 fn a_folder_that_is_not_there_is_a_result() {
     let dir = tempfile::tempdir().unwrap();
     let gone = dir.path().join("gone");
-    let arguments = ["bench", "sizes", gone.to_str().unwrap(), "--sizes", "1KB", "--repeat", "2", "--output", "json"];
+    let plan = format!(
+        "version: 1\ntargets: {{ disk: {{ at: {} }} }}\nsizes: {{ sizes: [1KB], repeat: 2 }}\n",
+        gone.display()
+    );
+    std::fs::write(dir.path().join("plan.yaml"), plan).unwrap();
+    let arguments = ["bench", "run", "--plan", "plan.yaml", "--output", "json"];
     let output = sftpctl(dir.path(), &arguments).output().unwrap();
     assert_eq!(output.status.code(), Some(6), "{}", shown(&output));
     let ended = end(&output);
@@ -171,7 +177,7 @@ fn what_cannot_be_measured_is_refused_before_it_begins() {
     assert!(ends(2, &["sizes", "sftp"]).contains("write the folder from the root"));
     assert!(ends(2, &["sizes", "/sftp", "--sizes", "1TB"]).contains("such as 5MB"));
     assert!(ends(2, &["sizes", "s3://uploads/x"]).contains("pass --region REGION"));
-    assert!(ends(2, &["logins", "/sftp"]).contains("/sftp has no log-in"));
+    assert!(ends(2, &["logins", "/"]).contains("/ has no log-in"));
     assert!(ends(2, &["sizes"]).contains("--env"));
     std::fs::write(dir.path().join("password"), "Harbour-7\n").unwrap();
     let readable = ends(3, &["logins", "sftp://jan@127.0.0.1", "--password-file", "password"]);
@@ -223,4 +229,49 @@ fn the_program_answers_ssh_with_the_password_alone() {
     let mut command = sftpctl(dir.path(), &["jan@127.0.0.1's password: "]);
     let output = command.env("SFTPCTL_ASKPASS_PASSWORD", "Harbour-7 ").output().unwrap();
     assert_eq!((text(&output.stdout).as_str(), text(&output.stderr).as_str()), ("Harbour-7 \n", ""));
+}
+
+/// A report goes over a page or a table of its own, and over nothing else.
+#[test]
+fn reports_replace_only_reports() {
+    let dir = tempfile::tempdir().unwrap();
+    let results = "2019";
+    let said = |arguments: &[&str], code: i32| {
+        let output = sftpctl(dir.path(), &[&["bench"], arguments].concat()).output().unwrap();
+        assert_eq!(output.status.code(), Some(code), "{}", shown(&output));
+        shown(&output)
+    };
+    for _ in 0..2 {
+        said(&["report", results, "--html", "page.html", "--csv", "table.csv"], 0);
+    }
+    std::fs::write(dir.path().join("plan.yaml"), "version: 1\n").unwrap();
+    for arguments in [
+        ["report", results, "--html", "plan.yaml"],
+        ["report", results, "--csv", "plan.yaml"],
+        ["report", results, "--html", "table.csv"],
+        ["merge", results, "--into", "plan.yaml"],
+    ] {
+        assert!(said(&arguments, 2).contains("it was not overwritten"), "{arguments:?}");
+    }
+    said(&["report", results, "--html", "both", "--csv", "both"], 2);
+    assert_eq!(std::fs::read_to_string(dir.path().join("plan.yaml")).unwrap(), "version: 1\n");
+}
+
+/// Before there is a file of results, which a corrected command would have to replace.
+#[test]
+fn a_folder_that_is_not_there_is_a_mistake_of_the_command_line() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("file"), "").unwrap();
+    for (name, words) in [("nowhere", "does not exist"), ("file", "is not a folder")] {
+        let at = dir.path().join(name);
+        let output = sftpctl(dir.path(), &["bench", "sizes", at.to_str().unwrap(), "--sizes", "1KB"]).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{}", shown(&output));
+        assert!(shown(&output).contains(words), "{}", shown(&output));
+    }
+    assert!(!dir.path().join("bench.jsonl").exists());
+    // A device has no end.
+    let at = dir.path().to_str().unwrap();
+    let arguments = ["bench", "sizes", at, "--sizes", "1KB", "--results", "/dev/full"];
+    let output = sftpctl(dir.path(), &arguments).output().unwrap();
+    assert!(shown(&output).contains("it is not a regular file"), "{}", shown(&output));
 }

@@ -344,9 +344,13 @@ impl Line {
 /// run away. A new file is readable by the user alone.
 ///
 /// # Errors
-/// It cannot be opened; it is locked (`WouldBlock`); or it is not a file of results (`InvalidData`).
+/// It cannot be opened; it is no regular file (`InvalidInput`), such as a device, which may have no end; it is locked
+/// (`WouldBlock`); or it is not a file of results (`InvalidData`).
 pub fn open(path: &Path) -> io::Result<(File, Results)> {
     let mut file = OpenOptions::new().read(true).append(true).create(true).mode(0o600).open(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file"));
+    }
     rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive)?;
     let mut text = String::new();
     file.read_to_string(&mut text)?;
@@ -483,6 +487,7 @@ pub(crate) mod tests {
             let (_, results) = Log::open(&path).unwrap();
             assert_eq!((results.lines.len(), path.metadata().unwrap().len()), (0, 0), "{end}");
         }
+        assert_eq!(open(Path::new("/dev/null")).unwrap_err().kind(), io::ErrorKind::InvalidInput);
         std::fs::write(&path, "my notes").unwrap();
         assert_eq!(Log::open(&path).unwrap_err().kind(), io::ErrorKind::InvalidData);
         for end in first..=whole.len() {

@@ -180,9 +180,14 @@ fn rows(results: &Results) -> Vec<Row> {
     for cell in results.cells() {
         let id = cell.id();
         let all = samples.get(id.as_str()).map(Vec::as_slice).unwrap_or_default();
-        let mut directions: Vec<Direction> = all.iter().map(|s| Direction::of(cell, s.action)).collect();
+        let counted = all.iter().filter(|sample| measured(sample));
+        let mut directions: Vec<Direction> = counted.map(|sample| Direction::of(cell, sample.action)).collect();
         directions.sort();
         directions.dedup();
+        // Of a get whose file could not be put, there is a put alone, which is not measured.
+        if directions.is_empty() && !all.is_empty() {
+            directions.push(Direction::of(cell, cell.action));
+        }
         for direction in directions {
             let of: Vec<&Sample> =
                 all.iter().copied().filter(|s| measured(s) && Direction::of(cell, s.action) == direction).collect();

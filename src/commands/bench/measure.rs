@@ -48,6 +48,9 @@ pub(super) struct DeadlineArgs {
     /// Operations stuck in a row after which the rest is skipped
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=1000))]
     give_up_after: u32,
+    /// Put files that the target has no room for, too: its disk fills up
+    #[arg(long)]
+    fill: bool,
 }
 
 fn speed(text: &str) -> Result<f64, String> {
@@ -62,6 +65,7 @@ impl DeadlineArgs {
             deadline: self.deadline,
             slowest: self.slowest,
             give_up_after: self.give_up_after,
+            fill: self.fill,
             ..Plan::of(vec![target])
         }
     }
@@ -73,6 +77,7 @@ struct Shown {
     /// The end of the connection that this machine was started over.
     connection: Option<Stop>,
     stored: u64,
+    fills: bool,
 }
 
 impl Watch for Shown {
@@ -88,8 +93,12 @@ impl Watch for Shown {
         let Some(free) = free else { return };
         self.printer.note(|| format!("{target}: {} are free there", Size(free).about()));
         if free < self.stored {
+            let then = match self.fills {
+                true => "writes will fail",
+                false => "what does not fit is not tried (--fill tries it)",
+            };
             streams::progress(format!(
-                "warning: {target} has less free space than the {} that are needed at once, so that writes will fail",
+                "warning: {target} has less free space than the {} that are needed at once: {then}",
                 Size(self.stored).about()
             ));
         }
@@ -204,7 +213,8 @@ async fn measure(
         || streams::progress("stopping after the operations in flight; what was put is deleted"),
         stop_now,
     );
-    let shown = Shown { printer, stop, connection, stored: options.plan.needs().stored };
+    let (stored, fills) = (options.plan.needs().stored, options.plan.fill);
+    let shown = Shown { printer, stop, connection, stored, fills };
     runner::run(options, log, before, &shown).await
 }
 
@@ -215,6 +225,9 @@ fn unusable(args: &ResultsArgs, error: &io::Error) -> CliError {
             .hint("name another file with --results"),
         io::ErrorKind::InvalidData => CliError::new(Exit::Usage, format!("{path} is not a file of results: {error}"))
             .hint("name another file with --results"),
+        io::ErrorKind::InvalidInput => {
+            CliError::new(Exit::Usage, format!("cannot write {path}: {error}")).hint("name a file with --results")
+        }
         _ => CliError::new(Exit::Usage, format!("cannot write {path}: {error}")),
     }
 }

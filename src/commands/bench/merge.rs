@@ -44,6 +44,7 @@ pub(super) fn run(args: &Args, printer: Printer) -> Result<Exit, CliError> {
         CliError::new(Exit::Usage, format!("these results cannot be merged: {error}"))
             .hint("measure with one plan file on every machine; `sftpctl bench compare` compares different runs")
     })?;
+    results::only_over(&args.into, |text| sftpctl_bench::record::parse(text).is_ok(), "of results")?;
     replace(&args.into, &results::to_text(&lines)?)
         .map_err(|error| CliError::new(Exit::Usage, format!("cannot write {}: {error}", args.into.display())))?;
     let count = |is: fn(&Line) -> bool| lines.iter().filter(|line| is(line)).count();

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::results;
 use crate::error::CliError;
 use crate::exit::Exit;
-use crate::report::bench::page::page;
+use crate::report::bench::page::{BEGINNING, page};
 use crate::report::bench::{csv, text};
 use crate::report::report_file::replace;
 use crate::report::{Printer, streams};
@@ -38,6 +38,16 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args, printer: Printer) -> Result<Exit, CliError> {
     let results = results::read(&args.results)?;
     let report = Report::of(&results);
+    let table = format!("{}\n", csv(&report));
+    let head = table.lines().next().unwrap_or_default();
+    if args.html.is_some() && args.html == args.csv {
+        return Err(CliError::new(Exit::Usage, "--html and --csv name the same file").hint("name two files"));
+    }
+    for (path, beginning) in
+        args.html.iter().map(|path| (path, BEGINNING)).chain(args.csv.iter().map(|path| (path, head)))
+    {
+        results::only_over(path, |text| text.starts_with(beginning), "of `sftpctl bench report`")?;
+    }
     let write = |path: &PathBuf, content: String| {
         replace(path, &content)
             .map_err(|error| CliError::new(Exit::Usage, format!("cannot write {}: {error}", path.display())))
@@ -46,7 +56,7 @@ pub(super) fn run(args: &Args, printer: Printer) -> Result<Exit, CliError> {
         write(path, page(&args.title, &results, &report))?;
     }
     if let Some(path) = &args.csv {
-        write(path, format!("{}\n", csv(&report)))?;
+        write(path, table.clone())?;
     }
     let written: Vec<String> = args.html.iter().chain(&args.csv).map(|path| path.display().to_string()).collect();
     if written.is_empty() || printer.is_json() {

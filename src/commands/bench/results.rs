@@ -25,6 +25,20 @@ pub(super) fn of_text(path: &Path, text: &str) -> Result<Results, CliError> {
     })
 }
 
+/// Refuses to replace a file that is something else, such as a plan, or the results that are reported.
+pub(super) fn only_over(path: &Path, is_ours: impl Fn(&str) -> bool, what: &str) -> Result<(), CliError> {
+    if !path.exists() {
+        return Ok(());
+    }
+    let refused = || {
+        let path = path.display();
+        CliError::new(Exit::Usage, format!("{path} exists, and is not a file {what}: it was not overwritten"))
+            .hint("name another file, or delete this one")
+    };
+    let text = input_file::named(path, input_file::LARGE).map_err(|_| refused())?;
+    if text.is_empty() || is_ours(&text) { Ok(()) } else { Err(refused()) }
+}
+
 /// Lines as the text of a file.
 pub(super) fn to_text(lines: &[Line]) -> Result<String, CliError> {
     record::to_text(lines).map_err(|error| CliError::new(Exit::Failed, error.to_string()))

@@ -1,7 +1,9 @@
 //! The target that a command line names.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use secrecy::ExposeSecret as _;
 
@@ -52,6 +54,8 @@ pub(super) struct SshArgs {
     ssh_config: Option<PathBuf>,
 }
 
+/// How long to wait for what a path is.
+const LOOK: Duration = Duration::from_secs(2);
 /// The name of the target of a command line.
 const NAME: &str = "target";
 
@@ -71,6 +75,9 @@ impl TargetArgs {
             ssh_config: self.ssh.ssh_config.clone(),
         };
         let place = place(&target.at)?;
+        if let Place::Folder(path) = &place {
+            is_folder(path).await?;
+        }
         if !matches!(place, Place::Bucket { .. }) && target.region.is_some() {
             return Err(CliError::new(Exit::Usage, "--region is for a bucket or an environment's server"));
         }
@@ -144,6 +151,23 @@ impl TargetArgs {
 
 fn place(at: &str) -> Result<Place, CliError> {
     at.parse().map_err(|error| CliError::new(Exit::Usage, format!("invalid target `{at}`: {error}")))
+}
+
+/// Refuses a path at which there is no folder, before there are results. What a dead or hung mount says is a result.
+async fn is_folder(path: &Path) -> Result<(), CliError> {
+    let wrong = |what: &str| {
+        Err(CliError::new(Exit::Usage, format!("{} {what}", path.display())).hint("name the folder that is measured"))
+    };
+    let (of, (send, looked)) = (path.to_owned(), tokio::sync::oneshot::channel());
+    // The runtime would wait at its end for a thread of its own that hangs.
+    std::thread::spawn(move || {
+        let _ = send.send(of.metadata().map(|facts| facts.is_dir()));
+    });
+    match tokio::time::timeout(LOOK, looked).await {
+        Ok(Ok(Err(error))) if error.kind() == io::ErrorKind::NotFound => wrong("does not exist"),
+        Ok(Ok(Ok(false))) => wrong("is not a folder"),
+        _ => Ok(()),
+    }
 }
 
 /// The path from the root: a worker has another folder than this process.

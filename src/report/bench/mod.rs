@@ -102,7 +102,7 @@ pub(super) fn cells(row: &Row) -> [String; 10] {
     let (median, spread) = match (&row.speed, &row.seconds) {
         (Some(speed), _) => (number(speed.median), interval(speed)),
         // A log-in has no bytes.
-        (None, Some(seconds)) => ("-".to_owned(), format!("{} s", interval(seconds))),
+        (None, Some(seconds)) => (format!("{} s", number(seconds.median)), format!("{} s", interval(seconds))),
         (None, None) => ("-".to_owned(), "-".to_owned()),
     };
     [

@@ -31,6 +31,9 @@ p,li,h1,h2,figcaption{overflow-wrap:anywhere}td:first-child{white-space:nowrap}\
 h2,figcaption{break-after:avoid}tr,li{break-inside:avoid}thead{display:table-header-group}table{font-size:8pt}\
 td,th{padding:.1rem .25rem}th.n{white-space:normal}tr.bad td{font-weight:600}p{orphans:3;widows:3}}";
 
+/// How each page begins.
+pub const BEGINNING: &str = "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>";
+
 /// The page of results.
 pub fn page(title: &str, results: &Results, report: &Report) -> String {
     let mut out = String::new();
@@ -62,7 +65,7 @@ fn head(out: &mut String, title: &str, results: &Results) {
     let title = html(title);
     let _ = write!(
         out,
-        "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>{title}</title>\n\
+        "{BEGINNING}{title}</title>\n\
          <meta name=\"viewport\" content=\"width=device-width\">\n\
          <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\n\
          <style>{STYLE}</style></head>\n<body><h1>{title}</h1>\n"

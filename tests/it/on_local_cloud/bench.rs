@@ -152,10 +152,20 @@ fn a_full_file_system_is_a_result_and_what_fits_is_measured() {
     let at = mounted.0.path().to_str().unwrap();
     let arguments =
         ["bench", "sizes", at, "--sizes", "100KB,3MB", "--content", "binary", "--repeat", "2", "--warmup", "0"];
-    let mut command = crate::bench::sftpctl(dir.path(), &[&arguments[..], &["--output", "json"]].concat());
-    let output = command.output().unwrap();
-    assert_eq!(output.status.code(), Some(6), "{}", shown(&output));
-    assert!(shown(&output).contains("has less free space than the 3.0 MB"), "{}", shown(&output));
+    let measure = |more: &[&str]| {
+        let output = crate::bench::sftpctl(dir.path(), &[&arguments[..], &["--output", "json"], more].concat())
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(6), "{}", shown(&output));
+        assert!(shown(&output).contains("has less free space than the 3.0 MB"), "{}", shown(&output));
+        output
+    };
+    // What does not fit is not tried: it would fill a disk that others write to.
+    let ended = end(&measure(&["--results", "fits.jsonl"]));
+    assert_eq!((problems(&ended).len(), std::fs::read_dir(at).unwrap().count()), (0, 0), "{ended}");
+    let skipped = ended["report"]["skipped"].to_string();
+    assert!(skipped.contains("3.0 MB would fill it up: make room"), "{ended}");
+    let output = measure(&["--fill"]);
     let ended = end(&output);
     let said = problems(&ended);
     assert!(said[0].contains("failed at 3MB binary put") && said[0].contains("No space left on device"), "{said:?}");

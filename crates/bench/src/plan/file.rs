@@ -42,6 +42,8 @@ struct RawPlan {
     /// Operations stuck in a row after which the rest of a target is skipped [default: 3]
     #[schemars(with = "Option<u32>")]
     give_up_after: Option<Spanned<u32>>,
+    /// Put files that the target has no room for, too: its disk fills up [default: false]
+    fill: Option<bool>,
     /// One file at a time, by size
     sizes: Option<RawSizes>,
     /// Several files at a time, by the number of threads
@@ -162,6 +164,7 @@ pub fn load(source: &str, path: &str) -> Result<File, Faults> {
     plan.deadline = raw.deadline.map_or(plan.deadline, |deadline| deadline.value.into());
     plan.slowest = raw.slowest.map_or(plan.slowest, |slowest| slowest.value);
     plan.give_up_after = raw.give_up_after.map_or(plan.give_up_after, |count| count.value);
+    plan.fill = raw.fill.unwrap_or_default();
     plan.sizes = raw.sizes.map(|raw| {
         let base = Sizes::default();
         Sizes {

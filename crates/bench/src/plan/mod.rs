@@ -26,6 +26,9 @@ pub struct Plan {
     pub slowest: f64,
     /// Operations stuck in a row after which a target is given up.
     pub give_up_after: u32,
+    /// Whether files are put that the target has no room for.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub fill: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sizes: Option<Sizes>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -152,7 +155,16 @@ impl Default for Logins {
 impl Plan {
     /// A plan for these targets without tests.
     pub fn of(targets: Vec<Target>) -> Self {
-        Self { targets, deadline: 60, slowest: 1.0, give_up_after: 3, sizes: None, threads: None, logins: None }
+        Self {
+            targets,
+            deadline: 60,
+            slowest: 1.0,
+            give_up_after: 3,
+            fill: false,
+            sizes: None,
+            threads: None,
+            logins: None,
+        }
     }
 
     /// Seconds after which an operation on this many bytes is stuck.

@@ -15,6 +15,7 @@ use crate::alone::Alone;
 use crate::host::Machine;
 use crate::plan::{Cell, Plan};
 use crate::record::{Begun, End, Left, Line, Log, Outcome, Results, Run, SCHEMA, Sample, Skipped, rest};
+use crate::size::Size;
 use crate::supervisor::{Ended, Program, Worker};
 use crate::target::Access;
 use crate::wire::{Hello, Order, Step};
@@ -191,10 +192,14 @@ impl Runner<'_> {
         });
         let mut workers: Vec<Option<Worker>> = vec![None];
         let has_files = cells.iter().any(|(_, cell)| cell.content.is_some());
+        let mut free = None;
         if let (Some((_, first)), true, [worker]) = (open.first(), has_files, workers.as_mut_slice()) {
             let at = self.at();
             match shared.carry_out(worker, &Order::Prepare, 0).await {
-                Ended::Done(done) => self.watch.room(&name, done.free),
+                Ended::Done(done) => {
+                    free = done.free;
+                    self.watch.room(&name, free);
+                }
                 other => {
                     let sample = cell::sample(&self.run, at, first, first.action, (1, 0), true, &other);
                     let reason = problem(&sample);
@@ -220,6 +225,11 @@ impl Runner<'_> {
                 break;
             }
             if let Some(reason) = shared.given_up() {
+                self.skip(cell, self.rest(cell), &reason)?;
+                continue;
+            }
+            if let Some(reason) = free.filter(|_| !shared.plan.fill).and_then(|free| without_room(cell, free)) {
+                self.begin(cell)?;
                 self.skip(cell, self.rest(cell), &reason)?;
                 continue;
             }
@@ -249,6 +259,19 @@ impl Runner<'_> {
         let run = self.run.run.clone();
         self.add(&Line::Cell(Box::new(Begun { run, cell: cell.clone() })))
     }
+}
+
+/// Why a cell is not tried, if its files do not fit.
+fn without_room(cell: &Cell, free: u64) -> Option<String> {
+    let needed = cell.content.map_or(0, |_| cell.size.0.saturating_mul(cell.threads.into()));
+    (needed > free).then(|| {
+        format!(
+            "the target has {} free, and {} would fill it up: make room, or measure all the same with --fill (`fill: \
+             true` in a plan) and other results",
+            Size(free).about(),
+            Size(needed).about()
+        )
+    })
 }
 
 /// The folder of a run on its target.
