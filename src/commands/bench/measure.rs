@@ -151,6 +151,9 @@ pub(super) async fn go(
         _ => CliError::new(Exit::Failed, format!("the results cannot be written to {}: {error}", path.display()))
             .hint("make room, then rerun the same command to resume"),
     })?;
+    if finished.stopped {
+        streams::progress("stopped: rerun the same command to resume");
+    }
     let report = Report::of(&results::read(path)?);
     let view = RunView::new(path.display().to_string(), finished, &report);
     printer.emit("bench-run/1", &view, || text(&report));
@@ -209,8 +212,15 @@ async fn measure(
     connection: Option<Stop>,
     printer: Printer,
 ) -> io::Result<Finished> {
+    let plan = &options.plan;
+    let longest = plan.cells().iter().map(|cell| plan.limit(cell.size.0)).fold(0.0, f64::max);
     let stop = Stop::on_signals(
-        || streams::progress("stopping after the operations in flight; what was put is deleted"),
+        move || {
+            streams::progress(format!(
+                "stopping after the operations in flight, for at most {longest:.0} s; then what was put is deleted. Ctrl-C \
+                 again stops at once, and leaves it"
+            ));
+        },
         stop_now,
     );
     let (stored, fills) = (options.plan.needs().stored, options.plan.fill);

@@ -15,7 +15,7 @@ use sftpctl_bench::size::Size;
     sftpctl bench threads /sftp --threads 1,2,4,8 --iterations 10 --operations put,get\n  \
     sftpctl bench threads s3://uploads/bench --region us-west-2\n\n\
     Each thread is a process of its own, and puts, gets, or does both in turn. Without options: 1 to 15 threads, 30 transfers \
-    of 5 MB each, as in 2019. The report says where it stops to grow, and whether the host or the service limits it.")]
+    of 5 MB each, as in 2019. The report says where it stops growing, and whether the host or the service limits it.")]
 pub(super) struct Args {
     #[command(flatten)]
     target: TargetArgs,

@@ -157,7 +157,7 @@ pub fn text(report: &Report) -> Text {
             lines.iter().for_each(|line| text.line(format!("  {line}")));
         }
     };
-    section("Where it stops to grow:", report.scaling.iter().map(scaling).collect());
+    section("Where it stops growing:", report.scaling.iter().map(scaling).collect());
     section("What did not succeed:", problems(report));
     section("Not tried:", report.skipped.clone());
     section("Could not be deleted:", report.left.clone());
@@ -180,7 +180,9 @@ pub(super) fn scaling(scaling: &Scaling) -> String {
     let Scaling { target, grows_to, measured_to, limit, .. } = scaling;
     match grows_to == measured_to {
         true => format!("{target}, {what}: {limit}, {measured_to} threads"),
-        false => format!("{target}, {what}: at {grows_to} of {measured_to} threads; what limits it: {limit}"),
+        false => format!(
+            "{target}, {what}: no growth is shown from {grows_to} to {measured_to} threads; what limits it: {limit}"
+        ),
     }
 }
 

@@ -83,7 +83,7 @@ fn seconds(time: f64) -> i64 {
     time as i64
 }
 
-/// What a reader wants to know first: whether all went well, and where it stops to grow.
+/// What a reader wants to know first: whether all went well, and where it stops growing.
 fn found(out: &mut String, report: &Report) {
     let mut list = |title: &str, class: &str, items: &[String]| {
         if items.is_empty() {
@@ -96,7 +96,7 @@ fn found(out: &mut String, report: &Report) {
     list("What did not succeed", "bad", &problems(report));
     list("Not tried", "note", &report.skipped);
     list("Could not be deleted", "bad", &report.left);
-    list("Where it stops to grow", "", &report.scaling.iter().map(scaling).collect::<Vec<_>>());
+    list("Where it stops growing", "", &report.scaling.iter().map(scaling).collect::<Vec<_>>());
     let is_measured = report.rows.iter().any(|row| row.operations.is_some());
     if is_measured && report.problems.is_empty() && report.skipped.is_empty() {
         out.push_str("<p>Every operation succeeded, and everything came back as it was put.</p>\n");
