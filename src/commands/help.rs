@@ -14,7 +14,18 @@ pub fn command() -> Command {
     let teardown = |command: Command| command.mut_arg("env", |env| env.required_unless_present("folder"));
     // A target may stand in the place of an environment.
     let measure = |command: Command| command.mut_arg("env", |env| env.required_unless_present("target"));
+    // Neither folders nor buckets have log-ins.
+    let logins = |command: Command| {
+        command
+            .mut_arg("target", |target| {
+                target.help("sftp://USER@HOST:PORT [default: the SFTP server of the environment]")
+            })
+            .mut_arg("region", |region| {
+                region.help("Region of the environment's server [default: the environment's home region]")
+            })
+    };
     let bench = |command: Command| {
+        let command = command.mut_subcommand("logins", logins);
         ["sizes", "threads", "logins"].into_iter().fold(command, |command, verb| command.mut_subcommand(verb, measure))
     };
     with_exit_codes(Cli::command().mut_subcommand("teardown", teardown).mut_subcommand("bench", bench), "")

@@ -35,6 +35,9 @@ const LONGEST: usize = 2000;
 const LAST_WORDS: Duration = Duration::from_secs(2);
 /// The exit code of `ssh` for an error of its own (ssh(1)).
 const SSH_FAILED: i32 = 255;
+/// What helps if a machine does not let in.
+const DENIED: &str = "`ssh` asks nothing here: the user there has to admit a key that is in your agent or has no \
+                      passphrase";
 
 /// What all machines are told.
 #[derive(Clone, Debug)]
@@ -186,7 +189,11 @@ fn of_status(code: Option<i32>, said: &[String]) -> Ended {
         Some(code @ (0 | 1 | 6 | 130)) => Ended::Code(code),
         Some(code) => {
             let advice = match code {
-                SSH_FAILED => words::advice(&said.join("\n")),
+                SSH_FAILED => {
+                    let said = said.join("\n");
+                    let is_denied = said.contains("Permission denied (");
+                    words::advice(&said).or_else(|| is_denied.then(|| DENIED.to_owned()))
+                }
                 126 | 127 => Some("install sftpctl there, or pass its path with --program".to_owned()),
                 _ => None,
             };
@@ -416,6 +423,8 @@ mod tests {
         let (ended, ..) = with("echo 'Host key verification failed.' >&2; exit 255", LONG, false).await;
         let Ended::Failed(reason) = ended else { panic!() };
         assert!(reason.contains("the host key is not known"), "{reason}");
+        let (ended, ..) = with("echo 'a@b: Permission denied (publickey).' >&2; exit 255", LONG, false).await;
+        assert_eq!(ended, Ended::Failed(format!("a@b: Permission denied (publickey): {DENIED}")));
         assert_eq!(with("exit 3", LONG, false).await.0, Ended::Failed("exit code 3".into()));
     }
 

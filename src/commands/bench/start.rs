@@ -1,9 +1,10 @@
 //! `sftpctl bench hosts --start`: the runs of several machines over `ssh`, and their results.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use serde::Serialize;
@@ -22,6 +23,9 @@ use sftpctl_core::shell_word::shell_word;
 use sftpctl_core::shown::Text;
 use sftpctl_core::text::counted;
 use sftpctl_engine::execute::stop::Stop;
+
+/// Lines of a machine that are held back until it has the plan.
+const HELD: usize = 20;
 
 /// How the machines are reached, and where the results go.
 #[derive(Debug, clap::Args)]
@@ -212,9 +216,30 @@ pub(super) async fn start(
         all.push((host.name.clone(), earlier, Some(Ended::Failed("it was not started".to_owned()))));
     }
     let options = hosts::Options { plan: text_of_plan, start_at: (!has_passed).then(|| begins.to_string()) };
-    let hear: Hear = Arc::new(move |host, heard| match heard {
-        Heard::Ready => printer.note(|| format!("{host}: has the plan")),
-        Heard::Said(line) => printer.note(|| format!("{host}: {line}")),
+    // What a machine says before it has the plan may be why it fails, which is shown at the end, and once.
+    let held: BTreeMap<String, Vec<String>> =
+        machines.iter().map(|machine| (machine.name.clone(), Vec::new())).collect();
+    let held = Arc::new(Mutex::new(held));
+    let until_ready = Arc::clone(&held);
+    let hear: Hear = Arc::new(move |host, heard| {
+        let mut held = until_ready.lock().unwrap_or_else(PoisonError::into_inner);
+        let said: Vec<String> = match heard {
+            Heard::Ready => {
+                let mut lines = held.remove(host).unwrap_or_default();
+                lines.push("has the plan".to_owned());
+                lines
+            }
+            Heard::Said(line) => match held.get_mut(host) {
+                Some(lines) => {
+                    lines.push(line);
+                    let too_many = lines.len().saturating_sub(HELD);
+                    lines.drain(..too_many).collect()
+                }
+                None => vec![line],
+            },
+        };
+        drop(held);
+        pass_on(printer, host, &said);
     });
     let stop = Stop::on_signals(
         || streams::progress("stopping after the operations in flight; each machine deletes what it has put"),
@@ -228,6 +253,11 @@ pub(super) async fn start(
         Box::pin(async move { stop.canceled().await })
     };
     for (host, ended) in hosts::run(options, machines, hear, stops).await {
+        let mut said = held.lock().unwrap_or_else(PoisonError::into_inner).remove(&host).unwrap_or_default();
+        if let Ended::Failed(reason) = &ended {
+            said.retain(|line| !reason.contains(line.trim_end_matches('.')));
+        }
+        pass_on(printer, &host, &said);
         if let Some((.., of_host)) = all.iter_mut().find(|(name, ..)| *name == host) {
             *of_host = Some(ended);
         }
@@ -238,6 +268,13 @@ pub(super) async fn start(
     let exit = exit_of(&view.hosts, stop.requested());
     printer.emit("bench-hosts-start/1", &view, || text(&view));
     Ok(exit)
+}
+
+/// Shows what a machine says.
+fn pass_on(printer: Printer, host: &str, lines: &[String]) {
+    for line in lines {
+        printer.note(|| format!("{host}: {line}"));
+    }
 }
 
 /// Merges what there is, and deletes the files that it was in. Of each machine: how many operations there were before,

@@ -86,7 +86,8 @@ fn warning(oldest: Option<&str>, today: Date) -> Option<String> {
     let days = today.since(oldest.parse::<Date>().ok()?).ok()?.get_days();
     (days > OLD_DAYS).then(|| {
         format!(
-            "the oldest price is of {oldest}, {days} days ago: amounts may be wrong. `--prices FILE` takes newer ones"
+            "the oldest price is of {oldest}, {days} days ago: amounts may be wrong. `sftpctl cost --refresh FILE` \
+             writes AWS's prices of today into a file, and `--prices FILE` takes it"
         )
     })
 }

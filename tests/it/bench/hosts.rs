@@ -130,6 +130,16 @@ fn two_machines_measure_at_once_and_four_that_fail_are_named() {
     assert!(said.contains("× 2 hosts") && said.contains(" on two by sftpctl "), "{said}");
 }
 
+/// What `ssh` says of a machine that it does not reach is shown once, with what to do.
+#[test]
+fn a_machine_that_is_not_reached_is_named_once_with_what_to_do() {
+    let machines = Machines::new("sizes: { sizes: [1KB] }");
+    let output = machines.command(&["gone"], 60, &[]).output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "{}", shown(&output));
+    assert_eq!(shown(&output).matches("Connection refused").count(), 1, "{}", shown(&output));
+    assert!(shown(&output).contains("no SSH server listens there"), "{}", shown(&output));
+}
+
 /// A start time is waited for, and one that has passed is refused before any machine is reached.
 #[test]
 fn machines_begin_at_the_time_and_not_before() {

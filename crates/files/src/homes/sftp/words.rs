@@ -5,6 +5,13 @@ use sftpctl_core::shell_word::shell_word;
 /// The last lines that are a reason: those before them greet.
 const LAST: usize = 3;
 
+/// What `ssh` says where it reaches no server, and what helps.
+const NOT_REACHED: [(&str, &str); 3] = [
+    ("Connection refused", "no SSH server listens there: check that it runs, and the host name and the port"),
+    ("Could not resolve hostname", "check the name, or add it with its `HostName` to the configuration of ssh"),
+    ("Can't open user config file", "name a configuration file that exists"),
+];
+
 /// The last lines of what was said as one, with what to do about it; `None` if nothing was said.
 pub fn reason<Line: AsRef<str>>(lines: &[Line], advice: Option<String>) -> Option<String> {
     let last: Vec<&str> = lines.iter().rev().take(LAST).rev().map(AsRef::as_ref).collect();
@@ -16,7 +23,7 @@ pub fn reason<Line: AsRef<str>>(lines: &[Line], advice: Option<String>) -> Optio
     }
 }
 
-/// What helps if the server's host key was not accepted.
+/// What helps if the server's host key was not accepted, or no server was reached.
 pub fn advice(said: &str) -> Option<String> {
     let said_of = |before: &str, after: &str| {
         said.lines().find_map(|line| line.trim().strip_prefix(before)?.split_once(after).map(|(found, _)| found))
@@ -35,11 +42,13 @@ pub fn advice(said: &str) -> Option<String> {
         ));
     }
     let is_unknown = said.contains("Host key verification failed") || said.contains("host key is known for");
-    is_unknown.then(|| {
-        "the host key is not known on this machine: log in once with the same user and configuration by hand, and \
-         compare the fingerprint that is shown with that of the server's owner"
-            .to_owned()
-    })
+    if is_unknown {
+        let advice = "the host key is not known on this machine: log in once with the same user and configuration by \
+                      hand, and compare the fingerprint that is shown with that of the server's owner";
+        return Some(advice.to_owned());
+    }
+    let (_, advice) = NOT_REACHED.iter().find(|(words, _)| said.contains(*words))?;
+    Some((*advice).to_owned())
 }
 
 #[cfg(test)]
@@ -59,6 +68,17 @@ mod tests {
         let said = advice(changed).unwrap();
         assert!(said.ends_with("ssh-keygen -R '[127.0.0.1]:40123' -f '/home/jan/known hosts'"), "{said}");
         assert_eq!(advice("jan@127.0.0.1: Permission denied (publickey)."), None);
+    }
+
+    #[test]
+    fn a_server_that_is_not_reached_has_its_advice() {
+        for (said, helps) in [
+            ("ssh: connect to host 127.0.0.1 port 9: Connection refused", "no SSH server listens there"),
+            ("ssh: Could not resolve hostname app-9: Name or service not known", "check the name"),
+            ("Can't open user config file /nowhere: No such file or directory", "name a configuration file"),
+        ] {
+            assert!(advice(said).unwrap().starts_with(helps), "{said}");
+        }
     }
 
     #[test]
