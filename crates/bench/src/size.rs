@@ -19,7 +19,7 @@ impl FromStr for Size {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        const FORM: &str = "expected a number with B, KB, MB or GB, such as 5MB";
+        const FORM: &str = "expected a whole number with B, KB, MB or GB, such as 5MB";
         let text = text.trim();
         let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
         let (number, unit) = text.split_at(digits);

@@ -149,7 +149,7 @@ pub(super) async fn go(
     let finished = measure(&options, log, &before, None, printer).await.map_err(|error| match error.kind() {
         io::ErrorKind::WouldBlock => goes_on(&error),
         _ => CliError::new(Exit::Failed, format!("the results cannot be written to {}: {error}", path.display()))
-            .hint("make room, then rerun the same command to resume"),
+            .hint("make room, then rerun the same command to resume: it also deletes what this run has put"),
     })?;
     if finished.stopped {
         streams::progress("stopped: rerun the same command to resume");

@@ -7,6 +7,7 @@ use crate::error::CliError;
 use crate::exit::Exit;
 use sftpctl_bench::compare::{NAME_2019, worksheet_2019};
 use sftpctl_bench::record::{self, Line, Results, parse};
+use sftpctl_core::shell_word::shell_word;
 
 /// The results in a file; `2019` means the worksheet of 2019, unless there is a file of that name.
 pub(super) fn read(path: &Path) -> Result<Results, CliError> {
@@ -21,7 +22,15 @@ pub(super) fn read(path: &Path) -> Result<Results, CliError> {
 pub(super) fn of_text(path: &Path, text: &str) -> Result<Results, CliError> {
     parse(text).map_err(|error| {
         let message = format!("{} is not a file of results: line {}: {}", path.display(), error.line, error.message);
-        CliError::new(Exit::Usage, message).hint("name the file that `sftpctl bench` has written")
+        let hint = match error.line {
+            0 | 1 => "name the file that `sftpctl bench` has written".to_owned(),
+            // The others stand for themselves.
+            line => format!(
+                "if `sftpctl bench` has written it, delete the damaged line: sed -i {line}d {}",
+                shell_word(&path.display().to_string())
+            ),
+        };
+        CliError::new(Exit::Usage, message).hint(hint)
     })
 }
 

@@ -312,10 +312,11 @@ impl Arns<'_> {
         self.in_every_region("secretsmanager", "secret:aws/transfer/s-*")
     }
 
-    /// The servers' own private PGP keys, without those of users. Secrets Manager adds a hyphen and six characters to a
-    /// name.
+    /// The servers' own private PGP keys, without those of users, whose names begin with a letter, a digit or an
+    /// underscore. Secrets Manager adds a hyphen and six characters to the name of a secret, and nothing to the name of
+    /// one that does not exist.
     pub(super) fn default_pgp_secrets(&self) -> String {
-        self.in_every_region("secretsmanager", &format!("secret:{}-??????", default_secret("s-*")))
+        self.in_every_region("secretsmanager", &format!("secret:{}*", default_secret("s-*")))
     }
 
     pub(super) fn host_keys(&self) -> String {
