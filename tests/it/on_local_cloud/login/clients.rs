@@ -178,7 +178,7 @@ fn scp_works_over_sftp_and_everything_else_is_refused() {
 #[test]
 fn refused_commands_are_answered_as_documented() {
     let site = shared();
-    let login = site.add(1005, "explorer", "correct horse");
+    let login = site.add(1018, "explorer", "correct horse");
     let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/clients.md")).unwrap();
     let (_, table) = page.split_once("| command | answer | instead |\n|---|---|---|\n").unwrap();
     let rows: Vec<Vec<&str>> =
