@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+use super::doctor;
 use crate::site::Site;
 
 const WEST: &str = "us-west-2";
@@ -75,12 +76,7 @@ fn each_whole_upload_is_told_to_the_topic_of_its_cluster() {
 
 /// The check of the topics that the file names: its status and evidence.
 fn examined(site: &Site) -> (String, String) {
-    let shown = site.ok(&["doctor", "--env", "99", "--local", "--all", "--output", "json"]);
-    let report: Value = serde_json::from_str(shown.lines().last().unwrap()).unwrap();
-    let check = report["checks"].as_array().unwrap().iter().find(|check| check["id"] == "D053-given-topics");
-    let check = check.unwrap_or_else(|| panic!("{report}"));
-    assert_eq!(check["region"], WEST);
-    ["status", "evidence"].map(|name| check[name].as_str().unwrap_or_default().to_owned()).into()
+    doctor::examined(site, "D053-given-topics", WEST)
 }
 
 /// EventBridge says nothing of what a topic does not take: the check does, and the local cloud delivers nothing.

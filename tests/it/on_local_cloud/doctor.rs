@@ -23,6 +23,13 @@ fn found<'a>(report: &'a Value, id: &str, region: Option<&str>) -> (&'a str, &'a
     (check["status"].as_str().unwrap(), check["evidence"].as_str().unwrap())
 }
 
+/// The same of a check of which there is one for each region, also if all is well.
+pub(super) fn examined(site: &Site, id: &str, region: &str) -> (String, String) {
+    let (report, _) = report(site, &["--all"]);
+    let (status, evidence) = found(&report, id, Some(region));
+    (status.to_owned(), evidence.to_owned())
+}
+
 #[test]
 fn an_account_is_examined_before_and_after_the_first_deployment() {
     let site = Site::new();
