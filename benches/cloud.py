@@ -65,6 +65,9 @@ class Cloud:
         pairs = dict(line.removeprefix("export ").split("=", 1) for line in lines if line.startswith("export "))
         return {**self.environment(), **pairs, "AWS_CONFIG_FILE": "/dev/null", "AWS_EC2_METADATA_DISABLED": "true"}
 
+    def secret(self):
+        return (self.path / ".sftpctl/local/secret").read_text().strip()
+
     def status(self):
         return json.loads(self.run("local", "status", "--output", "json")[0])
 
@@ -75,8 +78,8 @@ class Cloud:
         return counted["total"]
 
     def ask(self, path, body=None):
-        secret = (self.path / ".sftpctl/local/secret").read_text().strip()
-        request = urllib.request.Request(f"{self.endpoint}/_sftpctl/{path}", body, {"x-sftpctl-secret": secret})
+        headers = {"x-sftpctl-secret": self.secret()}
+        request = urllib.request.Request(f"{self.endpoint}/_sftpctl/{path}", body, headers)
         with urllib.request.urlopen(request) as answer:
             return json.load(answer)
 

@@ -62,7 +62,8 @@ def run(report, program, venv):
 
     with Cloud(program, venv, *DELAYS) as cloud:
         bucket = [venv / "bin/python", ROOT / "tests/oracle/deployed.py", cloud.endpoint, "state-bucket", "bench-state"]
-        subprocess.run(bucket, check=True, stdout=subprocess.DEVNULL)
+        subprocess.run(bucket, check=True, stdout=subprocess.DEVNULL,
+                       env={**cloud.environment(), "SFTPCTL_LOCAL_SECRET": cloud.secret()})
         # S3's documentation says "roughly 100–200 milliseconds" for a small object; the local cloud needs a few.
         cloud.run("local", "faults", "add", "s3.PutObject", f"delay={S3_WRITE}ms", "--object", "*/99.*")
         text, took, _ = cloud.run("deploy", "--env", "99", "--local", "--yes", "--state", "s3://bench-state/runs", "-vv")

@@ -38,6 +38,16 @@ pub(crate) struct FileArgs {
     annotations: Option<Annotations>,
 }
 
+/// `--env` of a command that can do without an environment.
+pub(super) fn optional_environment() -> clap::Arg {
+    clap::Arg::new("env")
+        .long("env")
+        .value_name("NAME")
+        .help("Name of the environment: environments/NAME.yaml")
+        .display_order(0)
+        .conflicts_with("env_file")
+}
+
 /// A CI system that shows faults beside their lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Annotations {

@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
-use super::args::AwsArgs;
+use super::args::{AwsArgs, optional_environment};
 use super::logs::{now, regions, unread_views, warn};
 use super::permissions::Permissions;
 use super::times::{self, Time};
@@ -35,7 +35,7 @@ const LONGEST: u64 = 64 << 10;
     algorithm; they are read by FilterLogEvents, which AWS does not charge for. The log of an OpenSSH server has the \
     client from `LogLevel DEBUG` on, and its whole offer from `LogLevel DEBUG2` on. --from-log and --policies need no \
     AWS, and no environment.")]
-#[command(mut_arg("env", |_| optional_environment()))]
+#[command(mut_arg("env", |_| environment()))]
 pub(super) struct Args {
     #[command(flatten)]
     aws: AwsArgs,
@@ -57,14 +57,8 @@ pub(super) struct Args {
 }
 
 /// `--env`, which commands without AWS can do without.
-fn optional_environment() -> clap::Arg {
-    clap::Arg::new("env")
-        .long("env")
-        .value_name("NAME")
-        .help("Name of the environment: environments/NAME.yaml")
-        .display_order(0)
-        .required_unless_present_any(["env_file", "from_log", "policies"])
-        .conflicts_with("env_file")
+fn environment() -> clap::Arg {
+    optional_environment().required_unless_present_any(["env_file", "from_log", "policies"])
 }
 
 pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> {

@@ -3,6 +3,7 @@
 use clap::{Command, CommandFactory as _};
 
 use super::Cli;
+use super::args::optional_environment;
 use crate::exit::{self, Exit};
 
 /// The heading of the options that every command takes.
@@ -12,8 +13,8 @@ pub(super) const GLOBAL: &str = "Global options";
 pub fn command() -> Command {
     // The arguments that select the environment are shared, and only this command takes a folder in their place.
     let teardown = |command: Command| command.mut_arg("env", |env| env.required_unless_present("folder"));
-    // A target may stand in the place of an environment.
-    let measure = |command: Command| command.mut_arg("env", |env| env.required_unless_present("target"));
+    // A target may stand in the place of an environment; the command says so if it has neither.
+    let measure = |command: Command| command.mut_arg("env", |_| optional_environment());
     // Neither folders nor buckets have log-ins.
     let logins = |command: Command| {
         command

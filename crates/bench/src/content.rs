@@ -4,6 +4,7 @@
 use serde::{Deserialize, Serialize};
 use sftpctl_files::checksum;
 
+use crate::memory::{Pages, page_before};
 use crate::size::Size;
 
 /// The kind of a file's content.
@@ -34,7 +35,7 @@ pub const PIECE: usize = 1 << 20;
 
 /// The bytes of files of one kind and seed.
 pub struct Source {
-    pool: Vec<u8>,
+    pool: Pages,
 }
 
 impl std::fmt::Debug for Source {
@@ -47,13 +48,11 @@ impl Source {
     /// The bytes for this seed.
     pub fn new(content: Content, seed: u64) -> Self {
         let mut random = fastrand::Rng::with_seed(seed);
-        let mut pool = Vec::with_capacity(POOL + 16);
+        let mut pages = Pages::new(POOL);
         match content {
-            Content::Binary => {
-                pool.resize(POOL, 0);
-                random.fill(&mut pool);
-            }
+            Content::Binary => random.fill(pages.bytes_mut()),
             Content::Text => {
+                let mut pool = Vec::with_capacity(POOL + 16);
                 let mut column = 0;
                 while pool.len() < POOL {
                     let word = WORDS.get(random.usize(..WORDS.len())).copied().unwrap_or_default();
@@ -65,9 +64,10 @@ impl Source {
                     }
                 }
                 pool.truncate(POOL);
+                pages.bytes_mut().copy_from_slice(&pool);
             }
         }
-        Self { pool }
+        Self { pool: pages }
     }
 
     /// The pieces of a file of this size, in order; each at most [`PIECE`] bytes. A piece begins at another place of
@@ -77,9 +77,9 @@ impl Source {
         (0..count).map(move |number| {
             let rest = size.0 - number * PIECE as u64;
             let length = usize::try_from(rest).unwrap_or(PIECE).min(PIECE);
-            let room = (self.pool.len() - PIECE + 1) as u64;
-            let start = usize::try_from(number.wrapping_mul(1_000_003) % room).unwrap_or_default();
-            self.pool.get(start..start + length).unwrap_or_default()
+            let room = (POOL - PIECE + 1) as u64;
+            let start = page_before(usize::try_from(number.wrapping_mul(1_000_003) % room).unwrap_or_default());
+            self.pool.bytes().get(start..start + length).unwrap_or_default()
         })
     }
 
@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn the_sizes_of_the_issue_need_no_memory_of_their_own() {
+    fn the_sizes_of_2019_need_no_memory_of_their_own() {
         let source = Source::new(Content::Binary, 1);
         assert_eq!(source.pieces(Size(5_000_000_000)).map(|piece| piece.len() as u64).sum::<u64>(), 5_000_000_000);
         assert_eq!(source.pieces(Size(1)).count(), 1);

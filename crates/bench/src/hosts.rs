@@ -35,6 +35,8 @@ const LONGEST: usize = 2000;
 const LAST_WORDS: Duration = Duration::from_secs(2);
 /// The exit code of `ssh` for an error of its own (ssh(1)).
 const SSH_FAILED: i32 = 255;
+/// The exit code of a run that was stopped.
+const STOPPED: i32 = 130;
 /// What helps if a machine does not let in.
 const DENIED: &str = "`ssh` asks nothing here: the user there has to admit a key that is in your agent or has no \
                       passphrase";
@@ -162,8 +164,8 @@ async fn one(machine: Machine, options: &Options, hear: &Hear, stops: Stops) -> 
     let last = Arc::<Mutex<Vec<String>>>::default();
     let mut listener = tokio::spawn(listen(host, messages, Arc::clone(&last), Arc::clone(hear)));
     let taken = take(machine, (input, output), options, hear, stops).await;
-    let status = match taken {
-        Ok(()) => timeout(silence, child.wait()).await,
+    let (status, has_plan) = match taken {
+        Ok(has_plan) => (timeout(silence, child.wait()).await, has_plan),
         Err(reason) => {
             end(&mut child).await;
             listener.abort();
@@ -178,6 +180,9 @@ async fn one(machine: Machine, options: &Options, hear: &Hear, stops: Stops) -> 
     if timeout(LAST_WORDS, &mut listener).await.is_err() {
         listener.abort();
     }
+    if !has_plan {
+        return Ended::Code(STOPPED);
+    }
     let said = last.lock().unwrap_or_else(PoisonError::into_inner).clone();
     of_status(status.code(), &said)
 }
@@ -186,7 +191,7 @@ async fn one(machine: Machine, options: &Options, hear: &Hear, stops: Stops) -> 
 fn of_status(code: Option<i32>, said: &[String]) -> Ended {
     match code {
         // As `sftpctl bench run` ends if it has begun.
-        Some(code @ (0 | 1 | 6 | 130)) => Ended::Code(code),
+        Some(code @ (0 | 1 | 6 | STOPPED)) => Ended::Code(code),
         Some(code) => {
             let advice = match code {
                 SSH_FAILED => {
@@ -203,14 +208,16 @@ fn of_status(code: Option<i32>, said: &[String]) -> Ended {
     }
 }
 
-/// Sends the plan and earlier results, and writes the results into the file until there are no more.
+/// Sends the plan and earlier results, and writes the results into the file until there are no more. The result is
+/// whether all was sent: a machine that is stopped before that has only a part of the plan, and cannot end as one that
+/// measured.
 async fn take(
     machine: Machine,
     (mut input, mut output): (ChildStdin, ChildStdout),
     options: &Options,
     hear: &Hear,
     mut stops: Stops,
-) -> Result<(), String> {
+) -> Result<bool, String> {
     let Machine { name: host, silence, mut results, earlier, .. } = machine;
     let silent = |limit: Duration| format!("it has said nothing for {} s, and was given up", limit.as_secs_f64());
     // What follows YAML's end of a document is no part of the plan.
@@ -254,7 +261,7 @@ async fn take(
         let count = match read {
             Err(_) => return Err(silent(limit)),
             Ok(Err(error)) => return Err(error.to_string()),
-            Ok(Ok(0)) => return Ok(()),
+            Ok(Ok(0)) => return Ok(!is_stopped),
             Ok(Ok(count)) => count,
         };
         if !is_ready {
@@ -404,6 +411,14 @@ mod tests {
     async fn a_stop_is_the_end_of_its_input() {
         let (ended, ..) = with("echo; cat >&2; exit 130", LONG, true).await;
         assert_eq!(ended, Ended::Code(130));
+    }
+
+    /// It has half of what it is sent, and says that this is no plan.
+    #[tokio::test]
+    async fn a_machine_that_is_stopped_before_it_has_the_plan_has_not_failed() {
+        let earlier = "{\"a line of results\":1}\n".repeat(PIECE / 8);
+        let (ended, ..) = resumed("cat >/dev/null; echo no plan >&2; exit 2", &earlier, LONG, true).await;
+        assert_eq!(ended, Ended::Code(STOPPED));
     }
 
     /// The results of a machine would be no file of results any more.

@@ -11,6 +11,7 @@ pub mod compare;
 pub mod content;
 pub mod host;
 pub mod hosts;
+mod memory;
 pub mod plan;
 pub mod record;
 pub mod runner;

@@ -194,6 +194,21 @@ pub struct Unreadable {
     pub message: String,
 }
 
+impl Line {
+    /// What cannot be in it, such as a time before the run began.
+    fn fault(&self) -> Option<&'static str> {
+        let is_time = |seconds: f64| seconds.is_finite() && seconds >= 0.0;
+        let is_possible = match self {
+            Self::Run(run) => is_time(run.began),
+            Self::Sample(sample) => is_time(sample.at) && is_time(sample.seconds) && sample.cpu.is_none_or(is_time),
+            Self::Measured(measured) => is_time(measured.seconds),
+            Self::End(end) => is_time(end.at),
+            Self::Cell(_) | Self::Skipped(_) | Self::Left(_) => true,
+        };
+        (!is_possible).then_some("seconds must be 0 or more")
+    }
+}
+
 /// Reads lines. The last one may be half of one, from a run that was killed.
 ///
 /// # Errors
@@ -207,7 +222,10 @@ pub fn parse(text: &str) -> Result<Results, Unreadable> {
             continue;
         }
         match serde_json::from_str::<Line>(line) {
-            Ok(read) => results.lines.push(read),
+            Ok(read) => match read.fault() {
+                None => results.lines.push(read),
+                Some(fault) => return Err(Unreadable { line: number + 1, message: fault.to_owned() }),
+            },
             Err(_) if !is_whole => break,
             Err(error) => return Err(Unreadable { line: number + 1, message: error.to_string() }),
         }

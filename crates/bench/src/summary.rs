@@ -128,6 +128,8 @@ pub struct Problem {
     pub text: String,
     /// How often the same was said of the same cell.
     pub count: usize,
+    /// How often of them it was an operation that warms up, which no row counts.
+    pub warmup: usize,
 }
 
 /// All of it.
@@ -330,11 +332,13 @@ fn problems(results: &Results) -> Vec<Problem> {
             && let Some(problem) = seen.get(&key).and_then(|at| all.get_mut(*at))
         {
             problem.count += 1;
+            problem.warmup += usize::from(sample.warmup);
             continue;
         }
         seen.insert(key, all.len());
+        let warmup = usize::from(sample.warmup);
         let host = hosts.get(sample.run.as_str()).copied().unwrap_or_default().to_owned();
-        all.push(Problem { host, at: sample.at, outcome: sample.outcome, text: problem(sample), count: 1 });
+        all.push(Problem { host, at: sample.at, outcome: sample.outcome, text: problem(sample), count: 1, warmup });
     }
     all
 }

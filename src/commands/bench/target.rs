@@ -31,7 +31,7 @@ pub(super) struct TargetArgs {
     #[arg(long, value_name = "REGION")]
     region: Option<String>,
     /// User name at the environment's server
-    #[arg(long, value_name = "NAME", conflicts_with = "target", required_unless_present = "target")]
+    #[arg(long, value_name = "NAME", conflicts_with = "target")]
     username: Option<String>,
     #[command(flatten)]
     ssh: SshArgs,
@@ -64,7 +64,14 @@ impl TargetArgs {
     pub(super) async fn open(&self, printer: Printer) -> Result<(Target, Access), CliError> {
         let (at, any_host_key) = match &self.target {
             Some(at) => (at.clone(), false),
-            None => (self.server(printer).await?, self.aws.is_local()),
+            None => {
+                let Some(username) = self.username.as_ref().filter(|_| self.aws.names_an_environment()) else {
+                    return Err(CliError::new(Exit::Usage, "nothing says what is measured").hint(
+                        "name TARGET, or an environment's server and a user of it with --env NAME --username NAME",
+                    ));
+                };
+                (self.server(username, printer).await?, self.aws.is_local())
+            }
         };
         let target = Target {
             name: NAME.to_owned(),
@@ -101,7 +108,7 @@ impl TargetArgs {
     }
 
     /// The address of the environment's server.
-    async fn server(&self, printer: Printer) -> Result<String, CliError> {
+    async fn server(&self, username: &str, printer: Printer) -> Result<String, CliError> {
         let (environment, aws) = self.aws.connect(Permissions::Reads, printer).await?;
         let given: Vec<String> = self.region.iter().cloned().collect();
         let regions = login_checks::regions(&environment, &given)?;
@@ -114,7 +121,7 @@ impl TargetArgs {
             return Err(CliError::new(Exit::Failed, format!("there is no server in {region} yet"))
                 .hint(format!("deploy it: sftpctl deploy {}", self.aws.words())));
         };
-        Ok(format!("sftp://{}@{host}:{port}", self.username.as_deref().unwrap_or_default()))
+        Ok(format!("sftp://{username}@{host}:{port}"))
     }
 
     async fn bucket(
@@ -150,7 +157,14 @@ impl TargetArgs {
 }
 
 fn place(at: &str) -> Result<Place, CliError> {
-    at.parse().map_err(|error| CliError::new(Exit::Usage, format!("invalid target `{at}`: {error}")))
+    at.parse().map_err(|error: String| {
+        // A password is not repeated.
+        match error.contains("password") {
+            true => CliError::new(Exit::Usage, format!("invalid target: {error}"))
+                .hint("or pass the password with --password-stdin or --password-file FILE"),
+            false => CliError::new(Exit::Usage, format!("invalid target `{at}`: {error}")),
+        }
+    })
 }
 
 /// Refuses a path at which there is no folder, before there are results. What a dead or hung mount says is a result.

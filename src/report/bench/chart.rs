@@ -11,11 +11,13 @@ pub(super) struct Series {
 }
 
 /// A point: x, y, and between which y lies.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 pub(super) struct Point {
     pub(super) x: f64,
     pub(super) y: f64,
     pub(super) interval: Option<(f64, f64)>,
+    /// Whether operations of it did not succeed.
+    pub(super) has_failures: bool,
 }
 
 /// What a chart says beside its lines.
@@ -97,7 +99,11 @@ pub(super) fn lines(out: &mut String, axes: &Axes<'_>, series: &[Series]) {
     }
     let x = Scale::new((low, high), (LEFT, WIDTH - RIGHT), axes.log_x);
     let y = Scale::new((0.0, most * 1.05), (HEIGHT - BOTTOM, TOP), false);
-    begin(out, axes.title, HEIGHT);
+    let title = match points().any(|point| point.has_failures) {
+        true => format!("{}; red: without operations that did not succeed", axes.title),
+        false => axes.title.to_owned(),
+    };
+    begin(out, &title, HEIGHT);
     for value in steps(most) {
         let at = y.at(value);
         let _ = writeln!(
@@ -151,9 +157,10 @@ pub(super) fn lines(out: &mut String, axes: &Axes<'_>, series: &[Series]) {
             series.points.iter().map(|point| format!("{:.1},{:.1}", x.at(point.x), y.at(point.y))).collect();
         let _ = writeln!(out, "<polyline class=\"s{style}\" points=\"{}\"/>", path.join(" "));
         for point in &series.points {
+            let (class, radius) = if point.has_failures { (" bad", 5) } else { ("", 3) };
             let _ = writeln!(
                 out,
-                "<circle class=\"s{style}\" cx=\"{:.1}\" cy=\"{:.1}\" r=\"3\"/>",
+                "<circle class=\"s{style}{class}\" cx=\"{:.1}\" cy=\"{:.1}\" r=\"{radius}\"/>",
                 x.at(point.x),
                 y.at(point.y)
             );
@@ -226,6 +233,12 @@ pub(super) fn time_line(out: &mut String, title: &str, lanes: &[String], events:
             label(value)
         );
     }
+    let _ = writeln!(
+        out,
+        "<text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"middle\" class=\"axis\">since the run began</text>",
+        WIDTH / 2.0,
+        top(lanes.len()) + 36.0
+    );
     let (good, bad): (Vec<&Event>, Vec<&Event>) = events.iter().partition(|event| event.problem.is_none());
     // One rectangle for operations that follow each other without a visible gap.
     let mut spans: Vec<(usize, f64, f64)> = Vec::new();

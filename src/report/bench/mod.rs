@@ -4,7 +4,7 @@ mod chart;
 pub mod page;
 
 use serde::Serialize;
-use sftpctl_bench::compare::Pair;
+use sftpctl_bench::compare::{NAME_2019, Pair};
 use sftpctl_bench::plan::{Needs, Plan, Test};
 use sftpctl_bench::record::{Outcome, Run};
 use sftpctl_bench::runner::Finished;
@@ -187,9 +187,17 @@ pub(super) fn scaling(scaling: &Scaling) -> String {
 }
 
 pub(super) fn problems(report: &Report) -> Vec<String> {
-    let lines = report.problems.iter().map(|problem| match problem.count {
-        1 => problem.text.clone(),
-        count => format!("{} ({count} times)", problem.text),
+    let lines = report.problems.iter().map(|problem| {
+        let to_warm_up = match (problem.warmup, problem.count) {
+            (0, _) => String::new(),
+            (warmup, count) if warmup == count => ", to warm up".to_owned(),
+            (warmup, _) => format!(", {warmup} of them to warm up"),
+        };
+        match problem.count {
+            1 if to_warm_up.is_empty() => problem.text.clone(),
+            1 => format!("{} (to warm up)", problem.text),
+            count => format!("{} ({count} times{to_warm_up})", problem.text),
+        }
     });
     lines.collect()
 }
@@ -239,27 +247,36 @@ pub fn csv(report: &Report) -> Text {
     std::iter::once(HEAD.to_owned()).chain(report.rows.iter().map(line)).collect()
 }
 
-/// Two results beside each other.
+/// Two results beside each other: a table for each test.
 pub fn comparison(pairs: &[Pair]) -> Text {
-    let rows: Vec<[String; 7]> = pairs
-        .iter()
-        .map(|pair| {
-            let side = |value: f64, interval: Option<(f64, f64)>| match interval {
-                Some((low, high)) => format!("{} ({} to {})", number(value), number(low), number(high)),
-                None => number(value),
-            };
-            [
-                what(&pair.key),
-                pair.key.threads.to_string(),
-                format!("{} / {}", pair.first_target, pair.second_target),
-                side(pair.first, pair.first_interval),
-                side(pair.second, pair.second_interval),
-                format!("{:.2}", pair.ratio),
-                pair.verdict.words().to_owned(),
-            ]
-        })
-        .collect();
-    table(["what", "threads", "targets", "first", "second", "ratio", "the second is"], &rows)
+    let side = |value: f64, interval: Option<(f64, f64)>| match interval {
+        Some((low, high)) => format!("{} ({} to {})", number(value), number(low), number(high)),
+        None => number(value),
+    };
+    let row = |pair: &Pair| {
+        [
+            what(&pair.key),
+            pair.key.threads.to_string(),
+            format!("{} / {}", pair.first_target, pair.second_target),
+            side(pair.first, pair.first_interval),
+            side(pair.second, pair.second_interval),
+            format!("{:.2}", pair.ratio),
+            pair.verdict.words().to_owned(),
+        ]
+    };
+    let mut text = Text::default();
+    for (of, unit) in [(Test::Sizes, "MB/s"), (Test::Threads, "MB/s of a thread"), (Test::Logins, "seconds")] {
+        let rows: Vec<[String; 7]> = pairs.iter().filter(|pair| pair.key.test == of).map(row).collect();
+        if rows.is_empty() {
+            continue;
+        }
+        if !text.is_empty() {
+            text.line("");
+        }
+        text.line(format!("{}, {unit}", test(of)));
+        text.extend(table(["what", "threads", "targets", "first", "second", "ratio", "the second is"], &rows));
+    }
+    text
 }
 
 /// What is said of a run: the machine and the versions.
@@ -267,7 +284,10 @@ pub(super) fn about(run: &Run) -> Vec<String> {
     let machine = &run.machine;
     let link = machine.link.map_or_else(String::new, |link| format!(", network {link} Mbit/s"));
     let facts = [
-        format!("run {} on {} by sftpctl {}", run.run, run.host, run.version),
+        match run.run == NAME_2019 {
+            true => run.host.clone(),
+            false => format!("run {} on {} by sftpctl {}", run.run, run.host, run.version),
+        },
         format!(
             "machine {}: {} × {}, {} of memory{link}",
             machine.name,
@@ -307,7 +327,13 @@ mod tests {
         assert!(shown.contains("10MB text get, cached"), "{shown}");
         assert_eq!(csv(&report).to_string().lines().count(), report.rows.len() + 1);
         let pairs = compare(&report, &report);
-        assert!(comparison(&pairs).to_string().contains("no verdict: too few values"));
+        let shown = comparison(&pairs).to_string();
+        assert!(shown.contains("no verdict: too few values"));
+        // Both have a row of 50 MB put by one thread.
+        assert!(
+            shown.starts_with("by size, MB/s\nwhat") && shown.contains("\n\nby threads, MB/s of a thread\nwhat"),
+            "{shown}"
+        );
     }
 
     #[test]

@@ -20,15 +20,16 @@ h1{margin-bottom:.2rem}h2{margin-top:2rem;border-bottom:2px solid #ddd}\
 table{border-collapse:collapse;width:100%;margin:0 0 1.5rem}td,th{text-align:left;padding:.2rem .5rem;\
 border-bottom:1px solid #ddd;vertical-align:top}td.n,th.n{text-align:right;white-space:nowrap;\
 font-variant-numeric:tabular-nums}.note{color:#555}.bad{color:#a00}tr.bad td{background:#fdf0f0}\
-figure{margin:0 0 1.5rem;break-inside:avoid}figcaption{font-weight:600;margin-bottom:.3rem}svg{max-width:100%;height:auto}\
+figure{margin:0 0 1.5rem;break-inside:avoid;overflow-x:auto}figcaption{font-weight:600;margin-bottom:.3rem}svg{max-width:100%;min-width:36rem;height:auto}\
 svg text{font:12px system-ui,sans-serif;fill:#1a1a1a}svg text.axis{fill:#555}.grid{stroke:#e2e2e2}\
 polyline{fill:none;stroke-width:2}line[class^=s]{stroke-width:2}line.range{stroke-width:5!important;opacity:.3}rect.good{fill:#1f6f8b}rect.bad{fill:#c62828}\
 .s0{stroke:#1f6f8b}.s1{stroke:#c2571a;stroke-dasharray:7 3}.s2{stroke:#4b7f2b;stroke-dasharray:2 3}.s3{stroke:#7b3fa0}\
 .s4{stroke:#b8860b;stroke-dasharray:9 3 2 3}.s5{stroke:#555;stroke-dasharray:4 4}.s6{stroke:#c2185b}.s7{stroke:#00796b;\
 stroke-dasharray:1 4}circle{fill:#fff;stroke-width:2;stroke-dasharray:none!important}line.range{stroke-dasharray:none}\
-p,li,h1,h2,figcaption{overflow-wrap:anywhere}td:first-child{white-space:nowrap}\
+circle.bad{fill:#c62828}\
+p,li,h1,h2,figcaption{overflow-wrap:anywhere}td:first-child{white-space:nowrap}.wide{overflow-x:auto}\
 @page{margin:15mm}@media print{body{margin:0;padding:0;max-width:none;font-size:10pt}h2{margin-top:1.2rem}\
-h2,figcaption{break-after:avoid}tr,li{break-inside:avoid}thead{display:table-header-group}table{font-size:8pt}\
+h2,figcaption{break-after:avoid}.wide,figure{overflow:visible}svg{min-width:0}tr,li{break-inside:avoid}thead{display:table-header-group}table{font-size:8pt}\
 td,th{padding:.1rem .25rem}th.n{white-space:normal}tr.bad td{font-weight:600}p{orphans:3;widows:3}}";
 
 /// How each page begins.
@@ -113,14 +114,14 @@ fn section(out: &mut String, rows: &[Row]) {
         Test::Threads => threads(out, rows),
         Test::Logins => logins(out, rows),
     }
-    out.push_str("<table><thead><tr>");
+    out.push_str("<div class=\"wide\"><table><thead><tr>");
     for (at, column) in COLUMNS.iter().enumerate() {
         let class = if at == 0 { "" } else { " class=\"n\"" };
         let _ = write!(out, "<th{class}>{}</th>", html(column));
     }
     out.push_str("</tr></thead><tbody>\n");
     for row in rows {
-        let class = if row.stuck + row.failed > 0 { " class=\"bad\"" } else { "" };
+        let class = if has_failures(row) { " class=\"bad\"" } else { "" };
         let _ = write!(out, "<tr{class}>");
         for (at, cell) in cells(row).iter().enumerate() {
             let class = if at == 0 { "" } else { " class=\"n\"" };
@@ -128,7 +129,11 @@ fn section(out: &mut String, rows: &[Row]) {
         }
         out.push_str("</tr>\n");
     }
-    out.push_str("</tbody></table>\n");
+    out.push_str("</tbody></table></div>\n");
+}
+
+fn has_failures(row: &Row) -> bool {
+    row.stuck + row.failed > 0
 }
 
 /// Lines of rows that differ in one thing only.
@@ -163,7 +168,7 @@ fn sizes(out: &mut String, rows: &[Row]) {
     };
     let series = series(rows, name, |row| {
         let speed = row.speed.as_ref()?;
-        Some(Point { x: row.key.size.mb(), y: speed.median, interval: speed.interval })
+        Some(Point { x: row.key.size.mb(), y: speed.median, interval: speed.interval, has_failures: has_failures(row) })
     });
     let ticks = ticks(rows, |row| (row.key.size.mb(), row.key.size.to_string()));
     let axes = Axes { title: "Speed by size", x: "size", y: "MB/s", log_x: true, ticks };
@@ -174,12 +179,14 @@ fn threads(out: &mut String, rows: &[Row]) {
     let name = |row: &Row| what(&row.key);
     let ticks = || ticks(rows, |row| (f64::from(row.key.threads), row.key.threads.to_string()));
     let x = |row: &Row| f64::from(row.key.threads);
-    let together = series(rows, name, |row| Some(Point { x: x(row), y: row.together?, interval: None }));
+    let together = series(rows, name, |row| {
+        Some(Point { x: x(row), y: row.together?, has_failures: has_failures(row), ..Point::default() })
+    });
     let axes = Axes { title: "Together, by threads", x: "threads", y: "MB/s", log_x: false, ticks: ticks() };
     lines(out, &axes, &together);
     let each = series(rows, name, |row| {
         let speed = row.speed.as_ref()?;
-        Some(Point { x: x(row), y: speed.median, interval: speed.interval })
+        Some(Point { x: x(row), y: speed.median, interval: speed.interval, has_failures: has_failures(row) })
     });
     let axes = Axes { title: "Each thread, by threads", x: "threads", y: "MB/s", log_x: false, ticks: ticks() };
     lines(out, &axes, &each);
@@ -188,13 +195,12 @@ fn threads(out: &mut String, rows: &[Row]) {
 fn logins(out: &mut String, rows: &[Row]) {
     let x = |row: &Row| f64::from(row.key.threads);
     let ticks = || ticks(rows, |row| (x(row), row.key.threads.to_string()));
-    let rate =
-        series(rows, |_| "log-ins".to_owned(), |row| Some(Point { x: x(row), y: row.operations?, interval: None }));
+    let point = |row: &Row, y: f64| Point { x: x(row), y, has_failures: has_failures(row), ..Point::default() };
+    let rate = series(rows, |_| "log-ins".to_owned(), |row| Some(point(row, row.operations?)));
     let axes = Axes { title: "Log-ins a second", x: "threads", y: "log-ins/s", log_x: false, ticks: ticks() };
     lines(out, &axes, &rate);
     let time = |name: &str, of: fn(&Summary) -> f64| {
-        let points =
-            rows.iter().filter_map(|row| Some(Point { x: x(row), y: of(row.seconds.as_ref()?), interval: None }));
+        let points = rows.iter().filter_map(|row| Some(point(row, of(row.seconds.as_ref()?))));
         Series { name: name.to_owned(), points: points.collect() }
     };
     let all = [time("median", |s| s.median), time("p95", |s| s.p95), time("p99", |s| s.p99)];
@@ -255,7 +261,7 @@ fn latencies(out: &mut String, report: &Report) {
             seconds.sort_by(f64::total_cmp);
             let points = [1, 5, 10, 25, 50, 75, 90, 95, 99].map(|percent| {
                 let percent = f64::from(percent);
-                Point { x: percent, y: percentile(&seconds, percent), interval: None }
+                Point { x: percent, y: percentile(&seconds, percent), ..Point::default() }
             });
             Series { name: format!("{} ({})", what(&row.key), row.key.threads), points: points.to_vec() }
         });
@@ -281,7 +287,7 @@ mod tests {
         for part in ["<script", "src=", "href=", "url(", "@import", "\u{202e}", "\u{1b}", "http://", "https://"] {
             assert!(!page.contains(part), "{part}: {page}");
         }
-        for name in ["svg", "table", "tr", "td", "text", "h2", "figure", "li", "p"] {
+        for name in ["svg", "div", "table", "tr", "td", "text", "h2", "figure", "li", "p"] {
             let begun = page.matches(&format!("<{name}>")).count() + page.matches(&format!("<{name} ")).count();
             let ended = page.matches(&format!("</{name}>")).count();
             assert!(begun == ended, "{name}: {begun} {ended}");
@@ -294,6 +300,7 @@ mod tests {
         let report = Report::of(&results);
         let page = page("Measurements of 2019", &results, &report);
         is_harmless(&page);
+        assert!(!page.contains(" bad\""), "nothing failed");
         assert!(page.matches("<polyline").count() >= 3 + 6, "a line for each direction, and for each size");
         assert_eq!(page.matches("<tr><td>").count(), report.rows.len());
         assert!(page.contains("@media print") && page.contains("t3.medium"));
@@ -322,5 +329,6 @@ mod tests {
         let page = page(HOSTILE, &results, &report).replace("src=//x", "");
         is_harmless(&page);
         assert!(page.contains("<rect class=\"bad\""), "what failed is on the time line");
+        assert!(page.contains("<circle class=\"s0 bad\"") && page.contains("red: without operations"), "and on charts");
     }
 }

@@ -79,9 +79,10 @@ struct RawTarget {
 struct RawSizes {
     /// Sizes with B, KB, MB or GB [default: 1MB to 5GB]
     #[schemars(with = "Option<Vec<String>>")]
-    sizes: Option<Vec<Spanned<String>>>,
+    sizes: Option<Spanned<Vec<Spanned<String>>>>,
     /// Contents [default: text and binary]
-    content: Option<Vec<Content>>,
+    #[schemars(with = "Option<Vec<Content>>")]
+    content: Option<Spanned<Vec<Content>>>,
     /// Measured repetitions of each transfer; an interval takes six [default: 7]
     #[schemars(with = "Option<u32>")]
     repeat: Option<Spanned<u32>>,
@@ -98,12 +99,13 @@ struct RawSizes {
 struct RawThreads {
     /// Sizes with B, KB, MB or GB [default: 5MB]
     #[schemars(with = "Option<Vec<String>>")]
-    sizes: Option<Vec<Spanned<String>>>,
+    sizes: Option<Spanned<Vec<Spanned<String>>>>,
     /// Contents [default: text]
-    content: Option<Vec<Content>>,
+    #[schemars(with = "Option<Vec<Content>>")]
+    content: Option<Spanned<Vec<Content>>>,
     /// Numbers of threads [default: 1 to 15]
     #[schemars(with = "Option<Vec<u32>>")]
-    threads: Option<Vec<Spanned<u32>>>,
+    threads: Option<Spanned<Vec<Spanned<u32>>>>,
     /// Measured transfers of each thread [default: 30]
     #[schemars(with = "Option<u32>")]
     iterations: Option<Spanned<u32>>,
@@ -111,7 +113,8 @@ struct RawThreads {
     #[schemars(with = "Option<u32>")]
     warmup: Option<Spanned<u32>>,
     /// What the threads do [default: put, get, both]
-    operations: Option<Vec<Operation>>,
+    #[schemars(with = "Option<Vec<Operation>>")]
+    operations: Option<Spanned<Vec<Operation>>>,
 }
 
 /// Log-ins to SFTP servers.
@@ -120,7 +123,7 @@ struct RawThreads {
 struct RawLogins {
     /// Numbers of threads that log in [default: 1, 2, 4, 8]
     #[schemars(with = "Option<Vec<u32>>")]
-    threads: Option<Vec<Spanned<u32>>>,
+    threads: Option<Spanned<Vec<Spanned<u32>>>>,
     /// Measured log-ins of each thread [default: 30]
     #[schemars(with = "Option<u32>")]
     iterations: Option<Spanned<u32>>,
@@ -169,7 +172,7 @@ pub fn load(source: &str, path: &str) -> Result<File, Faults> {
         let base = Sizes::default();
         Sizes {
             sizes: sizes(raw.sizes, base.sizes, &mut check),
-            content: raw.content.unwrap_or(base.content),
+            content: listed(raw.content, "content", base.content, &mut check),
             repeat: repetitions(raw.repeat.as_ref(), base.repeat, &mut check),
             warmup: warmup(raw.warmup.as_ref(), base.warmup, &mut check),
             cached: raw.cached.unwrap_or(base.cached),
@@ -179,11 +182,11 @@ pub fn load(source: &str, path: &str) -> Result<File, Faults> {
         let base = Threads::default();
         Threads {
             sizes: sizes(raw.sizes, base.sizes, &mut check),
-            content: raw.content.unwrap_or(base.content),
+            content: listed(raw.content, "content", base.content, &mut check),
             threads: threads(raw.threads, base.threads, &mut check),
             iterations: repetitions(raw.iterations.as_ref(), base.iterations, &mut check),
             warmup: warmup(raw.warmup.as_ref(), base.warmup, &mut check),
-            operations: raw.operations.unwrap_or(base.operations),
+            operations: listed(raw.operations, "operations", base.operations, &mut check),
         }
     });
     plan.logins = raw.logins.map(|raw| {
@@ -243,10 +246,22 @@ fn targets(raw: &Spanned<BTreeMap<String, RawTarget>>, check: &mut Checker<'_>) 
     all
 }
 
-fn sizes(raw: Option<Vec<Spanned<String>>>, base: Vec<Size>, check: &mut Checker<'_>) -> Vec<Size> {
+/// The values of a list, or the default ones. An empty list is a fault: its test would measure nothing.
+fn listed<T>(raw: Option<Spanned<Vec<T>>>, name: &str, base: Vec<T>, check: &mut Checker<'_>) -> Vec<T> {
     let Some(raw) = raw else { return base };
+    if raw.value.is_empty() {
+        let fault = check.fault(&raw, format!("`{name}` is empty"));
+        fault.hint = Some("name at least one, or remove the setting to use its default".into());
+    }
+    raw.value
+}
+
+fn sizes(raw: Option<Spanned<Vec<Spanned<String>>>>, base: Vec<Size>, check: &mut Checker<'_>) -> Vec<Size> {
+    if raw.is_none() {
+        return base;
+    }
     let mut sizes = Vec::new();
-    for text in &raw {
+    for text in &listed(raw, "sizes", Vec::new(), check) {
         match text.value.parse::<Size>() {
             Ok(size) => sizes.push(size),
             Err(error) => check.fault(text, format!("invalid size `{}`", text.value)).hint = Some(error.to_owned()),
@@ -257,8 +272,11 @@ fn sizes(raw: Option<Vec<Spanned<String>>>, base: Vec<Size>, check: &mut Checker
     sizes
 }
 
-fn threads(raw: Option<Vec<Spanned<u32>>>, base: Vec<u32>, check: &mut Checker<'_>) -> Vec<u32> {
-    let Some(raw) = raw else { return base };
+fn threads(raw: Option<Spanned<Vec<Spanned<u32>>>>, base: Vec<u32>, check: &mut Checker<'_>) -> Vec<u32> {
+    if raw.is_none() {
+        return base;
+    }
+    let raw = listed(raw, "threads", Vec::new(), check);
     raw.iter().for_each(|count| check.between(Some(count), "a number of threads", 1, super::MOST_THREADS));
     let mut threads: Vec<u32> = raw.into_iter().map(|count| count.value).collect();
     threads.sort_unstable();
@@ -320,6 +338,11 @@ logins: {}
             ("slowest: 0.5", "slowest: -1", 7, "`slowest` is -1", ""),
             ("repeat: 6", "repeat: 0", 8, "the number of repetitions is 0", ""),
             ("operations: [both]", "operations: [bth]", 9, "bth", ""),
+            ("operations: [both]", "operations: []", 9, "`operations` is empty", "at least one"),
+            ("[5MB, 1MB, 1MB]", "[]", 8, "`sizes` is empty", "at least one"),
+            ("content: [text]", "content: []", 8, "`content` is empty", "at least one"),
+            ("[4, 1]", "[]", 9, "`threads` is empty", "at least one"),
+            ("[4, 1]", "1-15", 9, "expected a list here", "[one, another]"),
             ("version: 1", "version: 2", 1, "unknown format version 2", "upgrade"),
         ] {
             let source = PLAN.replacen(from, to, 1);

@@ -279,19 +279,24 @@ pub fn folder(run: &str) -> String {
     format!("sftpctl-bench-{run}")
 }
 
-/// What did not succeed, for people: `mount: stuck at 5MB text put, thread 14, iteration 3: aborted after 65 s while
-/// writing after 1.0 MB`.
+/// What did not succeed, for people: `mount: stuck at 5MB text put, thread 14 of 15, iteration 3: aborted after 65 s
+/// while writing after 1.0 MB`.
 pub fn problem(sample: &Sample) -> String {
     let Sample { cell, thread, iteration, seconds, bytes, .. } = sample;
-    let mut parts = cell.split('/');
-    let target = parts.next().unwrap_or_default();
+    let target = cell.split('/').next().unwrap_or_default();
     let what = match cell.split('/').collect::<Vec<_>>()[..] {
+        [_, _, size, content, "both", _] => format!("{size} {content} {}, of both", sample.action.as_str()),
         [_, _, size, content, _, _] => format!("{size} {content} {}", sample.action.as_str()),
         _ => "log-in".to_owned(),
     };
+    // The same may happen with 2 threads and with 3.
+    let thread = match cell.rsplit('/').next() {
+        None | Some("1") => format!("thread {thread}"),
+        Some(threads) => format!("thread {thread} of {threads}"),
+    };
     let place = match iteration {
-        0 => format!("{what}, thread {thread}, before the first iteration"),
-        iteration => format!("{what}, thread {thread}, iteration {iteration}"),
+        0 => format!("{what}, {thread}, before the first iteration"),
+        iteration => format!("{what}, {thread}, iteration {iteration}"),
     };
     let step = sample.step.map_or("", Step::words);
     let after = match bytes {

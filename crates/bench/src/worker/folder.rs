@@ -9,6 +9,7 @@ use rustix::io::Errno;
 
 use super::{Fault, Outcome, Progress, Reply, Seen, Sources};
 use crate::content::PIECE;
+use crate::memory::Pages;
 use crate::wire::{File, Order, Step};
 
 pub(super) fn carry_out(
@@ -76,7 +77,7 @@ fn put(folder: &Path, file: &File, sources: &mut Sources, at: &mut Progress<'_>)
 
 fn get(folder: &Path, file: &File, is_cold: bool, at: &mut Progress<'_>) -> Result<Seen, Fault> {
     let path = folder.join(&file.name);
-    let mut buffer = vec![0; PIECE];
+    let mut buffer = Pages::new(PIECE);
     if is_cold {
         // Pages of the file that the kernel has; what a mount's program keeps is not reached.
         at.step(Step::Open);
@@ -89,13 +90,13 @@ fn get(folder: &Path, file: &File, is_cold: bool, at: &mut Progress<'_>) -> Resu
     let mut open = fs::File::open(&path)?;
     at.step(Step::Read);
     loop {
-        let count = match open.read(&mut buffer) {
+        let count = match open.read(buffer.bytes_mut()) {
             Ok(0) => break,
             Ok(count) => count,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
             Err(error) => return Err(error.into()),
         };
-        seen.add(buffer.get(..count).unwrap_or_default());
+        at.aside(|| seen.add(buffer.bytes().get(..count).unwrap_or_default()));
         at.moved(seen.bytes);
     }
     at.end();

@@ -8,7 +8,7 @@ mod sftp;
 use std::collections::HashMap;
 use std::io::{self, BufRead};
 use std::path::PathBuf;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use sftpctl_aws::AwsError;
 use sftpctl_files::checksum;
@@ -31,12 +31,14 @@ struct Progress<'a> {
     bytes: u64,
     said: u64,
     began: Option<Instant>,
+    /// What of the time since then is not the operation's.
+    aside: Duration,
     seconds: f64,
 }
 
 impl<'a> Progress<'a> {
     fn new(say: Say<'a>) -> Self {
-        Self { say, step: Step::Start, bytes: 0, said: 0, began: None, seconds: 0.0 }
+        Self { say, step: Step::Start, bytes: 0, said: 0, began: None, aside: Duration::ZERO, seconds: 0.0 }
     }
 
     fn step(&mut self, step: Step) {
@@ -58,11 +60,20 @@ impl<'a> Progress<'a> {
 
     /// The clock runs between these two.
     fn begin(&mut self) {
-        self.began = Some(Instant::now());
+        (self.began, self.aside) = (Some(Instant::now()), Duration::ZERO);
     }
 
     fn end(&mut self) {
-        self.seconds = self.began.take().map_or(0.0, |began| began.elapsed().as_secs_f64());
+        let taken = self.began.take().map_or(Duration::ZERO, |began| began.elapsed());
+        self.seconds = taken.saturating_sub(self.aside).as_secs_f64();
+    }
+
+    /// What the clock does not count: work of the worker's own while nothing is under way.
+    fn aside<T>(&mut self, work: impl FnOnce() -> T) -> T {
+        let began = Instant::now();
+        let result = work();
+        self.aside += began.elapsed();
+        result
     }
 }
 
@@ -267,6 +278,20 @@ mod tests {
         .await
         .unwrap();
         said
+    }
+
+    #[test]
+    fn the_clock_does_not_count_work_of_its_own() {
+        let (mut say, long) = (|_: &Line| {}, Duration::from_millis(50));
+        let mut at = Progress::new(&mut say);
+        let began = Instant::now();
+        at.begin();
+        at.aside(|| {
+            let from = Instant::now();
+            while from.elapsed() < long {}
+        });
+        at.end();
+        assert!(at.seconds + long.as_secs_f64() <= began.elapsed().as_secs_f64(), "{}", at.seconds);
     }
 
     fn file(size: u64, seed: u64) -> File {

@@ -50,7 +50,8 @@ impl FromStr for SftpAddress {
             Some((host, after)) => (host, Some(after.strip_prefix(':').ok_or(FORM)?)),
             None => place.split_once(':').map_or((place, None), |(host, port)| (host, Some(port))),
         };
-        let port = port.map(|port| port.parse::<u16>().ok().filter(|port| *port > 0).ok_or("the port is not a number"));
+        let port =
+            port.map(|port| port.parse::<u16>().ok().filter(|port| *port > 0).ok_or("the port must be 1 to 65535"));
         // These become arguments of a program, and none may look like an option.
         let fits = |text: &str, more: &str| {
             !text.is_empty()

@@ -133,6 +133,8 @@ fn plain_words(source: &str, message: &str, words: &Words) -> Option<(&'static s
         ("this file has no settings", &*empty)
     } else if has("expected mapping start") {
         ("expected settings here", "write each as `name: value`, and indent those below another by two spaces")
+    } else if has("expected sequence start") {
+        ("expected a list here", "write `[one, another]`, or each in a line of its own after `- `")
     } else if has("null into") {
         ("a value is missing", "write it after the colon, or remove the setting to use its default")
     } else if has("multiple YAML documents") {
