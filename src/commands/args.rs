@@ -154,11 +154,13 @@ impl AwsArgs {
     }
 
     /// Whether AWS is another than AWS's own.
+    #[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "for commands that are on Linux alone"))]
     pub(crate) fn is_elsewhere(&self) -> bool {
         self.local || self.endpoint_url.is_some()
     }
 
     /// The profile and the endpoint, where they are given.
+    #[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "for commands that are on Linux alone"))]
     pub(crate) fn profile_and_endpoint(&self) -> (Option<String>, Option<String>) {
         (self.profile.clone(), self.endpoint_url.clone())
     }
@@ -179,6 +181,7 @@ impl AwsArgs {
 
     /// The environment limited to one of its clusters, as the only thing that a command knows of AWS: with the caller's own
     /// credentials, and not those of the roles that deploy.
+    #[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "for commands that are on Linux alone"))]
     pub(crate) async fn connect_to_cluster(
         &self,
         permissions: Permissions,

@@ -55,6 +55,7 @@ pub(super) async fn run(args: Args, printer: Printer) -> Result<Exit, CliError> 
 }
 
 /// Host and port of a region's server, as a customer connects to it; `None` if there is no server yet.
+#[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "for commands that are on Linux alone"))]
 pub(super) async fn address(
     aws: &Aws,
     environment: &Environment,

@@ -10,6 +10,7 @@ use sftpctl_core::spec::names;
 ///
 /// # Errors
 /// The environment has no events, or the queue is not there.
+#[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "for commands that are on Linux alone"))]
 pub(super) async fn of_pull(
     aws: &Aws,
     environment: &Environment,

@@ -1,6 +1,7 @@
 //! The command line: one file per command, one folder per noun with verbs.
 
 mod args;
+#[cfg(target_os = "linux")]
 mod bench;
 mod clients;
 mod completions;
@@ -16,6 +17,7 @@ mod events_queue;
 mod guard;
 mod help;
 mod history;
+#[cfg(target_os = "linux")]
 mod homes;
 mod import;
 mod input_file;
@@ -24,6 +26,7 @@ mod lock;
 mod login_checks;
 mod logs;
 mod man;
+#[cfg(target_os = "linux")]
 mod mounts;
 mod notify;
 mod package;
@@ -32,6 +35,7 @@ mod permissions;
 mod plan;
 mod policy;
 mod prompt;
+#[cfg(target_os = "linux")]
 mod pull;
 mod report_form;
 mod saved_plan_file;
@@ -49,6 +53,7 @@ mod who;
 
 use std::ffi::OsString;
 
+use clap::error::ErrorKind;
 use clap::{FromArgMatches as _, Parser, Subcommand};
 
 pub use self::help::command;
@@ -114,10 +119,13 @@ enum Command {
     /// Show, restore or export the past of customers' files
     History(history::Args),
     /// Pull customers' files from S3 into a folder: whole, checked, and once
+    #[cfg(target_os = "linux")]
     Pull(Box<pull::Args>),
     /// Move customers' home directories from the old server to S3
+    #[cfg(target_os = "linux")]
     Homes(Box<homes::Args>),
     /// Mount upload buckets on application servers, watch the mounts, and bring them back
+    #[cfg(target_os = "linux")]
     Mounts(mounts::Args),
     /// Show what customers did and why log-ins are refused, in all regions by time
     Logs(logs::Args),
@@ -126,6 +134,7 @@ enum Command {
     /// Show which clients customers use, and whom each security policy would shut out
     Clients(clients::Args),
     /// Measure an SFTP server, a bucket or a mount, and what fails or hangs there
+    #[cfg(target_os = "linux")]
     Bench(Box<bench::Args>),
     /// Try a customer's log-in, and name the cause if it is refused
     TestLogin(test_login::Args),
@@ -174,10 +183,23 @@ fn end(error: &clap::Error, arguments: &[OsString]) -> ! {
         Printer::new(Format::Json, Color::Never).error(&usage::of_clap(error));
         exit::leave(streams::end(Exit::Usage))
     }
+    if let Some(name) = only_on_linux(error, arguments).filter(|_| !cfg!(target_os = "linux")) {
+        streams::progress(format!("error: `sftpctl {name}` needs calls of Linux: run it there"));
+        exit::leave(Exit::Usage)
+    }
     let rendered = error.render();
     let text = if Color::Auto.is_on() { rendered.ansi().to_string() } else { rendered.to_string() };
     streams::progress(Text::styled(&text));
     exit::leave(Exit::Usage)
+}
+
+/// Commands that other systems do not have: they need openat2(2), syncfs(2), statx(2) or `/proc`.
+const ON_LINUX: [&str; 4] = ["bench", "homes", "mounts", "pull"];
+
+/// The command that is unknown because it is on Linux alone.
+fn only_on_linux(error: &clap::Error, arguments: &[OsString]) -> Option<&'static str> {
+    let is_given = |name: &&str| arguments.iter().any(|argument| argument == name);
+    ON_LINUX.into_iter().find(is_given).filter(|_| error.kind() == ErrorKind::InvalidSubcommand)
 }
 
 /// Runs the parsed command, prints its error, and returns the exit code.
@@ -201,11 +223,15 @@ pub async fn run(cli: Cli) -> Exit {
         Command::Guard(args) => guard::run(*args, printer).await,
         Command::Dns(args) => dns::run(args, printer).await,
         Command::History(args) => history::run(args, printer).await,
+        #[cfg(target_os = "linux")]
         Command::Pull(args) => pull::run(*args, printer).await,
+        #[cfg(target_os = "linux")]
         Command::Homes(args) => homes::run(*args, printer).await,
+        #[cfg(target_os = "linux")]
         Command::Mounts(args) => mounts::run(args, printer).await,
         Command::Logs(args) => logs::run(args, printer).await,
         Command::Clients(args) => clients::run(args, printer).await,
+        #[cfg(target_os = "linux")]
         Command::Bench(args) => bench::run(*args, printer).await,
         Command::Who(args) => who::run(args, printer).await,
         Command::TestLogin(args) => test_login::run(args, printer).await,
@@ -226,4 +252,24 @@ pub async fn run(cli: Cli) -> Exit {
         error.exit
     });
     streams::end(exit)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_that_is_on_linux_alone_is_named() {
+        let named = |line: &str| {
+            let words: Vec<OsString> = line.split(' ').map(OsString::from).collect();
+            // As on another system, where these are unknown.
+            let command = clap::Command::new("sftpctl").subcommand(clap::Command::new("plan"));
+            only_on_linux(&command.try_get_matches_from(&words).unwrap_err(), &words)
+        };
+        assert_eq!(named("sftpctl bench"), Some("bench"));
+        assert_eq!((named("sftpctl plam"), named("sftpctl plan --bench")), (None, None));
+        for name in ON_LINUX {
+            assert_eq!(command().find_subcommand(name).is_some(), cfg!(target_os = "linux"), "{name}");
+        }
+    }
 }

@@ -36,14 +36,17 @@ pub(crate) enum Permissions {
     /// Reads all accounts, and the logs of log-ins.
     FindsSilentUsers,
     /// Takes customers' files from S3.
+    #[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "for commands that are on Linux alone"))]
     PullsFiles,
     /// Finds the file systems of mounts.
+    #[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "for commands that are on Linux alone"))]
     Mounts,
     /// Creates the account table with its accounts.
     ImportsTable,
     /// Raises what the account table takes at once, and imports into it.
     PreWarms,
     /// Moves customers' home directories, and reads and writes their accounts.
+    #[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "for commands that are on Linux alone"))]
     MovesHomes,
     /// Logs a canary in, and finds out why that failed.
     ChecksLogins,

@@ -4,6 +4,7 @@
 pub mod account;
 pub mod aliases;
 pub mod annotations;
+#[cfg(target_os = "linux")]
 pub mod bench;
 pub mod clients;
 pub mod connect;
@@ -20,6 +21,7 @@ pub mod guard;
 pub mod harden;
 pub mod hints;
 pub mod history;
+#[cfg(target_os = "linux")]
 pub mod homes;
 #[cfg(test)]
 mod hostile;
@@ -28,9 +30,11 @@ pub mod json;
 pub mod login;
 pub mod logs;
 pub mod markdown;
+#[cfg(target_os = "linux")]
 pub mod mounts;
 pub mod plan_view;
 pub mod printer;
+#[cfg(target_os = "linux")]
 pub mod pull;
 pub mod report_file;
 pub mod span;

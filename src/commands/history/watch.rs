@@ -16,7 +16,7 @@ use crate::report::history::{ExportView, exported};
 use sftpctl_aws::{AwsError, Queue};
 use sftpctl_files::history::export::run::{ExportError, run as export};
 use sftpctl_files::history::source::FetchError;
-use sftpctl_files::pull::notice;
+use sftpctl_files::notice;
 
 /// How long one call waits for messages, and for how long a killed run's do not come again.
 const CALL: Duration = Duration::from_secs(20);

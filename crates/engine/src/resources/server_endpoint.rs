@@ -256,7 +256,9 @@ impl ServerEndpoint {
             return Ok(());
         }
         let refused = |what: String| Err(ResourceError::Refused(format!("{what}. The server was not stopped")));
-        let server = aws.transfer(region).server(id).await?.unwrap_or_default();
+        let Some(server) = aws.transfer(region).server(id).await? else {
+            return refused(format!("there is no server {id} in {region} any more"));
+        };
         if server.endpoint.is_dual_stack {
             return refused(
                 "the server has IPv6 addresses (IpAddressType DUALSTACK), which excludes fixed ones".into(),

@@ -9,7 +9,7 @@ use sftpctl_aws::{AwsError, VersionFacts, VersionMarker};
 
 use super::selection::Selection;
 use super::source::{Bucket, Source};
-use crate::mounts::CANARY;
+use crate::CANARY;
 use sftpctl_sorter::{Sorted, Sorter};
 
 /// A listing or the file that sorts it failed.

@@ -13,7 +13,3 @@ pub mod state;
 pub mod system;
 pub mod tool;
 pub mod units;
-
-/// The beginning of the names of canaries in a bucket. Nothing that customers store begins so, since their keys begin with
-/// an organisation's ID; other commands skip it.
-pub const CANARY: &str = ".sftpctl-canary-";

@@ -9,9 +9,9 @@ use sftpctl_aws::{Queue, QueueMessage, S3};
 use tokio::time::{Instant, sleep};
 
 use super::ledger::{Entry, Record};
-use super::notice::{self, Notice};
 use super::run::{Options, Pulled, Run, Source};
 use super::{PullError, Watch};
+use crate::notice::{self, Notice};
 
 /// How long a call waits for messages.
 const WAIT: Duration = Duration::from_secs(20);

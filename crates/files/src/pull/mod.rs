@@ -1,7 +1,6 @@
 //! Agents take customers' files from S3: whole, checked, and once.
 //!
-//! Pure are [`path`] (from a key to a local path), [`rules`] and [`select`] (what a listing asks for), [`notice`] (what a
-//! message says), [`ledger`] (what has been fetched), [`parts`], [`sums`], [`line`](mod@line) and [`mtime`]. [`run`] does it,
+//! Pure are [`path`] (from a key to a local path), [`rules`] and [`select`] (what a listing asks for), [`ledger`] (what has been fetched), [`parts`], [`sums`], [`line`](mod@line) and [`mtime`]. [`run`] does it,
 //! and [`follow`] goes on with it by events: [`fetch`] downloads into the target folder ([`target`], [`folders`]), [`commit`]
 //! makes complete files durable ([`group`]) and gives them their names, and [`hook`] hands them over.
 
@@ -15,7 +14,6 @@ pub mod ledger;
 mod ledger_file;
 pub mod line;
 pub mod mtime;
-pub mod notice;
 pub mod parts;
 pub mod path;
 pub mod rules;

@@ -6,7 +6,7 @@ use sftpctl_core::spec::malware::VALIDATION_OBJECT;
 use super::ledger::{Entry, Ledger, LocalFacts};
 use super::path::{LocalPath, Nesting, Unsafe, local};
 use super::rules::Rules;
-use crate::mounts::CANARY;
+use crate::CANARY;
 
 /// What is to be done with an object.
 #[derive(Clone, Debug, PartialEq, Eq)]

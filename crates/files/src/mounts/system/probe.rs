@@ -8,8 +8,8 @@ use std::path::Path;
 use rustix::fs::{AtFlags, CWD, StatxFlags, statx};
 use serde::{Deserialize, Serialize};
 
-use super::super::CANARY;
 use super::super::state::{Outcome, Step};
+use crate::CANARY;
 
 /// A line that the helper writes.
 #[derive(Debug, Serialize, Deserialize)]
