@@ -7,7 +7,8 @@ use std::sync::Arc;
 use tokio::sync::{Barrier, mpsc};
 use tokio::task::JoinSet;
 
-use super::{FAILURES, Runner, Shared, now};
+use super::clock::Clock;
+use super::{FAILURES, Runner, Shared};
 use crate::content::Content;
 use crate::host::Counters;
 use crate::plan::{Action, Cell};
@@ -30,6 +31,7 @@ enum Said {
 /// A thread of a cell.
 struct Thread {
     run: Run,
+    clock: Clock,
     cell: Cell,
     /// From 1.
     number: u32,
@@ -64,6 +66,7 @@ impl Runner<'_> {
             }
             let thread = Thread {
                 run: self.run.clone(),
+                clock: self.clock,
                 cell: cell.clone(),
                 number,
                 worker: workers.get_mut(at).and_then(Option::take),
@@ -191,9 +194,10 @@ impl Thread {
             Action::GetCached => Order::GetCached(file()),
             Action::Login => Order::Login,
         };
-        let began = now() - self.run.began;
+        let at = self.clock.at();
         let ended = self.shared.carry_out(&mut self.worker, &order, self.cell.size.0).await;
-        let sample = sample(&self.run, began, &self.cell, action, (self.number, iteration), is_warmup, &ended);
+        let time = (at, self.clock.at() - at);
+        let sample = sample(&self.run, time, &self.cell, action, (self.number, iteration), is_warmup, &ended);
         if action == Action::Put {
             self.is_stored = sample.outcome == Outcome::Ok;
         }
@@ -206,10 +210,11 @@ fn seed(run: &str, thread: u32) -> u64 {
     run.bytes().fold(u64::from(thread), |seed, byte| seed.wrapping_mul(0x0100_0000_01b3).wrapping_add(byte.into()))
 }
 
-/// What is written down of an operation that began at `at`, in seconds since the run began.
+/// What is written down of an operation: when it began, in seconds since the run did, and the seconds until it was known
+/// how it ended.
 pub(super) fn sample(
     run: &Run,
-    at: f64,
+    (at, seconds): (f64, f64),
     cell: &Cell,
     action: Action,
     (thread, iteration): (u32, u32),
@@ -217,7 +222,7 @@ pub(super) fn sample(
     ended: &Ended,
 ) -> Sample {
     let begun = Sample::begun(&run.run, &cell.id(), action, (thread, iteration));
-    let mut sample = Sample { warmup, at, seconds: now() - run.began - at, ..begun };
+    let mut sample = Sample { warmup, at, seconds, ..begun };
     match ended {
         Ended::Done(done) => {
             (sample.seconds, sample.bytes, sample.cpu) = (done.seconds, done.bytes, Some(done.cpu));

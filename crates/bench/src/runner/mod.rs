@@ -2,15 +2,17 @@
 
 mod cell;
 mod clean;
+mod clock;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use sftpctl_core::text::{counted, either};
 
+use self::clock::{Clock, now};
 use crate::alone::Alone;
 use crate::host::Machine;
 use crate::plan::{Cell, Plan};
@@ -120,13 +122,9 @@ impl Shared {
     }
 }
 
-/// Seconds since 1970.
-pub fn now() -> f64 {
-    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64())
-}
-
 struct Runner<'a> {
     run: Run,
+    clock: Clock,
     log: Log,
     watch: &'a dyn Watch,
     tried: BTreeMap<String, BTreeSet<(u32, u32)>>,
@@ -134,10 +132,6 @@ struct Runner<'a> {
 }
 
 impl Runner<'_> {
-    fn at(&self) -> f64 {
-        now() - self.run.began
-    }
-
     /// Whether to stop after the operations in flight: it is asked for, or nobody reads the results any more.
     fn stops(&self) -> bool {
         self.watch.stops() || self.log.is_lost()
@@ -194,14 +188,15 @@ impl Runner<'_> {
         let has_files = cells.iter().any(|(_, cell)| cell.content.is_some());
         let mut free = None;
         if let (Some((_, first)), true, [worker]) = (open.first(), has_files, workers.as_mut_slice()) {
-            let at = self.at();
+            let at = self.clock.at();
             match shared.carry_out(worker, &Order::Prepare, 0).await {
                 Ended::Done(done) => {
                     free = done.free;
                     self.watch.room(&name, free);
                 }
                 other => {
-                    let sample = cell::sample(&self.run, at, first, first.action, (1, 0), true, &other);
+                    let sample =
+                        cell::sample(&self.run, (at, self.clock.at() - at), first, first.action, (1, 0), true, &other);
                     let reason = problem(&sample);
                     self.begin(first)?;
                     self.add(&Line::Sample(Box::new(sample)))?;
@@ -346,7 +341,8 @@ pub async fn run(options: &Options, log: Log, before: &Results, watch: &dyn Watc
         return Ok(Finished { stopped: true, ..Finished::default() });
     };
     let tried = before.tried(&run.run);
-    let mut runner = Runner { run, log, watch, tried, finished: Finished::default() };
+    let clock = Clock::of(run.began, before.samples().filter(|sample| sample.run == run.run));
+    let mut runner = Runner { run, clock, log, watch, tried, finished: Finished::default() };
     if is_new {
         let line = Line::Run(Box::new(runner.run.clone()));
         runner.add(&line)?;
@@ -362,7 +358,7 @@ pub async fn run(options: &Options, log: Log, before: &Results, watch: &dyn Watc
     }
     // Also in the last cell.
     runner.finished.stopped |= runner.stops() && runner.finished.skipped > 0;
-    let end = End { run: runner.run.run.clone(), at: runner.at(), stopped: runner.finished.stopped };
+    let end = End { run: runner.run.run.clone(), at: runner.clock.at(), stopped: runner.finished.stopped };
     runner.add(&Line::End(end))?;
     Ok(runner.finished)
 }
