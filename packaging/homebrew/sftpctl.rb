@@ -22,7 +22,8 @@ class Sftpctl < Formula
   def caveats
     <<~EOS
       The authorizer runs in AWS Lambda, on Linux, so it is not built here. Take sftp-authorizer from the archive of a
-      release, and name it to sftpctl deploy by --package. bench, homes, mounts and pull exist on Linux alone.
+      release, and name it to sftpctl deploy by --package. bench, homes, mounts and pull exist on Linux
+      alone, and the local cloud (sftpctl local, --local) is a program of its own that is not installed here.
     EOS
   end
 

@@ -53,10 +53,11 @@ mod who;
 
 use std::ffi::OsString;
 
-use clap::error::ErrorKind;
+use clap::error::{ContextKind, ContextValue};
 use clap::{FromArgMatches as _, Parser, Subcommand};
 
 pub use self::help::command;
+use crate::error::CliError;
 use crate::exit::{self, Exit};
 use crate::report::format::{Color, Format};
 use crate::report::{Printer, streams};
@@ -179,13 +180,16 @@ fn end(error: &clap::Error, arguments: &[OsString]) -> ! {
     if !error.use_stderr() {
         error.exit();
     }
-    if usage::asks_for_json(arguments) {
-        Printer::new(Format::Json, Color::Never).error(&usage::of_clap(error));
+    let is_json = usage::asks_for_json(arguments);
+    let on_linux = only_on_linux(error).filter(|_| !cfg!(target_os = "linux"));
+    if is_json || on_linux.is_some() {
+        let format = if is_json { Format::Json } else { Format::Human };
+        let error = on_linux.map_or_else(
+            || usage::of_clap(error),
+            |name| CliError::new(Exit::Usage, format!("`sftpctl {name}` runs on Linux only")),
+        );
+        Printer::new(format, Color::Never).error(&error);
         exit::leave(streams::end(Exit::Usage))
-    }
-    if let Some(name) = only_on_linux(error, arguments).filter(|_| !cfg!(target_os = "linux")) {
-        streams::progress(format!("error: `sftpctl {name}` needs calls of Linux: run it there"));
-        exit::leave(Exit::Usage)
     }
     let rendered = error.render();
     let text = if Color::Auto.is_on() { rendered.ansi().to_string() } else { rendered.to_string() };
@@ -197,9 +201,14 @@ fn end(error: &clap::Error, arguments: &[OsString]) -> ! {
 const ON_LINUX: [&str; 4] = ["bench", "homes", "mounts", "pull"];
 
 /// The command that is unknown because it is on Linux alone.
-fn only_on_linux(error: &clap::Error, arguments: &[OsString]) -> Option<&'static str> {
-    let is_given = |name: &&str| arguments.iter().any(|argument| argument == name);
-    ON_LINUX.into_iter().find(is_given).filter(|_| error.kind() == ErrorKind::InvalidSubcommand)
+fn only_on_linux(error: &clap::Error) -> Option<&'static str> {
+    let Some(ContextValue::String(unknown)) = error.get(ContextKind::InvalidSubcommand) else { return None };
+    let Some(ContextValue::StyledStr(usage)) = error.get(ContextKind::Usage) else { return None };
+    // Of a command below another, the usage begins with both.
+    let usage = usage.to_string();
+    let mut words = usage.trim_start_matches("Usage:").split_whitespace().skip(1);
+    let is_first = words.next().is_none_or(|word| word.starts_with(['[', '<']));
+    ON_LINUX.into_iter().find(|name| is_first && name == unknown)
 }
 
 /// Runs the parsed command, prints its error, and returns the exit code.
@@ -261,13 +270,15 @@ mod tests {
     #[test]
     fn a_command_that_is_on_linux_alone_is_named() {
         let named = |line: &str| {
-            let words: Vec<OsString> = line.split(' ').map(OsString::from).collect();
             // As on another system, where these are unknown.
-            let command = clap::Command::new("sftpctl").subcommand(clap::Command::new("plan"));
-            only_on_linux(&command.try_get_matches_from(&words).unwrap_err(), &words)
+            let users = clap::Command::new("users").subcommand(clap::Command::new("list"));
+            let command = clap::Command::new("sftpctl").subcommand(users).arg(clap::arg!(--env <NAME>));
+            only_on_linux(&command.try_get_matches_from(line.split(' ')).unwrap_err())
         };
-        assert_eq!(named("sftpctl bench"), Some("bench"));
-        assert_eq!((named("sftpctl plam"), named("sftpctl plan --bench")), (None, None));
+        assert_eq!((named("sftpctl bench"), named("sftpctl --env 99 pull")), (Some("bench"), Some("pull")));
+        for line in ["sftpctl plam", "sftpctl users pull", "sftpctl --env bench plam", "sftpctl users --bench"] {
+            assert_eq!(named(line), None, "{line}");
+        }
         for name in ON_LINUX {
             assert_eq!(command().find_subcommand(name).is_some(), cfg!(target_os = "linux"), "{name}");
         }

@@ -20,7 +20,7 @@ use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use crate::record::Line;
+use crate::record;
 use crate::supervisor::Program;
 
 /// The line after the plan, and that after earlier results: YAML's end of a document.
@@ -180,7 +180,7 @@ async fn one(machine: Machine, options: &Options, hear: &Hear, stops: Stops) -> 
     if timeout(LAST_WORDS, &mut listener).await.is_err() {
         listener.abort();
     }
-    if !has_plan {
+    if !has_plan && status.code() != Some(SSH_FAILED) {
         return Ended::Code(STOPPED);
     }
     let said = last.lock().unwrap_or_else(PoisonError::into_inner).clone();
@@ -234,11 +234,12 @@ async fn take(
     let mut is_stopped = false;
     for piece in text.as_bytes().chunks(PIECE) {
         let sent = tokio::select! {
-            sent = timeout(to_begin, input.write_all(piece)) => sent.map_err(|_| silent(to_begin))?,
+            biased;
             () = &mut stops => {
                 is_stopped = true;
                 break;
             }
+            sent = timeout(to_begin, input.write_all(piece)) => sent.map_err(|_| silent(to_begin))?,
         };
         // It has ended, and its words say why.
         if sent.is_err() {
@@ -285,11 +286,19 @@ fn write(results: &mut File, line: &[u8]) -> Result<(), String> {
     if text.is_empty() {
         return Ok(());
     }
-    if serde_json::from_slice::<Line>(text).is_err() {
-        let begins: String = String::from_utf8_lossy(text).chars().take(80).collect();
+    let begins = || -> String { String::from_utf8_lossy(text).chars().take(80).collect() };
+    if serde_json::from_slice::<serde_json::Value>(text).is_err() {
         return Err(format!(
-            "it prints what is no result, such as a start file of its shell: {begins:?}; let the file print nothing for \
-             shells that are not interactive"
+            "it prints what is no result, such as a start file of its shell: {:?}; let the file print nothing for shells that \
+             are not interactive",
+            begins()
+        ));
+    }
+    // The whole file could not be read any more.
+    if let Err(why) = record::line(&String::from_utf8_lossy(text)) {
+        return Err(format!(
+            "it sends what is no result: {why}: {:?}; install this version of sftpctl there",
+            begins()
         ));
     }
     results.write_all(line).map_err(|error| format!("its results cannot be written here: {error}"))
@@ -340,12 +349,20 @@ mod tests {
     use super::*;
 
     /// How a script in the place of `ssh` ended, what its results are, and what was heard.
-    async fn with(script: &str, silence: Duration, stop: bool) -> (Ended, String, Vec<Heard>) {
-        resumed(script, "", silence, stop).await
+    async fn with(script: &str, silence: Duration) -> (Ended, String, Vec<Heard>) {
+        resumed(script, "", silence, Stopped::Never).await
+    }
+
+    /// When it is asked to stop.
+    #[derive(Clone, Copy, PartialEq)]
+    enum Stopped {
+        Never,
+        AtOnce,
+        OnceReady,
     }
 
     /// The same after earlier results.
-    async fn resumed(script: &str, earlier: &str, silence: Duration, stop: bool) -> (Ended, String, Vec<Heard>) {
+    async fn resumed(script: &str, earlier: &str, silence: Duration, stopped: Stopped) -> (Ended, String, Vec<Heard>) {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("results");
         let options = Options { plan: "version: 1".into(), start_at: Some("2027-01-15T02:00:00Z".into()) };
@@ -359,11 +376,20 @@ mod tests {
         };
         let heard = Arc::<Mutex<Vec<Heard>>>::default();
         let keep = Arc::clone(&heard);
+        let (stop, _) = tokio::sync::watch::channel(stopped == Stopped::AtOnce);
+        let stop = Arc::new(stop);
+        let told = Arc::clone(&stop);
         let hear: Hear = Arc::new(move |host, said| {
             assert_eq!(host, "app-1");
+            if said == Heard::Ready && stopped == Stopped::OnceReady {
+                told.send_replace(true);
+            }
             keep.lock().unwrap().push(said);
         });
-        let stops = || -> Stops { if stop { Box::pin(async {}) } else { Box::pin(std::future::pending()) } };
+        let stops = || -> Stops {
+            let mut stop = stop.subscribe();
+            Box::pin(async move { _ = stop.wait_for(|stop| *stop).await })
+        };
         let mut ended = run(options, vec![machine], hear, stops).await;
         let results = std::fs::read_to_string(&path).unwrap();
         let heard = heard.lock().unwrap().clone();
@@ -379,7 +405,7 @@ mod tests {
             "read plan; read end; [ \"$plan $end\" = 'version: 1 ...' ] || exit 2; printf '\n\n%s\n\n%s\n\n' '{LINE}' \
              '{LINE}'; echo note >&2; exit 6"
         );
-        let (ended, results, heard) = with(&script, LONG, false).await;
+        let (ended, results, heard) = with(&script, LONG).await;
         assert_eq!((ended, results), (Ended::Code(6), format!("{LINE}\n{LINE}\n")));
         assert!(heard.contains(&Heard::Ready) && heard.contains(&Heard::Said("note".into())), "{heard:?}");
     }
@@ -392,55 +418,59 @@ mod tests {
             ...) ends=$((ends + 1)); [ $ends = 2 ] && break;;
             *) lines=$((lines + 1));;
             esac; done; echo $lines lines >&2"#;
-        let (ended, _, heard) = resumed(script, &earlier, LONG, false).await;
+        let (ended, _, heard) = resumed(script, &earlier, LONG, Stopped::Never).await;
         assert_eq!(ended, Ended::Code(0));
         assert!(heard.contains(&Heard::Said(format!("{} lines", PIECE / 8 + 1))), "{heard:?}");
     }
 
     #[tokio::test]
     async fn a_machine_that_says_nothing_is_given_up() {
-        let (ended, ..) = with("exec sleep 600", Duration::from_millis(100), false).await;
+        let (ended, ..) = with("exec sleep 600", Duration::from_millis(100)).await;
         assert_eq!(ended, Ended::Failed("it has said nothing for 0.2 s, and was given up".into()));
         let script = format!("echo '{LINE}'; printf half; exec sleep 600");
-        let (ended, results, _) = with(&script, Duration::from_secs(1), false).await;
+        let (ended, results, _) = with(&script, Duration::from_secs(1)).await;
         assert_eq!(ended, Ended::Failed("it has said nothing for 1 s, and was given up".into()));
         assert_eq!(results, format!("{LINE}\n"), "what it had measured is kept");
     }
 
     #[tokio::test]
     async fn a_stop_is_the_end_of_its_input() {
-        let (ended, ..) = with("echo; cat >&2; exit 130", LONG, true).await;
-        assert_eq!(ended, Ended::Code(130));
+        let script = "echo; [ $(cat | wc -l) = 2 ] || exit 2; exit 6";
+        assert_eq!(resumed(script, "", LONG, Stopped::OnceReady).await.0, Ended::Code(6));
     }
 
-    /// It has half of what it is sent, and says that this is no plan.
+    /// It says that what it has is no plan.
     #[tokio::test]
     async fn a_machine_that_is_stopped_before_it_has_the_plan_has_not_failed() {
-        let earlier = "{\"a line of results\":1}\n".repeat(PIECE / 8);
-        let (ended, ..) = resumed("cat >/dev/null; echo no plan >&2; exit 2", &earlier, LONG, true).await;
-        assert_eq!(ended, Ended::Code(STOPPED));
+        let stopped = async |script: &str| resumed(script, "", LONG, Stopped::AtOnce).await.0;
+        assert_eq!(stopped("cat >/dev/null; echo no plan >&2; exit 2").await, Ended::Code(STOPPED));
+        assert_eq!(stopped("echo refused >&2; exit 255").await, Ended::Failed("refused".into()));
     }
 
     /// The results of a machine would be no file of results any more.
     #[tokio::test]
     async fn what_a_shell_prints_is_no_result() {
-        let (ended, results, _) = with(&format!("echo Welcome; echo '{LINE}'; cat"), LONG, false).await;
+        let (ended, results, _) = with(&format!("echo Welcome; echo '{LINE}'; cat"), LONG).await;
         let Ended::Failed(reason) = ended else { panic!() };
         assert!(reason.contains("\"Welcome\""), "{reason}");
+        assert_eq!(results, "");
+        let (ended, results, _) = with(&format!("echo '{}'; cat", LINE.replace("1.0", "-1.0")), LONG).await;
+        let Ended::Failed(reason) = ended else { panic!() };
+        assert!(reason.contains("seconds must be 0 or more"), "{reason}");
         assert_eq!(results, "");
     }
 
     #[tokio::test]
     async fn the_reason_is_in_its_own_words_with_what_to_do() {
-        let (ended, ..) = with("echo 'sh: sftpctl: not found' >&2; exit 127", LONG, false).await;
+        let (ended, ..) = with("echo 'sh: sftpctl: not found' >&2; exit 127", LONG).await;
         let reason = "sh: sftpctl: not found: install sftpctl there, or pass its path with --program";
         assert_eq!(ended, Ended::Failed(reason.into()));
-        let (ended, ..) = with("echo 'Host key verification failed.' >&2; exit 255", LONG, false).await;
+        let (ended, ..) = with("echo 'Host key verification failed.' >&2; exit 255", LONG).await;
         let Ended::Failed(reason) = ended else { panic!() };
         assert!(reason.contains("the host key is not known"), "{reason}");
-        let (ended, ..) = with("echo 'a@b: Permission denied (publickey).' >&2; exit 255", LONG, false).await;
+        let (ended, ..) = with("echo 'a@b: Permission denied (publickey).' >&2; exit 255", LONG).await;
         assert_eq!(ended, Ended::Failed(format!("a@b: Permission denied (publickey): {DENIED}")));
-        assert_eq!(with("exit 3", LONG, false).await.0, Ended::Failed("exit code 3".into()));
+        assert_eq!(with("exit 3", LONG).await.0, Ended::Failed("exit code 3".into()));
     }
 
     #[test]

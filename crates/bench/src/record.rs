@@ -209,27 +209,36 @@ impl Line {
     }
 }
 
+/// Reads a line.
+///
+/// # Errors
+/// It is not one of results; the message says why.
+pub fn line(text: &str) -> Result<Line, String> {
+    let line: Line = serde_json::from_str(text).map_err(|error| error.to_string())?;
+    match line.fault() {
+        None => Ok(line),
+        Some(fault) => Err(fault.to_owned()),
+    }
+}
+
 /// Reads lines. The last one may be half of one, from a run that was killed.
 ///
 /// # Errors
 /// A line is not one of results.
 pub fn parse(text: &str) -> Result<Results, Unreadable> {
     let mut results = Results::default();
-    for (number, line) in text.split_inclusive('\n').enumerate() {
-        let is_whole = line.ends_with('\n');
-        if line.trim().is_empty() {
-            results.whole += if is_whole { line.len() as u64 } else { 0 };
+    for (number, text) in text.split_inclusive('\n').enumerate() {
+        let is_whole = text.ends_with('\n');
+        if text.trim().is_empty() {
+            results.whole += if is_whole { text.len() as u64 } else { 0 };
             continue;
         }
-        match serde_json::from_str::<Line>(line) {
-            Ok(read) => match read.fault() {
-                None => results.lines.push(read),
-                Some(fault) => return Err(Unreadable { line: number + 1, message: fault.to_owned() }),
-            },
+        match line(text) {
+            Ok(read) => results.lines.push(read),
             Err(_) if !is_whole => break,
-            Err(error) => return Err(Unreadable { line: number + 1, message: error.to_string() }),
+            Err(message) => return Err(Unreadable { line: number + 1, message }),
         }
-        results.whole += line.len() as u64;
+        results.whole += text.len() as u64;
     }
     match results.lines.first() {
         None => Err(Unreadable { line: 1, message: "there are no results".to_owned() }),

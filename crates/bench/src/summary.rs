@@ -326,17 +326,18 @@ fn problems(results: &Results) -> Vec<Problem> {
     let mut all: Vec<Problem> = Vec::new();
     let mut seen: BTreeMap<(&str, &str, Outcome, Option<&str>), usize> = BTreeMap::new();
     for sample in results.samples().filter(|sample| sample.outcome != Outcome::Ok) {
+        // What comes before the first iteration warms nothing up.
+        let warmup = usize::from(sample.warmup && sample.iteration > 0);
         // What hung has a line each; the same error of the same cell is counted.
         let key = (sample.run.as_str(), sample.cell.as_str(), sample.outcome, sample.message.as_deref());
         if sample.outcome != Outcome::Stuck
             && let Some(problem) = seen.get(&key).and_then(|at| all.get_mut(*at))
         {
             problem.count += 1;
-            problem.warmup += usize::from(sample.warmup);
+            problem.warmup += warmup;
             continue;
         }
         seen.insert(key, all.len());
-        let warmup = usize::from(sample.warmup);
         let host = hosts.get(sample.run.as_str()).copied().unwrap_or_default().to_owned();
         all.push(Problem { host, at: sample.at, outcome: sample.outcome, text: problem(sample), count: 1, warmup });
     }

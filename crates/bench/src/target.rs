@@ -47,6 +47,14 @@ impl FromStr for Place {
     }
 }
 
+/// A target as it may be shown, if somebody has written a password into it.
+pub fn without_password(text: &str) -> Option<String> {
+    let (scheme, rest) = text.split_once("://")?;
+    let (user, host) = rest.rsplit_once('@')?;
+    let (name, _) = user.split_once(':')?;
+    Some(format!("{scheme}://{name}:…@{host}"))
+}
+
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -125,6 +133,20 @@ mod tests {
         }
         for text in ["sftp", "./x", "s3://", "s3://A_B/x", "s3://abc/../x", "http://x", "sftp://jan:pw@host", ""] {
             assert!(text.parse::<Place>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_password_in_a_target_is_left_out() {
+        for (text, shown) in [
+            ("sftp://jan:Harbour-7@host", Some("sftp://jan:…@host")),
+            ("sftp://jan:Har/bo@ur@host:22/x", Some("sftp://jan:…@host:22/x")),
+            ("ftp://jan:Harbour-7@host", Some("ftp://jan:…@host")),
+            ("sftp://jan@host:22", None),
+            ("s3://password-bucket/x", None),
+            ("/passwords:x@y", None),
+        ] {
+            assert_eq!(without_password(text).as_deref(), shown, "{text}");
         }
     }
 

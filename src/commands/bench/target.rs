@@ -15,7 +15,7 @@ use crate::exit::Exit;
 use crate::local_cloud::{self, Grant};
 use crate::report::Printer;
 use sftpctl_bench::plan::{Plan, Target};
-use sftpctl_bench::target::{Access, Keys, Password, Place};
+use sftpctl_bench::target::{Access, Keys, Password, Place, without_password};
 use sftpctl_core::shell_word::shell_word;
 use sftpctl_engine::limited;
 
@@ -65,10 +65,14 @@ impl TargetArgs {
         let (at, any_host_key) = match &self.target {
             Some(at) => (at.clone(), false),
             None => {
-                let Some(username) = self.username.as_ref().filter(|_| self.aws.names_an_environment()) else {
+                if !self.aws.names_an_environment() {
                     return Err(CliError::new(Exit::Usage, "nothing says what is measured").hint(
                         "name TARGET, or an environment's server and a user of it with --env NAME --username NAME",
                     ));
+                }
+                let Some(username) = &self.username else {
+                    return Err(CliError::new(Exit::Usage, "the user at the environment's server is missing")
+                        .hint("pass --username NAME"));
                 };
                 (self.server(username, printer).await?, self.aws.is_local())
             }
@@ -158,11 +162,10 @@ impl TargetArgs {
 
 fn place(at: &str) -> Result<Place, CliError> {
     at.parse().map_err(|error: String| {
-        // A password is not repeated.
-        match error.contains("password") {
-            true => CliError::new(Exit::Usage, format!("invalid target: {error}"))
-                .hint("or pass the password with --password-stdin or --password-file FILE"),
-            false => CliError::new(Exit::Usage, format!("invalid target `{at}`: {error}")),
+        let refused = |at: &str| CliError::new(Exit::Usage, format!("invalid target `{at}`: {error}"));
+        match without_password(at) {
+            Some(shown) => refused(&shown).hint("pass the password with --password-stdin or --password-file FILE"),
+            None => refused(at),
         }
     })
 }

@@ -100,7 +100,7 @@ pub(super) fn lines(out: &mut String, axes: &Axes<'_>, series: &[Series]) {
     let x = Scale::new((low, high), (LEFT, WIDTH - RIGHT), axes.log_x);
     let y = Scale::new((0.0, most * 1.05), (HEIGHT - BOTTOM, TOP), false);
     let title = match points().any(|point| point.has_failures) {
-        true => format!("{}; red: without operations that did not succeed", axes.title),
+        true => format!("{}; red: some operations did not succeed, and are not counted", axes.title),
         false => axes.title.to_owned(),
     };
     begin(out, &title, HEIGHT);

@@ -329,6 +329,6 @@ mod tests {
         let page = page(HOSTILE, &results, &report).replace("src=//x", "");
         is_harmless(&page);
         assert!(page.contains("<rect class=\"bad\""), "what failed is on the time line");
-        assert!(page.contains("<circle class=\"s0 bad\"") && page.contains("red: without operations"), "and on charts");
+        assert!(page.contains("<circle class=\"s0 bad\"") && page.contains("red: some operations"), "and on charts");
     }
 }

@@ -12,7 +12,7 @@ use super::hosts::{Host, RawHost, hosts};
 use super::{Logins, Operation, Plan, Sizes, Target, Threads};
 use crate::content::Content;
 use crate::size::Size;
-use crate::target::Place;
+use crate::target::{Place, without_password};
 
 const WORDS: Words = Words {
     what: "a bench plan",
@@ -224,7 +224,11 @@ fn targets(raw: &Spanned<BTreeMap<String, RawTarget>>, check: &mut Checker<'_>) 
         }
         match target.at.value.parse::<Place>() {
             Err(error) => {
-                check.fault(&target.at, format!("invalid target `{}`", target.at.value)).hint = Some(error);
+                let (shown, hint) = match without_password(&target.at.value) {
+                    Some(shown) => (shown, format!("{error}; or name a file with it: `password_file: FILE`")),
+                    None => (target.at.value.clone(), error),
+                };
+                check.fault(&target.at, format!("invalid target `{shown}`")).hint = Some(hint);
             }
             Ok(Place::Bucket { .. }) => {}
             Ok(_) => {

@@ -8,8 +8,9 @@ mod sftp;
 use std::collections::HashMap;
 use std::io::{self, BufRead};
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
+use rustix::time::ClockId;
 use sftpctl_aws::AwsError;
 use sftpctl_files::checksum;
 
@@ -31,14 +32,14 @@ struct Progress<'a> {
     bytes: u64,
     said: u64,
     began: Option<Instant>,
-    /// What of the time since then is not the operation's.
-    aside: Duration,
+    /// Seconds since then that are not the operation's.
+    aside: f64,
     seconds: f64,
 }
 
 impl<'a> Progress<'a> {
     fn new(say: Say<'a>) -> Self {
-        Self { say, step: Step::Start, bytes: 0, said: 0, began: None, aside: Duration::ZERO, seconds: 0.0 }
+        Self { say, step: Step::Start, bytes: 0, said: 0, began: None, aside: 0.0, seconds: 0.0 }
     }
 
     fn step(&mut self, step: Step) {
@@ -60,19 +61,20 @@ impl<'a> Progress<'a> {
 
     /// The clock runs between these two.
     fn begin(&mut self) {
-        (self.began, self.aside) = (Some(Instant::now()), Duration::ZERO);
+        (self.began, self.aside) = (Some(Instant::now()), 0.0);
     }
 
     fn end(&mut self) {
-        let taken = self.began.take().map_or(Duration::ZERO, |began| began.elapsed());
-        self.seconds = taken.saturating_sub(self.aside).as_secs_f64();
+        let taken = self.began.take().map_or(0.0, |began| began.elapsed().as_secs_f64());
+        self.seconds = (taken - self.aside).max(0.0);
     }
 
-    /// What the clock does not count: work of the worker's own while nothing is under way.
+    /// Work of the worker's own, whose processor time the clock does not count. What the kernel reads ahead meanwhile is
+    /// there sooner.
     fn aside<T>(&mut self, work: impl FnOnce() -> T) -> T {
-        let began = Instant::now();
+        let before = cpu(ClockId::ThreadCPUTime);
         let result = work();
-        self.aside += began.elapsed();
+        self.aside += cpu(ClockId::ThreadCPUTime) - before;
         result
     }
 }
@@ -206,12 +208,12 @@ pub async fn run(mut from: impl BufRead, askpass: PathBuf, mut say: impl FnMut(&
     say(&Line::Done(Done::default()));
     while next(&mut line)? {
         let order: Order = serde_json::from_str(&line)?;
-        let before = cpu();
+        let before = cpu(ClockId::ProcessCPUTime);
         let mut at = Progress::new(&mut say);
         let outcome = client.carry_out(&order, &mut sources, &mut at).await;
         let Progress { step, bytes, seconds, .. } = at;
         let answer = match outcome {
-            Ok(free) => Line::Done(Done { seconds, bytes, free, cpu: cpu() - before }),
+            Ok(free) => Line::Done(Done { seconds, bytes, free, cpu: cpu(ClockId::ProcessCPUTime) - before }),
             Err(fault) => Line::Failed(failure(step, bytes, fault)),
         };
         say(&answer);
@@ -219,8 +221,8 @@ pub async fn run(mut from: impl BufRead, askpass: PathBuf, mut say: impl FnMut(&
     Ok(())
 }
 
-/// Processor seconds of this process and its threads.
-fn cpu() -> f64 {
+/// Processor seconds of this process and its threads, or of this thread.
+fn cpu(clock: ClockId) -> f64 {
     let seconds = |time: rustix::time::Timespec| {
         #[expect(clippy::cast_precision_loss, reason = "seconds of a process")]
         let seconds = time.tv_sec as f64;
@@ -228,7 +230,7 @@ fn cpu() -> f64 {
         let rest = time.tv_nsec as f64;
         seconds + rest / 1e9
     };
-    seconds(rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime))
+    seconds(rustix::time::clock_gettime(clock))
 }
 
 fn failure(step: Step, bytes: u64, fault: Fault) -> Failure {
@@ -282,16 +284,16 @@ mod tests {
 
     #[test]
     fn the_clock_does_not_count_work_of_its_own() {
-        let (mut say, long) = (|_: &Line| {}, Duration::from_millis(50));
+        let (mut say, long) = (|_: &Line| {}, 0.05);
         let mut at = Progress::new(&mut say);
         let began = Instant::now();
         at.begin();
         at.aside(|| {
-            let from = Instant::now();
-            while from.elapsed() < long {}
+            let from = cpu(ClockId::ThreadCPUTime);
+            while cpu(ClockId::ThreadCPUTime) - from < long {}
         });
         at.end();
-        assert!(at.seconds + long.as_secs_f64() <= began.elapsed().as_secs_f64(), "{}", at.seconds);
+        assert!(at.seconds + long <= began.elapsed().as_secs_f64(), "{}", at.seconds);
     }
 
     fn file(size: u64, seed: u64) -> File {

@@ -257,7 +257,7 @@ impl ServerEndpoint {
         }
         let refused = |what: String| Err(ResourceError::Refused(format!("{what}. The server was not stopped")));
         let Some(server) = aws.transfer(region).server(id).await? else {
-            return refused(format!("there is no server {id} in {region} any more"));
+            return refused(format!("the server {id} is no longer in {region}"));
         };
         if server.endpoint.is_dual_stack {
             return refused(

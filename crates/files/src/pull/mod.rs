@@ -1,8 +1,9 @@
 //! Agents take customers' files from S3: whole, checked, and once.
 //!
-//! Pure are [`path`] (from a key to a local path), [`rules`] and [`select`] (what a listing asks for), [`ledger`] (what has been fetched), [`parts`], [`sums`], [`line`](mod@line) and [`mtime`]. [`run`] does it,
-//! and [`follow`] goes on with it by events: [`fetch`] downloads into the target folder ([`target`], [`folders`]), [`commit`]
-//! makes complete files durable ([`group`]) and gives them their names, and [`hook`] hands them over.
+//! Pure are [`path`] (from a key to a local path), [`rules`] and [`select`] (what a listing asks for), [`ledger`] (what
+//! has been fetched), [`parts`], [`sums`], [`line`](mod@line) and [`mtime`]. [`run`] does it, and [`follow`] goes on with
+//! it by events: [`fetch`] downloads into the target folder ([`target`], [`folders`]), [`commit`] makes complete files
+//! durable ([`group`]) and gives them their names, and [`hook`] hands them over.
 
 mod commit;
 mod fetch;

@@ -96,7 +96,9 @@ impl Target {
                     Some((address, port)) => (address, port.strip_prefix(':')),
                     None => host.split_once(':').map_or((host, None), |(name, port)| (name, Some(port))),
                 };
-                let port = port.map_or(Ok(PORT), str::parse).map_err(|_| invalid("the port must be 0 to 65535"))?;
+                let port = port
+                    .map_or(Some(PORT), |port| port.parse().ok().filter(|port| *port > 0))
+                    .ok_or_else(|| invalid("the port must be 1 to 65535"))?;
                 if name.is_empty() {
                     return Err(invalid("it has neither a host nor a socket"));
                 }
